@@ -1,0 +1,146 @@
+//! The system under test: what it is, and what can be done to it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::scenario::Service;
+use crate::units::Span;
+
+/// Why a cluster cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Something that the user can provide is missing: packages, privilege, a free port.
+    #[error("{what}\n  remedy: {remedy}")]
+    NotReady {
+        /// What is missing.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A node or server did not come up in time.
+    #[error("{node} did not come up: {reason}")]
+    NotUp {
+        /// The node.
+        node: String,
+        /// The last lines of its log, or what was waited for.
+        reason: String,
+    },
+    /// An action failed.
+    #[error("{action} on {node} failed: {reason}")]
+    Failed {
+        /// What was tried.
+        action: String,
+        /// Where.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What can be done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Link first, then everything on the node, at once.
+    PowerOff,
+    /// SIGKILL of one server.
+    ServiceKill(Service),
+    /// SIGSTOP of one server.
+    ServiceHang(Service),
+    /// The switch port goes down.
+    LinkDown,
+    /// The switch drops the node's frames both ways.
+    BlackHole,
+}
+
+/// What traffic must know of a cluster.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// SIP over UDP and TCP.
+    pub sip: SocketAddr,
+    /// XMPP with STARTTLS.
+    pub xmpp: SocketAddr,
+    /// Domain of both services.
+    pub domain: String,
+    /// PEM of the authority that signed the XMPP servers' certificates.
+    pub ca_pem: String,
+    /// Address that phones and chatters bind.
+    pub client: IpAddr,
+    /// Network namespace that their threads must enter first.
+    pub client_netns: Option<PathBuf>,
+    /// Accounts: `password(user)` is the user's name behind this prefix.
+    pub password_prefix: String,
+}
+
+/// Where frames can be captured, as root.
+#[derive(Clone, Debug)]
+pub struct CapturePoint {
+    /// Short name; the file is `NAME.pcapng`.
+    pub name: String,
+    /// Network namespace of the interface.
+    pub netns: PathBuf,
+    /// Interface.
+    pub interface: String,
+}
+
+/// A cluster under test.
+///
+/// Every implementation kills what it started when it is dropped, and can clean up after a previous
+/// process that could not.
+pub trait Cluster: Send {
+    /// One line for the report: `reference: alpha beta charlie behind 127.0.77.10`.
+    fn describe(&self) -> String;
+
+    /// Names and versions of the servers.
+    fn versions(&self) -> Vec<(String, String)>;
+
+    /// Node names, preferred owner first.
+    fn nodes(&self) -> Vec<String>;
+
+    /// Whether a node of this kind can do `action`; if not, why.
+    ///
+    /// # Errors
+    /// The reason in words for the user.
+    fn supports(&self, action: Action) -> Result<(), String>;
+
+    /// Brings everything up for users `users` and waits until each server answers.
+    ///
+    /// # Errors
+    /// When something is missing or a node does not come up.
+    fn up(&mut self, users: &[String]) -> Result<(), ClusterError>;
+
+    /// What traffic must know. Only after [`Cluster::up`].
+    fn endpoints(&self) -> Endpoints;
+
+    /// Where frames can be captured; empty where there is no privilege.
+    fn capture_points(&self) -> Vec<CapturePoint>;
+
+    /// The nodes that hold the floating address now, asked of the nodes themselves.
+    ///
+    /// # Errors
+    /// When a node that should run cannot be asked.
+    fn owners(&mut self) -> Result<Vec<String>, ClusterError>;
+
+    /// Does `action` to `node`.
+    ///
+    /// # Errors
+    /// When a command fails; the fault must then be healed all the same.
+    fn inject(&mut self, node: &str, action: Action) -> Result<String, ClusterError>;
+
+    /// Checks that the injected action bit: evidence in words.
+    ///
+    /// # Errors
+    /// When it did not.
+    fn verify(&mut self, node: &str, action: Action) -> Result<String, ClusterError>;
+
+    /// Undoes `action`; for a power-off, boots the node again and waits until it is healthy.
+    ///
+    /// # Errors
+    /// When the node cannot be brought back.
+    fn heal(&mut self, node: &str, action: Action) -> Result<(), ClusterError>;
+
+    /// The configured outage of the takeover that follows the `index`th fault, where it is planted.
+    fn configured_takeover(&self, index: usize) -> Option<Span>;
+
+    /// Ends everything and removes every trace. Idempotent.
+    fn down(&mut self);
+}

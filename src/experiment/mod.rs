@@ -1,0 +1,5 @@
+//! The half that acts: it plans, places calls and messages, breaks servers, captures, and leaves evidence.
+
+pub mod agent;
+pub mod cluster;
+pub mod run;

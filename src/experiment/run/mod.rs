@@ -1,0 +1,4 @@
+//! The driver: the only place with sockets, clocks and threads (beside capture and the clusters).
+
+pub mod clock;
+pub mod recorder;

@@ -1,0 +1,11 @@
+//! fivenines: what callers and chatters live through when a server of a SIP/XMPP cluster dies.
+//!
+//! Two halves meet at the run directory: [`experiment`] acts (sockets, clocks, processes) and leaves
+//! evidence; [`analysis`] judges the evidence and does nothing else. ARCHITECTURE.md has the picture.
+
+pub mod analysis;
+pub mod evidence;
+pub mod experiment;
+pub mod scenario;
+pub mod units;
+pub mod wire;

@@ -1,0 +1,187 @@
+//! What a scenario must satisfy beyond its grammar.
+
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use serde_spanned::Spanned;
+
+use super::error::Complaint;
+use super::{Cluster, Duration, Fault, LabCluster, ReferenceCluster, Scenario};
+use crate::units::Span;
+
+type Checked = Result<(), Complaint>;
+
+/// Runs every check; the first complaint wins.
+pub(super) fn check(scenario: &Scenario) -> Checked {
+    check_name(scenario)?;
+    check_counts(scenario)?;
+    check_traffic(scenario)?;
+    let nodes = match &scenario.cluster {
+        Cluster::Reference(cluster) => check_reference(cluster)?,
+        Cluster::Lab(cluster) => check_lab(cluster)?,
+    };
+    scenario.faults.iter().try_for_each(|fault| check_fault(scenario, nodes, fault))
+}
+
+fn complain(span: Range<usize>, message: String, label: &str, help: &str) -> Checked {
+    Err(Complaint { span, message, label: label.to_owned(), help: help.to_owned() })
+}
+
+fn check_name(scenario: &Scenario) -> Checked {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if scenario.name.is_empty() || !scenario.name.chars().all(plain) {
+        let message = format!("the name `{}` cannot name a directory", scenario.name);
+        return complain(0..0, message, "", "use letters, digits, - and _");
+    }
+    Ok(())
+}
+
+fn check_counts(scenario: &Scenario) -> Checked {
+    if *scenario.trials.get_ref() == 0 {
+        return complain(
+            scenario.trials.span(),
+            "no trial at all".into(),
+            "must be at least 1",
+            "one trial is the least",
+        );
+    }
+    if scenario.window.get_ref().0 < Span::from_secs(2) {
+        let message = format!("a window of {} is too short to see a failover", scenario.window.get_ref().0);
+        return complain(scenario.window.span(), message, "at least 2 s", "give the slowest service time to come back");
+    }
+    Ok(())
+}
+
+fn check_traffic(scenario: &Scenario) -> Checked {
+    let traffic = &scenario.traffic;
+    if let Some(calls) = &traffic.standing_calls {
+        check_ptime(&calls.ptime)?;
+        check_share(&calls.tcp_share)?;
+    }
+    if let Some(registrations) = &traffic.registrations {
+        check_positive(&registrations.interval)?;
+        check_share(&registrations.tcp_share)?;
+    }
+    if let Some(calls) = &traffic.new_calls {
+        let rate = calls.get_ref().rate_per_s;
+        if !(rate > 0.0 && rate <= 1000.0) {
+            return complain(
+                calls.span(),
+                format!("{rate} calls a second cannot be placed"),
+                "rate_per_s",
+                "use more than 0 and at most 1000",
+            );
+        }
+    }
+    if let Some(options) = &traffic.options {
+        check_positive(&options.interval)?;
+    }
+    if let Some(chat) = &traffic.chat {
+        let rate = *chat.messages_per_s.get_ref();
+        if !(rate > 0.0 && rate <= 10_000.0) {
+            return complain(
+                chat.messages_per_s.span(),
+                format!("{rate} messages a second cannot be sent"),
+                "messages_per_s",
+                "use more than 0 and at most 10000",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn check_positive(interval: &Spanned<Duration>) -> Checked {
+    if interval.get_ref().0 < Span::from_millis(1) {
+        return complain(interval.span(), "the interval is too short".into(), "at least 1ms", "use 1ms or more");
+    }
+    Ok(())
+}
+
+fn check_share(share: &Spanned<f64>) -> Checked {
+    if !(0.0..=1.0).contains(share.get_ref()) {
+        let message = format!("{} is no share", share.get_ref());
+        return complain(share.span(), message, "between 0 and 1", "0.25 means every fourth");
+    }
+    Ok(())
+}
+
+fn check_ptime(ptime: &Spanned<Duration>) -> Checked {
+    if ![10, 20, 30, 40, 60].map(Span::from_millis).contains(&ptime.get_ref().0) {
+        let message = format!("G.711 is not sent in packets of {}", ptime.get_ref().0);
+        return complain(ptime.span(), message, "ptime", "use 10ms, 20ms, 30ms, 40ms or 60ms");
+    }
+    Ok(())
+}
+
+fn check_nodes(nodes: &[String]) -> Checked {
+    let mut seen = std::collections::BTreeSet::new();
+    let good = |name: &String| {
+        !name.is_empty() && name.len() <= 12 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    if nodes.len() < 2 || nodes.len() > 8 || !nodes.iter().all(|name| good(name) && seen.insert(name)) {
+        return complain(
+            0..0,
+            format!("the nodes {nodes:?} make no cluster"),
+            "",
+            "name two to eight different nodes in lower-case letters and digits, 12 at most",
+        );
+    }
+    Ok(())
+}
+
+fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
+    check_nodes(&cluster.nodes)?;
+    let address: &Ipv4Addr = cluster.address.get_ref();
+    if !address.is_loopback() || address.octets()[3] > 200 {
+        let message = format!("{address} cannot float on loopback");
+        complain(cluster.address.span(), message, "in 127.0.0.0/8, last octet at most 200", "use 127.0.77.10")?;
+    }
+    if cluster.takeover.is_empty() {
+        complain(0..0, "no takeover delay is configured".into(), "", "write takeover = [\"700ms\"]")?;
+    }
+    Ok(&cluster.nodes)
+}
+
+fn check_lab(cluster: &LabCluster) -> Result<&[String], Complaint> {
+    check_nodes(&cluster.nodes)?;
+    let interval = cluster.advert_interval.get_ref().0;
+    if interval < Span::from_millis(10) || interval > Span::from_secs(40) || interval.as_nanos() % 10_000_000 != 0 {
+        complain(
+            cluster.advert_interval.span(),
+            format!("keepalived cannot advertise every {interval}"),
+            "VRRPv3 counts in steps of 10ms up to 40s",
+            "use 100ms",
+        )?;
+    }
+    Ok(&cluster.nodes)
+}
+
+fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) -> Checked {
+    let (at, heal_at) = fault.get_ref().times();
+    let target = fault.get_ref().target();
+    let window = scenario.window.get_ref().0;
+    if target != "vip-owner" && !nodes.iter().any(|node| node == target) {
+        let help = format!("use vip-owner or one of {}", nodes.join(", "));
+        return complain(fault.span(), format!("there is no node `{target}`"), "this fault", &help);
+    }
+    let latest = at + scenario.phase_jitter.0;
+    if latest >= window {
+        let message = format!("the fault at {latest} lies outside the window of {window}");
+        return complain(fault.span(), message, "this fault", "lengthen the window or inject earlier");
+    }
+    if heal_at.is_some_and(|heal_at| heal_at <= latest || heal_at >= window) {
+        return complain(
+            fault.span(),
+            "the fault is not healed between its injection and the end of the window".into(),
+            "heal_at",
+            "choose a later heal_at inside the window, or leave it out: it is then healed at the end",
+        );
+    }
+    if matches!(scenario.cluster, Cluster::Reference(_))
+        && matches!(fault.get_ref(), Fault::LinkDown(_) | Fault::BlackHole(_))
+    {
+        let message = format!("the reference cluster cannot do {}: its nodes have no link", fault.get_ref().kind());
+        return complain(fault.span(), message, "this fault", "use power_off, service_kill or service_hang, or a lab");
+    }
+    Ok(())
+}

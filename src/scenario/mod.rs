@@ -1,0 +1,437 @@
+//! The scenario file: what a user writes, read into values that are known to make sense.
+//!
+//! [`Scenario::parse`] either returns a scenario that can be planned, or an error with the line, a
+//! marker under the wrong words and a suggestion. Nothing here opens a file or a socket.
+
+mod check;
+mod error;
+mod threshold;
+
+use std::net::Ipv4Addr;
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+pub use error::ScenarioError;
+pub use threshold::{Comparison, Metric, Threshold};
+
+use crate::units::Span;
+
+/// A whole scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Short name; names the run directory.
+    pub name: String,
+    /// The question that the scenario answers, one sentence.
+    pub question: String,
+    /// Length of the measured window, from the moment when all traffic is steady.
+    pub window: Spanned<Duration>,
+    /// Seed of the first trial.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// How many trials.
+    #[serde(default = "default_trials")]
+    pub trials: Spanned<u32>,
+    /// A recovery counts once it has held this long (RFC 6412, sustained convergence validation time).
+    #[serde(default = "default_validate")]
+    pub validate: Duration,
+    /// Each fault is moved by a random time up to this much, so that trials do not share one phase.
+    #[serde(default)]
+    pub phase_jitter: Duration,
+    /// De-jitter buffer profile whose score the report puts first.
+    #[serde(default)]
+    pub dejitter: Dejitter,
+    /// The system under test.
+    pub cluster: Cluster,
+    /// What users do.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// What breaks, in order of time.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<Spanned<Fault>>,
+    /// What must hold for `pass`, as `"outage.media.median < 1s"`.
+    #[serde(default)]
+    pub thresholds: Vec<Spanned<Threshold>>,
+}
+
+/// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cluster {
+    /// Small nodes of this program itself on loopback addresses, with a configured takeover delay.
+    Reference(ReferenceCluster),
+    /// Real servers in Linux namespaces on this machine, as root.
+    Lab(LabCluster),
+}
+
+/// `[cluster.reference]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceCluster {
+    /// Node names, in the order in which they take the address.
+    pub nodes: Vec<String>,
+    /// The floating address, in 127.0.0.0/8. Node k answers on the address k + 1 above it.
+    pub address: Spanned<Ipv4Addr>,
+    /// Delay of the first, second, … takeover: the planted truth. The last one repeats.
+    pub takeover: Vec<Duration>,
+}
+
+/// `[cluster.lab]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabCluster {
+    /// Node names, highest VRRP priority first.
+    pub nodes: Vec<String>,
+    /// VRRPv3 advertisement interval of keepalived.
+    pub advert_interval: Spanned<Duration>,
+    /// The SIP server: only `kamailio` (with rtpengine) today.
+    pub sip: LabSip,
+    /// The XMPP server: only `prosody` today.
+    pub xmpp: LabXmpp,
+    /// Whether rtpengine shares its calls through redis.
+    pub redis: bool,
+}
+
+/// SIP servers that the lab knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabSip {
+    /// Kamailio as registrar and proxy, rtpengine (userspace) as media relay.
+    Kamailio,
+}
+
+/// XMPP servers that the lab knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabXmpp {
+    /// Prosody with stream management.
+    Prosody,
+}
+
+/// `[traffic]`: every part is optional; what is absent is not measured.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// Phones that register again and again.
+    pub registrations: Option<Registrations>,
+    /// Calls that stand through the whole window.
+    pub standing_calls: Option<StandingCalls>,
+    /// Calls that are placed all the time, as by an office.
+    pub new_calls: Option<Spanned<NewCalls>>,
+    /// The stateless OPTIONS train.
+    pub options: Option<OptionsTrain>,
+    /// Chat pairs.
+    pub chat: Option<Chat>,
+}
+
+/// Phones that register again and again, each at its own planned instants.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registrations {
+    /// How many phones.
+    pub phones: u32,
+    /// How often each registers again.
+    pub interval: Spanned<Duration>,
+    /// How long a user waits for one registration.
+    #[serde(default = "default_patience")]
+    pub patience: Duration,
+    /// Share of phones on TCP, 0 to 1; the others use UDP.
+    #[serde(default = "no_share")]
+    pub tcp_share: Spanned<f64>,
+}
+
+/// Calls that stand through the whole window.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingCalls {
+    /// How many.
+    pub count: u32,
+    /// Codecs, dealt in turn.
+    #[serde(default = "default_codecs")]
+    pub codecs: Vec<Codec>,
+    /// Packet interval.
+    #[serde(default = "default_ptime")]
+    pub ptime: Spanned<Duration>,
+    /// Share of calls whose phones use SIP over TCP.
+    #[serde(default = "no_share")]
+    pub tcp_share: Spanned<f64>,
+}
+
+/// Calls that are placed all the time: an open model with planned instants.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewCalls {
+    /// Calls a second.
+    pub rate_per_s: f64,
+    /// How long each is held once it is answered.
+    pub hold: Duration,
+    /// How long a caller waits for an answer before he hangs up.
+    #[serde(default = "default_patience")]
+    pub patience: Duration,
+    /// Codecs, dealt in turn.
+    #[serde(default = "default_codecs")]
+    pub codecs: Vec<Codec>,
+    /// Packet interval.
+    #[serde(default = "default_ptime")]
+    pub ptime: Duration,
+}
+
+/// The stateless OPTIONS train.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptionsTrain {
+    /// One datagram each.
+    pub interval: Spanned<Duration>,
+}
+
+/// Chat pairs: in each, one writes planned messages and the other only reads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chat {
+    /// How many pairs.
+    pub pairs: u32,
+    /// Messages a second over all pairs.
+    pub messages_per_s: Spanned<f64>,
+    /// How often each *sender* pings the server (XEP-0199). Zero: never.
+    #[serde(default = "default_ping")]
+    pub ping_interval: Duration,
+    /// How often each *receiver* pings. Zero: never, as many clients: then a dead server goes unnoticed.
+    #[serde(default)]
+    pub receiver_ping_interval: Duration,
+    /// A ping that is not answered by then ends the session.
+    #[serde(default = "default_ping_timeout")]
+    pub ping_timeout: Duration,
+    /// Pause between attempts to log in again.
+    #[serde(default = "default_reconnect")]
+    pub reconnect: Duration,
+    /// Stream management (XEP-0198).
+    #[serde(default = "default_true")]
+    pub stream_management: bool,
+    /// A delivery later than this is `late`.
+    #[serde(default = "default_late")]
+    pub late_after: Duration,
+}
+
+/// Codecs that the phones speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// G.711 µ-law, payload type 0.
+    Pcmu,
+    /// G.711 A-law, payload type 8.
+    Pcma,
+}
+
+/// De-jitter buffer profiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dejitter {
+    /// Fixed 50 ms.
+    #[default]
+    Fixed50,
+    /// Fixed 200 ms.
+    Fixed200,
+    /// Adaptive, 40 to 200 ms.
+    Adaptive,
+}
+
+/// What breaks. Externally tagged: `[[fault]]` `power_off = { target = "vip-owner", at = "10s" }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The node is gone at once: link first, then everything on it.
+    PowerOff(NodeFault),
+    /// SIGKILL of one server process; the node lives on.
+    ServiceKill(ServiceFault),
+    /// SIGSTOP of one server process.
+    ServiceHang(ServiceFault),
+    /// The node's switch port goes down.
+    LinkDown(NodeFault),
+    /// The switch drops the node's frames while its link stays up.
+    BlackHole(NodeFault),
+}
+
+/// A fault of a node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFault {
+    /// A node's name or `vip-owner`.
+    pub target: String,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A fault of a service on a node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFault {
+    /// A node's name or `vip-owner`.
+    pub target: String,
+    /// Which server.
+    pub service: Service,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// Servers on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// The SIP server.
+    Sip,
+    /// The media relay.
+    Media,
+    /// The XMPP server.
+    Xmpp,
+}
+
+/// A duration with its unit, as `"250ms"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(pub Span);
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map(|duration| Duration(Span::from(duration))).map_err(|error| {
+            serde::de::Error::custom(format!(
+                "`{text}` is no duration ({error}); write it as \"250ms\", \"8s\" or \"2m\""
+            ))
+        })
+    }
+}
+
+impl Fault {
+    /// Name as in the scenario and the history.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::PowerOff(_) => "power_off",
+            Fault::ServiceKill(_) => "service_kill",
+            Fault::ServiceHang(_) => "service_hang",
+            Fault::LinkDown(_) => "link_down",
+            Fault::BlackHole(_) => "black_hole",
+        }
+    }
+
+    /// The node's name or `vip-owner`.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        match self {
+            Fault::PowerOff(node) | Fault::LinkDown(node) | Fault::BlackHole(node) => &node.target,
+            Fault::ServiceKill(service) | Fault::ServiceHang(service) => &service.target,
+        }
+    }
+
+    /// When it is injected and when healed, from the start of the window.
+    #[must_use]
+    pub fn times(&self) -> (Span, Option<Span>) {
+        let (at, heal_at) = match self {
+            Fault::PowerOff(node) | Fault::LinkDown(node) | Fault::BlackHole(node) => (node.at, node.heal_at),
+            Fault::ServiceKill(service) | Fault::ServiceHang(service) => (service.at, service.heal_at),
+        };
+        (at.0, heal_at.map(|at| at.0))
+    }
+
+    /// The service that it hits, where it hits one.
+    #[must_use]
+    pub fn service(&self) -> Option<Service> {
+        match self {
+            Fault::ServiceKill(fault) | Fault::ServiceHang(fault) => Some(fault.service),
+            Fault::PowerOff(_) | Fault::LinkDown(_) | Fault::BlackHole(_) => None,
+        }
+    }
+}
+
+impl Codec {
+    /// Name in SDP.
+    #[must_use]
+    pub fn sdp_name(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU",
+            Codec::Pcma => "PCMA",
+        }
+    }
+
+    /// Static payload type (RFC 3551).
+    #[must_use]
+    pub fn payload_type(self) -> u8 {
+        match self {
+            Codec::Pcmu => 0,
+            Codec::Pcma => 8,
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario and checks that it makes sense.
+    ///
+    /// # Errors
+    /// With the file's name, the place and a remedy: syntax, unknown key, wrong unit, impossible plan.
+    pub fn parse(file: &str, text: &str) -> Result<Scenario, Box<ScenarioError>> {
+        let scenario = toml::from_str(text).map_err(|error| error::from_toml(file, text, &error))?;
+        check::check(&scenario).map_err(|complaint| error::from_complaint(file, text, complaint))?;
+        Ok(scenario)
+    }
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_trials() -> Spanned<u32> {
+    Spanned::new(0..0, 1)
+}
+
+fn default_validate() -> Duration {
+    Duration(Span::from_secs(1))
+}
+
+fn default_patience() -> Duration {
+    Duration(Span::from_secs(8))
+}
+
+fn default_codecs() -> Vec<Codec> {
+    vec![Codec::Pcma, Codec::Pcmu]
+}
+
+fn default_ptime<T: From<Duration>>() -> T {
+    T::from(Duration(Span::from_millis(20)))
+}
+
+fn default_ping() -> Duration {
+    Duration(Span::from_secs(1))
+}
+
+fn default_ping_timeout() -> Duration {
+    Duration(Span::from_secs(1))
+}
+
+fn default_reconnect() -> Duration {
+    Duration(Span::from_millis(100))
+}
+
+fn default_late() -> Duration {
+    Duration(Span::from_secs(2))
+}
+
+fn no_share() -> Spanned<f64> {
+    Spanned::new(0..0, 0.0)
+}
+
+fn default_true() -> bool {
+    true
+}
+
+impl From<Duration> for Spanned<Duration> {
+    fn from(duration: Duration) -> Self {
+        Spanned::new(0..0, duration)
+    }
+}
+
+#[cfg(test)]
+mod tests;

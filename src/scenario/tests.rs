@@ -1,0 +1,48 @@
+use super::*;
+
+const GOOD: &str = r#"
+name = "t"
+question = "does it parse?"
+window = "20s"
+thresholds = ["outage.media.median < 1s", "loss.before <= 0.5%"]
+[cluster.reference]
+nodes = ["alpha", "beta"]
+address = "127.0.77.10"
+takeover = ["700ms"]
+[traffic.standing_calls]
+count = 2
+[[fault]]
+power_off = { target = "vip-owner", at = "5s" }
+"#;
+
+#[test]
+fn a_good_scenario_parses() {
+    let scenario = Scenario::parse("t.toml", GOOD).unwrap();
+    assert_eq!(scenario.faults[0].get_ref().kind(), "power_off");
+    assert!((scenario.thresholds[1].get_ref().value - 0.5).abs() < 1e-12);
+}
+
+/// Each wrong text, the place where the complaint must point, and a word of the message or help.
+#[test]
+fn a_wrong_scenario_is_told_with_its_place() {
+    let cases = [
+        ("count = 2", "cuont = 2", "count"),
+        ("\"20s\"", "\"20 parsecs\"", "no duration"),
+        ("\"20s\"", "20", "string"),
+        ("at = \"5s\"", "at = \"50s\"", "outside the window"),
+        ("vip-owner", "gamma", "no node"),
+        ("127.0.77.10", "10.0.0.1", "float"),
+        ("outage.media.median < 1s", "outage.medium.median < 1s", "not one of"),
+        ("outage.media.median < 1s", "outage.media.median < 1", "no duration"),
+        ("power_off", "black_hole", "no link"),
+    ];
+    for (right, wrong, word) in cases {
+        let text = GOOD.replacen(right, wrong, 1);
+        let error = Scenario::parse("t.toml", &text).unwrap_err();
+        let (line, _) = error.place().expect("a place");
+        let report = format!("{:?}", miette::Report::new_boxed(error));
+        let wanted = text[..text.find(wrong).unwrap()].matches('\n').count() + 1;
+        assert!(line.abs_diff(wanted) <= 1, "{wrong}: line {line}, not {wanted}");
+        assert!(report.contains(word), "{wrong}: {report}");
+    }
+}

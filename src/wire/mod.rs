@@ -1,0 +1,3 @@
+//! Octets ↔ values. Everything here is pure; nothing panics on any input.
+
+pub mod signature;
