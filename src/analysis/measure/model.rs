@@ -1,0 +1,473 @@
+//! What a measurement says: the values behind `measure --json` and behind every report.
+//!
+//! One [`Measured`] is one trial of ours, or one set of captures of anybody's. A figure that cannot be
+//! defined is `None` and absent from the JSON, never 0. Times are run times in nanoseconds (`_ns`);
+//! durations are milliseconds (`_ms`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::history::{Direction, Health, OpKind};
+use crate::units::RunTime;
+
+/// Everything that was measured in one trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// `fivenines.measure.v1`.
+    pub schema: String,
+    /// The measured window; absent for a foreign capture without faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// One entry for each injected fault, in order of time.
+    pub faults: Vec<FaultMeasured>,
+    /// Every outage of every service and user, in order of service, scope and time.
+    pub outages: Vec<Outage>,
+    /// Every RTP stream, as it was received.
+    pub streams: Vec<StreamMeasured>,
+    /// Every call.
+    pub calls: Vec<CallMeasured>,
+    /// Every chatter.
+    pub chatters: Vec<ChatterMeasured>,
+    /// Every message.
+    pub messages: Vec<MessageMeasured>,
+    /// RFC 6076 ratios and delays over the operations of the window.
+    pub signalling: Vec<OpsMeasured>,
+    /// Delay, jitter and loss of the media before, during and after the outages.
+    pub qos: Vec<QosPeriod>,
+    /// Who held the floating address when.
+    pub owners: Vec<OwnerInterval>,
+    /// The instrument's own health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// What was odd in the evidence, with its place.
+    pub anomalies: Vec<Anomaly>,
+    /// What a reader must know before believing the figures.
+    pub caveats: Vec<Caveat>,
+}
+
+/// The measured window of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// All traffic is steady.
+    pub start_ns: RunTime,
+    /// What is unrecovered now is censored.
+    pub end_ns: RunTime,
+}
+
+/// One fault and what followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultMeasured {
+    /// Number in the scenario, from 0.
+    pub fault: usize,
+    /// `power_off` …
+    pub kind: String,
+    /// The node that was hit.
+    pub node: String,
+    /// The node that held the address afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+    /// The first command of the injection started.
+    pub command_start_ns: RunTime,
+    /// The last command of the injection returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_end_ns: Option<RunTime>,
+    /// Its effect on the wire: the last packet of the hit service before the silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect_ns: Option<RunTime>,
+    /// Whether the injection was seen to bite.
+    pub verified: bool,
+    /// Healed at, where it was healed inside the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed_ns: Option<RunTime>,
+    /// The outage that the reference cluster was told to produce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_ms: Option<f64>,
+    /// The failover's phases in order of time; only those with evidence.
+    pub phases: Vec<Phase>,
+}
+
+/// One instant of a failover.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `effect`, `first_advert`, `first_garp`, `reachable`, `first_sip_answer`, `first_xmpp_answer`,
+    /// `registered_50`, `registered_95`, `registered_all`, `first_new_call`, `media_to_caller`,
+    /// `media_to_callee`, `stable`.
+    pub phase: String,
+    /// When.
+    pub at_ns: RunTime,
+    /// Milliseconds since the fault's command started.
+    pub after_ms: f64,
+    /// The evidence: `VRRP advert of 10.77.0.12, bridge.pcapng packet 4711`.
+    pub evidence: String,
+}
+
+/// A time in which a user did not have a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `chat_session`, `chat_delivery`.
+    pub service: String,
+    /// Whose: `all`, `phone-07`, `call 3`, `chat-02-b`.
+    pub scope: String,
+    /// Only for media: who listened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// The fault that it follows, where it follows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<usize>,
+    /// Last sign of the service before the outage.
+    pub start_ns: RunTime,
+    /// First sign of the service that then held; absent when censored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_ns: Option<RunTime>,
+    /// Length; when censored, the least that it can be.
+    pub duration_ms: f64,
+    /// Not recovered by the end of the window.
+    pub censored: bool,
+    /// The estimator behind `duration_ms`: `timestamp`, `sequence`, `loss_derived`, `planned_ops`.
+    pub method: String,
+    /// Half-width of what the sampling allows: probe interval or packet interval, in milliseconds.
+    pub error_ms: f64,
+    /// All estimators that apply.
+    pub estimates: Estimates,
+}
+
+/// Estimators of one outage, in milliseconds (RFC 6412, RFC 6414).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimates {
+    /// First good − last good − one interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_ms: Option<f64>,
+    /// (Index after − index before − 1) × interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_ms: Option<f64>,
+    /// Packets lost in the outage × interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_derived_ms: Option<f64>,
+}
+
+/// One RTP stream as it was received.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StreamMeasured {
+    /// SSRC seen first; a stitched stream may have several.
+    pub ssrc: u32,
+    /// Further SSRCs of the same logical stream, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_ssrcs: Vec<u32>,
+    /// Source address and port.
+    pub src: String,
+    /// Destination address and port.
+    pub dst: String,
+    /// Codec name, from SDP or the static payload type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// Our stream number, where the payload is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_stream: Option<u32>,
+    /// The call that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<u64>,
+    /// Who listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// First packet.
+    pub start_ns: RunTime,
+    /// Last packet.
+    pub end_ns: RunTime,
+    /// Packets received, duplicates not counted.
+    pub packets: u64,
+    /// Packets that were due: from the plan for our own traffic, else from the sequence numbers.
+    pub expected: u64,
+    /// `expected - packets`, never below 0.
+    pub lost: u64,
+    /// Packets received twice.
+    pub duplicates: u64,
+    /// Packets that arrived after a later one (RFC 4737).
+    pub reordered: u64,
+    /// Packet interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ptime_ms: Option<f64>,
+    /// RFC 3550 §6.4.1 interarrival jitter, mean over the packets; outages do not enter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter_ms_mean: Option<f64>,
+    /// Its maximum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter_ms_max: Option<f64>,
+    /// Largest distance of two received packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_ms_max: Option<f64>,
+    /// Longest silence, the one to the end of the expected media included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_ms_max: Option<f64>,
+    /// One-way delay, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Delay>,
+    /// Whole-call score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_cqe: Option<Mos>,
+    /// Score of each second of the window, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<MosSecond>,
+}
+
+/// One-way delay with its bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delay {
+    /// Packets that it rests on.
+    pub n: u64,
+    /// Mean.
+    pub mean_ms: f64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// Largest.
+    pub max_ms: f64,
+    /// Bound of the clock error.
+    pub error_ms: f64,
+    /// `one clock`, `rtcp round trip / 2`, …
+    pub method: String,
+}
+
+/// A score with its model (P.800.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mos {
+    /// 1 to 4.5.
+    pub value: f64,
+    /// `G.107 (06/2015) narrowband`.
+    pub model: String,
+    /// The rating behind it.
+    pub r: f64,
+    /// False when the inputs lie outside what the model was validated for.
+    pub valid: bool,
+    /// Why not, or where the inputs come from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// Score of one second of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MosSecond {
+    /// Start of the second.
+    pub at_ns: RunTime,
+    /// MOS-CQE of the second, with the first-order response of listeners.
+    pub mos: f64,
+    /// Share of packets due in it that were lost or came too late, 0 to 1.
+    pub loss: f64,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallFate {
+    /// No gap over 60 ms beyond one packet interval.
+    Unaffected,
+    /// A gap below 200 ms.
+    Glitch,
+    /// A longer gap, then media both ways again until the end.
+    GapRecovered,
+    /// Media came back in one direction only.
+    OneWay,
+    /// Media never came back, the dialog was ended in order.
+    MediaDead,
+    /// Media never came back and the dialog could not be ended in order (BYE unanswered or 481).
+    Zombie,
+    /// The other side or the server ended the call early.
+    Dropped,
+    /// The call was never answered.
+    NeverSetUp,
+    /// The instrument did not start it; void for the cluster, failed for the user.
+    NotStarted,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallMeasured {
+    /// Number in the trial, or in the capture in order of the INVITEs.
+    pub call: u64,
+    /// Standing or new; absent in foreign captures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<OpKind>,
+    /// Who called.
+    pub caller: String,
+    /// Who was called.
+    pub callee: String,
+    /// When it was due (the first INVITE in a foreign capture).
+    pub planned_ns: RunTime,
+    /// From the plan to 200 (RFC 6076 SRD counts from the INVITE; this counts what the user waited).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_ms: Option<f64>,
+    /// Final status of the INVITE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Why it ended as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What became of it; absent where the evidence does not allow a judgement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fate: Option<CallFate>,
+    /// Longest media gap in each direction that has a stream, in milliseconds; infinite ones are capped by
+    /// the window and appear as censored outages.
+    pub gap_ms: Vec<(Direction, f64)>,
+    /// Status of the BYE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bye_code: Option<u16>,
+    /// Time of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_ns: Option<RunTime>,
+    /// Time of the end of the dialog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ns: Option<RunTime>,
+}
+
+/// One chatter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChatterMeasured {
+    /// `chat-03-a`.
+    pub chatter: String,
+    /// When its session was up: pairs of start and end (absent: still up at the end).
+    pub sessions: Vec<(RunTime, Option<RunTime>)>,
+    /// Sessions that were resumed (XEP-0198).
+    pub resumed: u32,
+    /// Attempts to log in.
+    pub attempts: u32,
+    /// It was cut off and did not notice before the end of the window.
+    pub half_open: bool,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageFate {
+    /// Once, in order, in time.
+    DeliveredOnce,
+    /// Once, later than the scenario's `late_after`.
+    Late,
+    /// More than once.
+    Duplicated,
+    /// Once, after a message of the same pair that was written later.
+    Reordered,
+    /// From the server's offline storage.
+    RecoveredOffline,
+    /// An error came back.
+    Bounced,
+    /// The server acknowledged it and nobody got it.
+    AcknowledgedLost,
+    /// Nobody acknowledged it and nobody got it.
+    UnacknowledgedLost,
+    /// Sent so near the end that nobody can know.
+    Unknown,
+    /// Due while the sender had no session, and never sent.
+    NotStarted,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageMeasured {
+    /// Number in the trial.
+    pub message: u64,
+    /// The pair.
+    pub pair: u32,
+    /// When it was due.
+    pub planned_ns: RunTime,
+    /// From the plan to the first delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// What became of it.
+    pub fate: MessageFate,
+}
+
+/// Operations of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpsMeasured {
+    /// Which.
+    pub kind: OpKind,
+    /// Due in the window.
+    pub due: u64,
+    /// Succeeded.
+    pub ok: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Outcome unknown.
+    pub unknown: u64,
+    /// Not started by the instrument.
+    pub not_started: u64,
+    /// Requests retransmitted.
+    pub retransmissions: u64,
+    /// Final status codes and how often each came.
+    pub codes: std::collections::BTreeMap<u16, u64>,
+    /// Median from plan to success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_ms: Option<f64>,
+    /// 95th percentile from plan to success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_ms: Option<f64>,
+    /// Largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<f64>,
+}
+
+/// Media quality in one part of the trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QosPeriod {
+    /// `before`, `during`, `after`.
+    pub period: String,
+    /// Streams that had media due in it.
+    pub streams: u64,
+    /// Packets due.
+    pub expected: u64,
+    /// Percent of them lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_percent: Option<f64>,
+    /// Percentiles over the packets of all streams, with the number of streams as the honest n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms_p50: Option<f64>,
+    /// See `delay_ms_p50`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms_p95: Option<f64>,
+    /// Bound of the clock error in the delays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_error_ms: Option<f64>,
+    /// 95th percentile of the interarrival jitter (RFC 3550) over packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter_ms_p95: Option<f64>,
+    /// Median over the streams of MOS-CQE in this period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_median: Option<f64>,
+    /// Lowest of the streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_min: Option<f64>,
+    /// Whether the model was inside its range for every stream.
+    pub mos_valid: bool,
+}
+
+/// Who held the floating address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnerInterval {
+    /// Node names; several: two owners at once, a finding; none: nobody.
+    pub nodes: Vec<String>,
+    /// From.
+    pub start_ns: RunTime,
+    /// Until.
+    pub end_ns: RunTime,
+    /// How it is known: `cluster`, `VRRP adverts`, `gratuitous ARP`.
+    pub source: String,
+}
+
+/// Something odd in the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// File, and packet number or line.
+    pub place: String,
+    /// What is odd.
+    pub what: String,
+}
+
+/// What a reader must know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Caveat {
+    /// What.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Whether it makes the verdict unknown.
+    pub voids: bool,
+}

@@ -1,0 +1,219 @@
+//! `report.json`: the figures over all trials, and the trials themselves. Every other form of the report
+//! (terminal, HTML, figures, CSV, JUnit) shows these values and computes none of its own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::measure::model::{Caveat, Measured, QosPeriod};
+use crate::evidence::rundir::RunInfo;
+
+/// The whole report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// `fivenines.report.v1`.
+    pub schema: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its question.
+    pub question: String,
+    /// Where, when and with what it was run.
+    pub run: RunInfo,
+    /// The answer in words, before any table.
+    pub headline: String,
+    /// Each fault of the scenario, with its outages over all trials.
+    pub transitions: Vec<Transition>,
+    /// Outages per service over all faults and trials.
+    pub outages: Vec<OutageSummary>,
+    /// Phases per fault: medians over the trials.
+    pub phases: Vec<PhaseSummary>,
+    /// Media before, during and after, pooled over trials.
+    pub qos: Vec<QosPeriod>,
+    /// MOS per service and period.
+    pub mos: Vec<MosSummary>,
+    /// Number of calls by fate.
+    pub calls: BTreeMap<String, u64>,
+    /// Number of messages by fate.
+    pub messages: BTreeMap<String, u64>,
+    /// What it means for five nines.
+    pub availability: Availability,
+    /// What a reader must know, voiding ones first.
+    pub caveats: Vec<Caveat>,
+    /// Thresholds and the verdict.
+    pub verdict: Verdict,
+    /// What each trial measured.
+    pub trials: Vec<Trial>,
+}
+
+/// One trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// From 1.
+    pub number: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// What was measured.
+    pub measured: Measured,
+}
+
+/// One fault of the scenario over all trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Number of the fault, from 0.
+    pub fault: usize,
+    /// `alpha → beta`; `several` when the trials differ.
+    pub label: String,
+    /// `power_off` …
+    pub kind: String,
+    /// Median instant of the injection from the start of the window, in seconds.
+    pub at_s: f64,
+    /// The outage that the reference cluster was told to produce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_ms: Option<f64>,
+    /// A row for each service (media: one for each direction).
+    pub services: Vec<OutageSummary>,
+}
+
+/// Outages of one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutageSummary {
+    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`,
+    /// `chat_session sender`, `chat_session receiver`, `chat_delivery`.
+    pub service: String,
+    /// Trials in which the service was measured: the unit of replication.
+    pub n: u64,
+    /// Users (calls, phones, chatters) that were measured, over all trials.
+    pub users: u64,
+    /// Users who had an outage.
+    pub affected: u64,
+    /// Users for whom it had not come back by the end of the window.
+    pub censored: u64,
+    /// Median over trials of the trial's median user; absent when that one is censored or nobody was hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_ms: Option<f64>,
+    /// The median is only known to be larger than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_above_ms: Option<f64>,
+    /// Exact order-statistic interval of the median over trials; absent under n = 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci_low_ms: Option<f64>,
+    /// See `ci_low_ms`; absent with `ci_low_ms` present when the upper bound is censored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci_high_ms: Option<f64>,
+    /// Confidence that the interval really has, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Longest recovered outage of any user in any trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_ms: Option<f64>,
+    /// Longest censored lower bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_above_ms: Option<f64>,
+    /// How it was measured, in words: `OPTIONS every 10 ms`.
+    pub method: String,
+    /// Sampling error of one outage, in milliseconds.
+    pub error_ms: f64,
+}
+
+/// One phase of a failover over the trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseSummary {
+    /// Number of the fault.
+    pub fault: usize,
+    /// Name, as in `Phase`.
+    pub phase: String,
+    /// Trials in which it was seen.
+    pub n: u64,
+    /// Median time since the injection.
+    pub median_ms: f64,
+    /// Smallest.
+    pub min_ms: f64,
+    /// Largest.
+    pub max_ms: f64,
+}
+
+/// Scores of one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MosSummary {
+    /// `voice, standing calls`, `voice, new calls`.
+    pub service: String,
+    /// `before`, `during`, `after`, `whole call`.
+    pub period: String,
+    /// Streams.
+    pub n: u64,
+    /// Median over the streams.
+    pub median: f64,
+    /// Lowest.
+    pub min: f64,
+    /// Model and label: `MOS-CQEN (G.107)`.
+    pub model: String,
+    /// Whether the model was inside its range.
+    pub valid: bool,
+}
+
+/// What the outages mean against a target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Availability {
+    /// 0.99999.
+    pub target: f64,
+    /// Failovers tried.
+    pub failovers: u64,
+    /// Failovers after which every service of design order came back.
+    pub succeeded: u64,
+    /// Lower 95 % one-sided Clopper–Pearson bound of the probability that a failover works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage_low: Option<f64>,
+    /// One row for each service: how often a year it may fail like this.
+    pub budget: Vec<BudgetRow>,
+    /// The sentence that may be quoted.
+    pub statement: String,
+}
+
+/// How many such failures a year the target allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetRow {
+    /// Service, as in [`OutageSummary`].
+    pub service: String,
+    /// Downtime that is assumed for each failure.
+    pub downtime_ms: f64,
+    /// Failures a year (365 days) that the target allows.
+    pub failures_per_year: f64,
+    /// The same at the upper end of the downtime's interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures_per_year_low: Option<f64>,
+}
+
+/// Pass, fail or unknown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Each threshold.
+    pub thresholds: Vec<ThresholdResult>,
+    /// Why it is unknown, where it is.
+    pub reasons: Vec<String>,
+}
+
+/// Outcome of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All thresholds hold (or there are none) and nothing voids the measurement.
+    Pass,
+    /// A threshold does not hold.
+    Fail,
+    /// The measurement cannot be trusted, or a figure that is judged is undefined.
+    Unknown,
+}
+
+/// One threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdResult {
+    /// As written.
+    pub text: String,
+    /// The figure; absent when it is undefined or only bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Whether it holds.
+    pub outcome: Outcome,
+}
