@@ -244,7 +244,7 @@ pub struct Mos {
 }
 
 /// Score of one second of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MosSecond {
     /// Start of the second.
     pub at_ns: RunTime,
@@ -252,6 +252,9 @@ pub struct MosSecond {
     pub mos: f64,
     /// Share of packets due in it that were lost or came too late, 0 to 1.
     pub loss: f64,
+    /// Mean one-way delay of the packets that arrived in it; absent where none arrived or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<f64>,
 }
 
 /// What became of a call.
