@@ -1,6 +1,8 @@
 //! From figures to what people read: terminal, JSON, HTML, PNG/SVG, CSV, JUnit.
 
 mod assemble;
+mod figures;
+pub mod html;
 pub mod model;
 pub mod terminal;
 pub mod words;

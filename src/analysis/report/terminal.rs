@@ -129,19 +129,14 @@ fn quality_table(out: &mut String, qos: &[QosPeriod]) {
     let mos_note =
         if outside.is_empty() { String::new() } else { format!("outside the model: {}", outside.join(", ")) };
     let rows = [
-        ("delay p95", cells(&|period| period.delay_ms_p95.map(fine)), delay_note.as_str()),
-        ("jitter p95", cells(&|period| period.jitter_ms_p95.map(fine)), "RFC 3550"),
+        ("delay p95", cells(&|period| period.delay_ms_p95.map(words::fine)), delay_note.as_str()),
+        ("jitter p95", cells(&|period| period.jitter_ms_p95.map(words::fine)), "RFC 3550"),
         ("loss", cells(&|period| period.loss_percent.map(words::percent)), "of packets that were due"),
         ("MOS-CQE (G.107)", cells(&|period| period.mos_median.map(|mos| format!("{mos:.2}"))), mos_note.as_str()),
     ];
     for (name, cells, note) in rows {
         line(out, format!(" {name:16}{cells}   {}", clip(note, 29)).trim_end());
     }
-}
-
-/// Delays of loopback and LAN need a digit more than outages.
-fn fine(ms: f64) -> String {
-    if ms < 9.995 { format!("{ms:.2} ms") } else { words::duration(ms) }
 }
 
 fn fates(out: &mut String, report: &Report) {

@@ -1,5 +1,6 @@
 //! How figures are written: one place, so that terminal, page and figures say the same.
 
+use crate::evidence::history::Direction;
 use crate::units::Span;
 
 /// A duration: `3.2 ms`, `701 ms`, `1.62 s`, `12.4 s`, `144 s`.
@@ -24,6 +25,21 @@ pub fn longer_than(ms: f64) -> String {
 #[must_use]
 pub fn value_or_above(value_ms: Option<f64>, above_ms: Option<f64>) -> String {
     value_ms.map(duration).or(above_ms.map(longer_than)).unwrap_or_else(|| "–".to_owned())
+}
+
+/// A delay of a loopback or a LAN needs a digit more than an outage: `0.30 ms`.
+#[must_use]
+pub fn fine(ms: f64) -> String {
+    if ms < 9.995 { format!("{ms:.2} ms") } else { duration(ms) }
+}
+
+/// Who listens, after the name of a call.
+#[must_use]
+pub fn hears(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ToCaller => ", to the caller",
+        Direction::ToCallee => ", to the callee",
+    }
 }
 
 /// A duration in running text: `0.72 s` rather than `720 ms`.
@@ -128,6 +144,20 @@ pub fn phase(name: &str) -> String {
         "registered_all" => "all registered".to_owned(),
         "first_new_call" => "first new call".to_owned(),
         other => other.replace('_', " "),
+    }
+}
+
+/// A phase in few words, for the lanes of a figure.
+#[must_use]
+pub fn short_phase(name: &str) -> String {
+    match name {
+        "effect" => "last packet".to_owned(),
+        "first_advert" => "first advert".to_owned(),
+        "first_garp" => "first ARP".to_owned(),
+        "reachable" => "reachable".to_owned(),
+        "first_sip_answer" => "SIP answers".to_owned(),
+        "first_xmpp_answer" => "XMPP answers".to_owned(),
+        other => phase(other),
     }
 }
 

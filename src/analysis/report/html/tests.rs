@@ -1,0 +1,39 @@
+use super::*;
+use crate::analysis::report::fixture;
+
+#[test]
+fn the_page_needs_nothing_from_outside() {
+    let page = html(&fixture::quickstart(1));
+    for outside in ["http://", "https://", "src=", "href=", "url(", "@import", "<script"] {
+        assert!(!page.contains(outside), "the page contains {outside}");
+    }
+}
+
+#[test]
+fn the_answer_and_the_verdict_come_before_any_table() {
+    let report = fixture::quickstart(6);
+    let page = html(&report);
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(place("heard nothing for 0.72 s") < place("class=\"verdict pass\""));
+    assert!(place("class=\"verdict pass\"") < place("<svg"));
+    assert!(place("<svg") < place("<table"));
+    for trial in &report.trials {
+        assert!(page.contains(&format!("Trial {}, seed {}", trial.number, trial.seed)));
+    }
+}
+
+#[test]
+fn names_from_the_evidence_cannot_become_markup() {
+    let mut report = fixture::quickstart(1);
+    report.question = "<script>alert(1)</script>".into();
+    report.trials[0].measured.outages[0].scope = "\"><b>phone</b>".into();
+    let page = html(&report);
+    assert!(!page.contains("<script>") && !page.contains("<b>phone"));
+}
+
+#[test]
+fn a_run_without_trials_still_is_a_page() {
+    let page = html(&fixture::quickstart(0));
+    assert!(page.contains("class=\"verdict unknown\""));
+    assert!(!page.contains("NaN") && !page.contains("inf"));
+}
