@@ -71,7 +71,7 @@ fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
 
 fn cells(service: &OutageSummary) -> [String; 5] {
     let worst = service.worst_above_ms.map(words::longer_than).or(service.worst_ms.map(words::duration));
-    let is_probe = service.unit == "probe";
+    let is_probe = service.unit == "probes";
     let typical = if service.affected == 0 {
         "none".to_owned()
     } else {
@@ -200,30 +200,18 @@ fn line(out: &mut String, text: &str) {
 fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut current = String::new();
-    for word in words_with_units(text) {
+    for word in words::with_tied_units(text).split(' ').filter(|word| !word.is_empty()) {
         if !current.trim().is_empty() && current.chars().count() + 1 + word.chars().count() > width {
             lines.push(std::mem::replace(&mut current, indent.to_owned()));
         } else if !current.trim().is_empty() {
             current.push(' ');
         }
-        current.push_str(&word);
+        current.push_str(&word.replace('\u{a0}', " "));
     }
     if !current.trim().is_empty() {
         lines.push(current);
     }
     lines
-}
-
-fn words_with_units(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let is_unit = ["s", "ms", "%"].contains(&word.trim_end_matches(['.', ',', ';', ')']));
-        match words.last_mut() {
-            Some(number) if is_unit => *number = format!("{number} {word}"),
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 fn pad_left(text: &str, width: usize) -> String {

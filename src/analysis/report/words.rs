@@ -1,5 +1,7 @@
 //! How figures are written: one place, so that terminal, page and figures say the same.
 
+use serde::Serialize;
+
 use crate::evidence::history::Direction;
 use crate::units::Span;
 
@@ -69,6 +71,20 @@ pub fn count(value: f64) -> String {
     grouped
 }
 
+/// The same text, each number tied to its unit with a no-break space.
+#[must_use]
+pub fn with_tied_units(text: &str) -> String {
+    let mut tied = String::new();
+    for word in text.split(' ') {
+        let is_unit = ["s", "ms", "%"].contains(&word.trim_end_matches(['.', ',', ';', ')']));
+        if !tied.is_empty() {
+            tied.push(if is_unit { '\u{a0}' } else { ' ' });
+        }
+        tied.push_str(word);
+    }
+    tied
+}
+
 /// Percent of something: `0 %`, `0.12 %`, `97.2 %`.
 #[must_use]
 pub fn percent(value: f64) -> String {
@@ -83,6 +99,19 @@ pub fn percent(value: f64) -> String {
 #[must_use]
 pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A number as it is, to a thousandth: `0`, `1622.04`.
+#[must_use]
+pub fn plain(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The word that stands for a value without fields in the JSON: `gap_recovered`.
+#[must_use]
+pub fn json_word(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A service's name as a reader sees it.
@@ -193,6 +222,7 @@ mod tests {
         assert_eq!(count(4370.0), "4370");
         assert_eq!(count(1_234_567.0), "1\u{202f}234\u{202f}567");
         assert_eq!((percent(0.0), percent(0.125), percent(97.21)), ("0 %".into(), "0.12 %".into(), "97.2 %".into()));
+        assert_eq!(with_tied_units("for 0.72 s, then 5 % of it"), "for 0.72\u{a0}s, then 5\u{a0}% of it");
         assert_eq!(plural(1, "call", "calls"), "1 call");
     }
 }

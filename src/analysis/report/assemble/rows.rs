@@ -27,8 +27,8 @@ enum Side {
 
 /// All rows, in the order in which a cluster gives the services back.
 pub(super) const ROWS: [Row; 9] = [
-    Row { name: "address", service: "address", side: Side::All, unit: "probe" },
-    Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probe" },
+    Row { name: "address", service: "address", side: Side::All, unit: "probes" },
+    Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probes" },
     Row { name: "register", service: "register", side: Side::All, unit: "phones" },
     Row { name: "new_call", service: "new_call", side: Side::All, unit: "calls" },
     Row { name: "media to caller", service: "media", side: Side::Listener(Direction::ToCaller), unit: "calls" },

@@ -32,18 +32,3 @@ fn the_outage_figure_shows_every_user_the_median_and_the_truth() {
     // 6 trials × (1 address + 1 SIP + 7 phones + 2 new calls + 12 + 12 media + 6 senders + 6 receivers + 6 pairs).
     assert_eq!(dots, 6 * 53);
 }
-
-/// `cargo test --lib -- --ignored for_the_eye` leaves them in target/report-for-the-eye.
-#[test]
-#[ignore = "writes figures for a person to look at"]
-fn figures_for_the_eye() {
-    for trials in [1, 6] {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("target/report-for-the-eye/{trials}"));
-        std::fs::create_dir_all(root.join("figures")).unwrap();
-        let report = fixture::quickstart(trials);
-        std::fs::write(root.join("report.html"), crate::analysis::report::html::html(&report)).unwrap();
-        for (path, bytes) in render(&report) {
-            std::fs::write(root.join(path), bytes).unwrap();
-        }
-    }
-}

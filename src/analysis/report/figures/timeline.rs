@@ -160,7 +160,7 @@ impl<'a> Lanes<'a> {
                 let (from, to) =
                     (self.s(answered).max(0.0), call.ended_ns.map_or(self.end_s, |end| self.s(end)).min(self.end_s));
                 let title = format!("call {}, {} and {}, talks", call.call, call.caller, call.callee);
-                self.marks.push(Mark::Bar { lane, slot: (0, 1), from, to, open: false, role: Role::Grid, title });
+                self.marks.push(up(lane, from, to, title));
             }
             for outage in outages_of(call) {
                 let slot = usize::from(outage.direction == Some(Direction::ToCallee));
@@ -186,7 +186,7 @@ impl<'a> Lanes<'a> {
         for (start, end) in &chatter.sessions {
             let (from, to) = (self.s(*start).max(0.0), end.map_or(self.end_s, |end| self.s(end)).min(self.end_s));
             let title = format!("{} has a session", chatter.chatter);
-            self.marks.push(Mark::Bar { lane, slot: (0, 1), from, to, open: false, role: Role::Grid, title });
+            self.marks.push(up(lane, from, to, title));
         }
     }
 
@@ -197,13 +197,18 @@ impl<'a> Lanes<'a> {
         ];
         if everything {
             legend.insert(0, Legend { glyph: Glyph::Box, role: Role::Up, text: "owns the address" });
-            legend.insert(1, Legend { glyph: Glyph::Box, role: Role::Grid, text: "call or session up" });
+            legend.insert(1, Legend { glyph: Glyph::Box, role: Role::Plain, text: "call or session up" });
         }
         let x = Axis::linear("time since the start of the window, s", 0.0, self.end_s);
         let panel =
             Panel { title: String::new(), x, y: Vertical::Lanes(self.names), notes: Vec::new(), marks: self.marks };
         FigureData { name, title: title.to_owned(), caption, legend, panels: vec![panel] }
     }
+}
+
+/// A thin line while a call talks or a session is up, so that faults show behind it.
+fn up(lane: usize, from: f64, to: f64, title: String) -> Mark {
+    Mark::Bar { lane, slot: (1, 3), from, to, open: false, role: Role::Plain, title }
 }
 
 /// What stands at a pointer: who, how long, by which estimator, how exact.

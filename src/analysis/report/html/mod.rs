@@ -5,10 +5,10 @@ mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::figures::data::FigureData;
+use super::figures::data::{FigureData, Panel};
 use super::figures::layout::Format;
 use super::figures::{every_lane, plan};
-use super::model::{Outcome, Report, Trial};
+use super::model::{Outcome, Report, Transition, Trial};
 use super::words;
 
 const STYLE: &str = include_str!("style.css");
@@ -44,8 +44,8 @@ fn body(report: &Report) -> Markup {
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
         (outages(report, figure("outages"), figure("phases")))
         @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
-        @if let Some(fates) = figure("fates") { section { h2 { "Calls and messages" } (drawn(fates, HALF)) } }
-        section { h2 { "Five nines" } p { (report.availability.statement) }
+        @if let Some(fates) = figure("fates") { (fates_section(fates)) }
+        section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
             @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) } }
         section { h2 { "Before believing it" } (caveats(report)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
@@ -63,7 +63,7 @@ fn opening(report: &Report) -> Markup {
                 (words::plural(report.trials.len() as u64, "trial", "trials")) " · seed " (report.run.seed) }
             h1 { (report.question) }
         }
-        p.headline { (report.headline) }
+        p.headline { (words::with_tied_units(&report.headline)) }
         div class={ "verdict " (class) } {
             b class={ "t-" (class) } { (class) }
             @if report.verdict.thresholds.is_empty() { "The scenario sets no threshold." }
@@ -116,13 +116,27 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
             h2 { "How long each service was gone" }
             @for transition in &report.transitions {
                 h3 { (transition.label) }
-                p { (words::fault(&transition.kind)) " at " (format!("{:.3} s", transition.at_s))
-                    @if let Some(ms) = transition.configured_ms { "; the takeover was configured to take " b { (ms) " ms" } } "." }
+                p { (words::with_tied_units(&introduction(report, transition))) }
                 (tables::outages(transition))
             }
             @if spread.is_some() || phases.is_some() { div.pair style="margin-top:34px" { (titled(spread)) (titled(phases)) } }
         }
     }
+}
+
+fn introduction(report: &Report, transition: &Transition) -> String {
+    let confidence = transition.services.iter().find_map(|row| row.confidence);
+    let interval = confidence.map_or(String::new(), |confidence| {
+        format!(", with the exact {:.1} % interval of the median over trials", confidence * 100.0)
+    });
+    let configured =
+        transition.configured_ms.map_or(String::new(), |ms| format!(" The takeover was configured to take {ms} ms."));
+    format!(
+        "{} at {:.3} s.{configured} Typical is the median over {} of the trial's median affected user{interval}.",
+        sentence_start(&words::fault(&transition.kind)),
+        transition.at_s,
+        words::plural(report.trials.len() as u64, "trial", "trials"),
+    )
 }
 
 fn quality(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
@@ -132,6 +146,20 @@ fn quality(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>
             (tables::quality(&report.qos))
             div.pair style="margin-top:26px" { (titled(mos)) (titled(delay)) }
             @if !report.mos.is_empty() { h3 { "Scores" } (tables::mos(&report.mos)) }
+        }
+    }
+}
+
+/// Calls and messages beside each other.
+fn fates_section(fates: &FigureData) -> Markup {
+    let alone = |panel: &Panel| FigureData { panels: vec![panel.clone()], ..fates.clone() };
+    html! {
+        section {
+            h2 { "Calls and messages" }
+            figure {
+                div.pair { @for panel in &fates.panels { (svg::inline(&alone(panel), HALF)) } }
+                figcaption { (fates.caption) }
+            }
         }
     }
 }
@@ -146,9 +174,13 @@ fn caveats(report: &Report) -> Markup {
 }
 
 fn sentence(text: &str) -> String {
+    format!("{}.", sentence_start(text).trim_end_matches('.'))
+}
+
+fn sentence_start(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+    format!("{first}{}", letters.as_str())
 }
 
 fn provenance(report: &Report) -> Markup {

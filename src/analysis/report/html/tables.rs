@@ -12,10 +12,10 @@ pub(super) fn outages(transition: &Transition) -> Markup {
     html! {
         div.wide { table {
             thead { tr {
-                th { "service" } th { "typical" }
-                @if transition.configured_ms.is_some() { th { "− configured" } }
-                @if with_interval { th { "interval of the median" } }
-                th { "worst" } th { "hit" } th { "still out" } th { "± one outage" } th { "trials" } th.t { "how it was measured" }
+                th { "service" small { " and how it was measured" } } th { "typical" }
+                @if with_interval { th { "interval" } }
+                @if transition.configured_ms.is_some() { th { "over configured" } }
+                th { "worst" } th { "users hit" } th { "still out" } th { "± one outage" } th { "trials" }
             } }
             tbody { @for row in &transition.services { (outage_row(row, transition.configured_ms, with_interval)) } }
         } }
@@ -24,17 +24,17 @@ pub(super) fn outages(transition: &Transition) -> Markup {
 
 fn outage_row(row: &OutageSummary, configured: Option<f64>, with_interval: bool) -> Markup {
     let away = row.median_ms.zip(configured).map(|(median, configured)| median - configured);
+    let unit = if row.unit == "probes" { String::new() } else { format!(" {}", row.unit) };
     html! { tr {
-        td { (words::service(&row.service)) }
+        td { (words::service(&row.service)) br; small { (row.method) } }
         td { b { @if row.affected == 0 { "none" } @else { (value(row.median_ms, row.median_above_ms)) } } }
-        @if configured.is_some() { td { (away.map_or("–".to_owned(), signed)) } }
         @if with_interval { td { (interval(row)) } }
+        @if configured.is_some() { td { (away.map_or("–".to_owned(), signed)) } }
         td { (value(row.worst_ms.filter(|_| row.worst_above_ms.is_none()), row.worst_above_ms)) }
-        td { (row.affected) small { " of " (row.users) " " (row.unit) } }
+        td { (row.affected) small { " of " (row.users) (unit) } }
         td { @if row.censored > 0 { span.more { (row.censored) } } @else { "0" } }
         td { (words::duration(row.error_ms)) }
         td { (row.n) }
-        td.t { (row.method) }
     } }
 }
 
@@ -47,10 +47,9 @@ fn signed(ms: f64) -> String {
     format!("{sign}{}", words::duration(ms.abs()))
 }
 
-fn interval(row: &OutageSummary) -> Markup {
-    let Some(low) = row.ci_low_ms else { return html! { "–" } };
-    let high = row.ci_high_ms.map_or("not bounded".to_owned(), words::duration);
-    html! { (words::duration(low)) " to " (high) small { " (" (format!("{:.1}", row.confidence.unwrap_or_default() * 100.0)) " %)" } }
+fn interval(row: &OutageSummary) -> String {
+    let Some(low) = row.ci_low_ms else { return "–".to_owned() };
+    format!("{} to {}", words::duration(low), row.ci_high_ms.map_or("not bounded".to_owned(), words::duration))
 }
 
 /// Delay, jitter, loss and MOS before, during and after.
