@@ -60,7 +60,7 @@ impl Pen {
 fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
     let injected = format!("{} at {:.3} s", words::fault(&transition.kind), transition.at_s);
     let configured = transition.configured_ms.map(|ms| format!("configured {}", exact(ms))).unwrap_or_default();
-    let label = pad_right(&clip(&transition.label, 19), 19);
+    let label = pad_right(&words::clip(&transition.label, 19), 19);
     line(out, &format!("{} {} {configured}", pen.bold(&label), pad_right(&injected, 32)));
     line(out, &row(["service", "typical", "worst", "still out", "how it was measured"]));
     for service in &transition.services {
@@ -93,7 +93,7 @@ fn cells(service: &OutageSummary) -> [String; 5] {
 fn row(cells: [&str; 5]) -> String {
     let [service, typical, worst, out, method] = cells;
     let numbers = format!("{} {} {}", pad_left(typical, 9), pad_left(worst, 9), pad_left(out, 11));
-    format!(" {} {numbers}   {}", pad_right(service, 15), clip(method, 29)).trim_end().to_owned()
+    format!(" {} {numbers}   {}", pad_right(service, 15), words::clip(method, 29)).trim_end().to_owned()
 }
 
 /// The intervals of the medians, from six trials on.
@@ -135,7 +135,7 @@ fn quality_table(out: &mut String, qos: &[QosPeriod]) {
         ("MOS-CQE (G.107)", cells(&|period| period.mos_median.map(|mos| format!("{mos:.2}"))), mos_note.as_str()),
     ];
     for (name, cells, note) in rows {
-        line(out, format!(" {name:16}{cells}   {}", clip(note, 29)).trim_end());
+        line(out, format!(" {name:16}{cells}   {}", words::clip(note, 29)).trim_end());
     }
 }
 
@@ -169,7 +169,7 @@ fn caveats(out: &mut String, report: &Report, pen: Pen) {
 
 fn verdict(out: &mut String, report: &Report, pen: Pen) {
     for threshold in report.verdict.thresholds.iter().filter(|threshold| threshold.outcome == Outcome::Pass) {
-        line(out, &format!(" ✓ {}", clip(&threshold.text, WIDTH - 3)));
+        line(out, &format!(" ✓ {}", words::clip(&threshold.text, WIDTH - 3)));
     }
     for reason in &report.verdict.reasons {
         for (number, text) in wrap(reason, WIDTH - 3, "").iter().enumerate() {
@@ -220,13 +220,6 @@ fn pad_left(text: &str, width: usize) -> String {
 
 fn pad_right(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
-}
-
-fn clip(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

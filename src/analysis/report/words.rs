@@ -101,6 +101,15 @@ pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// At most `width` characters; what is cut off ends with an ellipsis.
+#[must_use]
+pub fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A number as it is, to a thousandth: `0`, `1622.04`.
 #[must_use]
 pub fn plain(value: f64) -> String {

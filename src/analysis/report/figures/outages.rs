@@ -7,6 +7,9 @@ use crate::analysis::report::words;
 
 use super::data::{Axis, FigureData, Glyph, Legend, Mark, Panel, Role, Vertical};
 
+/// More dots in a lane cannot be told apart.
+const MOST_DOTS: usize = 200;
+
 pub(super) fn by_service(report: &Report) -> FigureData {
     let shown: Vec<&Transition> = report.transitions.iter().filter(|transition| !hit(transition).is_empty()).collect();
     let axis = axis(report);
@@ -40,7 +43,18 @@ fn caption(report: &Report, confidence: Option<f64>) -> String {
         Some(confidence) => format!("exact {:.1} % interval of the median over trials", confidence * 100.0),
         None => "no interval under 6 trials".to_owned(),
     };
-    format!("n = {n}; median over trials of the trial's median affected user; {interval}. At the right: the median.")
+    let most = if most_dots(report) {
+        format!("At most {MOST_DOTS} users of each service are drawn. ")
+    } else {
+        String::new()
+    };
+    format!(
+        "n = {n}; median over trials of the trial's median affected user; {interval}. {most}At the right: the median."
+    )
+}
+
+fn most_dots(report: &Report) -> bool {
+    report.transitions.iter().flat_map(|transition| &transition.services).any(|row| row.affected > MOST_DOTS as u64)
 }
 
 fn hit(transition: &Transition) -> Vec<&OutageSummary> {
@@ -82,26 +96,34 @@ fn panel(report: &Report, transition: &Transition, x: Axis) -> Panel {
     Panel { title: transition.label.clone(), x, y: Vertical::Lanes(lanes), notes, marks }
 }
 
+/// A dot for each user; of very many an even selection in order of length, the shortest and the longest kept.
 fn dots(report: &Report, fault: usize, lane: usize, row: &OutageSummary) -> Vec<Mark> {
     let is_of = |outage: &&Outage| outage.fault == Some(fault) && row_of(outage) == Some(row.service.as_str());
-    let users: Vec<(u32, &Outage)> = report
-        .trials
-        .iter()
-        .flat_map(|trial| trial.measured.outages.iter().filter(is_of).map(move |outage| (trial.number, outage)))
-        .collect();
-    let dot = |(slot, (trial, outage)): (usize, &(u32, &Outage))| Mark::Dot {
+    let mut users: Vec<(u32, &Outage)> = Vec::new();
+    for trial in &report.trials {
+        users.extend(trial.measured.outages.iter().filter(is_of).map(|outage| (trial.number, outage)));
+    }
+    if users.len() > MOST_DOTS {
+        users.sort_by(|a, b| a.1.duration_ms.total_cmp(&b.1.duration_ms));
+        let last = users.len() - 1;
+        users = (0..MOST_DOTS).map(|k| users[k * last / (MOST_DOTS - 1)]).collect();
+    }
+    // A step that shares no factor with the count spreads neighbours over the lane's height.
+    let step = [7, 5, 3].into_iter().find(|step| !users.len().is_multiple_of(*step)).unwrap_or(1);
+    let slot = |place: usize| (place * step % users.len().max(1), users.len());
+    users.iter().enumerate().map(|(place, user)| dot(lane, slot(place), *user)).collect()
+}
+
+fn dot(lane: usize, slot: (usize, usize), (trial, outage): (u32, &Outage)) -> Mark {
+    let length = words::value_or_above((!outage.censored).then_some(outage.duration_ms), Some(outage.duration_ms));
+    Mark::Dot {
         lane,
-        slot: (slot, users.len()),
+        slot,
         x: outage.duration_ms / 1e3,
         more: outage.censored,
         role: Role::Outage,
-        title: format!(
-            "trial {trial}, {}: {}",
-            outage.scope,
-            words::value_or_above((!outage.censored).then_some(outage.duration_ms), Some(outage.duration_ms))
-        ),
-    };
-    users.iter().enumerate().map(dot).collect()
+        title: format!("trial {trial}, {}: {length}", outage.scope),
+    }
 }
 
 fn summary_marks(lane: usize, row: &OutageSummary) -> Vec<Mark> {

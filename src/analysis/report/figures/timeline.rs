@@ -10,8 +10,8 @@ use crate::units::RunTime;
 use super::data::{Axis, FigureData, Glyph, Legend, Mark, Panel, Role, Vertical};
 use super::which_trial;
 
-/// More calls than this do not fit a page; those that were hit come first.
-const MOST_CALLS: usize = 40;
+/// More calls or chatters than this do not fit a page; those that were hit come first.
+const MOST_LANES: usize = 40;
 
 /// A lane per service, every user's outage a bar in it.
 pub(super) fn of_services(report: &Report) -> FigureData {
@@ -45,10 +45,13 @@ pub fn every_lane(trial: &Trial) -> FigureData {
         }
     }
     let left_out = lanes.calls();
-    lanes.chatters();
+    let silent = lanes.chatters();
     let mut caption = "Upper half of a call: what the caller hears; lower half: what the callee hears.".to_owned();
     if left_out > 0 {
         caption.push_str(&format!(" {left_out} further calls are in tables/calls.csv."));
+    }
+    if silent > 0 {
+        caption.push_str(&format!(" {silent} further chatters are in report.json."));
     }
     lanes.figure("everything", "One trial, second by second", caption, true)
 }
@@ -98,11 +101,12 @@ impl<'a> Lanes<'a> {
         let label = format!("{} off", fault.node);
         let label =
             if fault.kind == "power_off" { label } else { format!("{}: {}", fault.node, words::fault(&fault.kind)) };
+        let label = words::clip(&label, 30);
         self.marks.push(Mark::Rule { x: from, role: Role::Ink, dashed: false, label, title: what });
     }
 
     fn lane(&mut self, name: String) -> usize {
-        self.names.push(name);
+        self.names.push(words::clip(&name, 26));
         self.names.len() - 1
     }
 
@@ -154,7 +158,7 @@ impl<'a> Lanes<'a> {
         let shown = |call: &&CallMeasured| call.kind == Some(OpKind::StandingCall) || !outages_of(call).is_empty();
         let mut calls: Vec<&CallMeasured> = measured.calls.iter().filter(shown).collect();
         calls.sort_by_key(|call| outages_of(call).is_empty());
-        for call in calls.iter().take(MOST_CALLS) {
+        for call in calls.iter().take(MOST_LANES) {
             let lane = self.lane(format!("call {}", call.call));
             if let Some(answered) = call.answered_ns {
                 let (from, to) =
@@ -167,19 +171,28 @@ impl<'a> Lanes<'a> {
                 self.outage(lane, (slot, 2), outage);
             }
         }
-        calls.len().saturating_sub(MOST_CALLS)
+        calls.len().saturating_sub(MOST_LANES)
     }
 
-    fn chatters(&mut self) {
+    /// Chatters, those that were cut off first where there are too many; returns how many had no room.
+    fn chatters(&mut self) -> usize {
         let measured = self.measured;
-        for chatter in &measured.chatters {
+        let outages_of = |chatter: &ChatterMeasured| -> Vec<&'a Outage> {
+            let is_of = |outage: &&Outage| outage.service == "chat_session" && outage.scope == chatter.chatter;
+            measured.outages.iter().filter(is_of).collect()
+        };
+        let mut chatters: Vec<&ChatterMeasured> = measured.chatters.iter().collect();
+        if chatters.len() > MOST_LANES {
+            chatters.sort_by_key(|chatter| (!chatter.half_open, outages_of(chatter).is_empty()));
+        }
+        for chatter in chatters.iter().take(MOST_LANES) {
             let lane = self.lane(chatter.chatter.clone());
             self.sessions(lane, chatter);
-            for outage in measured.outages.iter().filter(|o| o.service == "chat_session" && o.scope == chatter.chatter)
-            {
+            for outage in outages_of(chatter) {
                 self.outage(lane, (0, 1), outage);
             }
         }
+        chatters.len().saturating_sub(MOST_LANES)
     }
 
     fn sessions(&mut self, lane: usize, chatter: &ChatterMeasured) {

@@ -131,12 +131,12 @@ fn introduction(report: &Report, transition: &Transition) -> String {
     });
     let configured =
         transition.configured_ms.map_or(String::new(), |ms| format!(" The takeover was configured to take {ms} ms."));
-    format!(
-        "{} at {:.3} s.{configured} Typical is the median over {} of the trial's median affected user{interval}.",
-        sentence_start(&words::fault(&transition.kind)),
-        transition.at_s,
-        words::plural(report.trials.len() as u64, "trial", "trials"),
-    )
+    let typical = match report.trials.len() {
+        1 => "Typical is the median affected user.".to_owned(),
+        n => format!("Typical is the median over {n} trials of the trial's median affected user{interval}."),
+    };
+    let what = sentence_start(&words::fault(&transition.kind));
+    format!("{what} at {:.3} s.{configured} {typical}", transition.at_s)
 }
 
 fn quality(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {

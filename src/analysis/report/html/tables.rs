@@ -120,8 +120,11 @@ pub(super) fn trial(trial: &Trial) -> Markup {
             (faults(&measured.faults, zero))
             div.wide { table {
                 thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
-                tbody { @for outage in &measured.outages { (outage_line(outage, zero)) } }
+                tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
             } }
+            @if measured.outages.len() > MOST_OUTAGES {
+                p { "And " (measured.outages.len() - MOST_OUTAGES) " more in tables/outages.csv." }
+            }
         }
     }
 }
@@ -179,4 +182,6 @@ pub(super) fn anomalies(report: &Report) -> Markup {
     }
 }
 
+/// A page with more rows in a trial would be slow, and nobody reads them.
+const MOST_OUTAGES: usize = 300;
 const MOST_ANOMALIES: usize = 50;

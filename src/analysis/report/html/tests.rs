@@ -37,3 +37,24 @@ fn a_run_without_trials_still_is_a_page() {
     assert!(page.contains("class=\"verdict unknown\""));
     assert!(!page.contains("NaN") && !page.contains("inf"));
 }
+
+#[test]
+fn a_large_run_stays_a_page_that_opens() {
+    let mut report = fixture::quickstart(20);
+    for trial in &mut report.trials {
+        let first = trial.measured.outages.iter().find(|outage| outage.service == "register").unwrap().clone();
+        trial.measured.outages.extend((0..2000).map(|phone| {
+            let mut outage = first.clone();
+            outage.scope = format!("phone-{phone}");
+            outage.duration_ms += f64::from(phone);
+            outage
+        }));
+        let chatter = trial.measured.chatters[0].clone();
+        trial.measured.chatters.extend((0..500).map(|_| chatter.clone()));
+    }
+    let report = crate::analysis::report::assemble(&fixture::scenario(), report.run, report.trials);
+    let page = html(&report);
+    assert!(page.len() < 4_000_000, "{} bytes", page.len());
+    assert!(page.contains("more in tables/outages.csv") && page.contains("further chatters"));
+    assert!(page.contains("At most 200 users of each service are drawn"));
+}
