@@ -225,11 +225,23 @@ fn pad_right(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::report::fixture;
+    use crate::analysis::report::{assemble, fixture};
 
     #[test]
     fn the_summary_reads_as_planted() {
         insta::assert_snapshot!(terminal(&fixture::quickstart(1), false));
+    }
+
+    #[test]
+    fn a_run_that_failed_reads_the_same_way_and_says_why() {
+        let mut report = fixture::quickstart(6);
+        for outage in report.trials.iter_mut().flat_map(|trial| &mut trial.measured.outages) {
+            if outage.service == "media" {
+                (outage.censored, outage.end_ns, outage.duration_ms) = (true, None, 20_000.0);
+            }
+        }
+        report.trials[2].measured.faults[1].successor = Some("alpha".into());
+        insta::assert_snapshot!(terminal(&assemble(&fixture::scenario(), report.run, report.trials), false));
     }
 
     #[test]

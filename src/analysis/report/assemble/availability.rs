@@ -54,7 +54,10 @@ fn statement(
     failovers: u64,
     coverage_low: Option<f64>,
 ) -> String {
-    let mut sentences = vec![budget_sentence(budget, outages)];
+    let mut sentences: Vec<String> = Vec::new();
+    if failovers > 0 {
+        sentences.push(budget_sentence(budget, outages));
+    }
     if let Some(low) = coverage_low {
         sentences.push(format!(
             "After {succeeded} of {failovers} failovers every user had every service back: at least {:.1} % of failovers do so \

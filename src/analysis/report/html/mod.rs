@@ -42,7 +42,7 @@ fn body(report: &Report) -> Markup {
     html! {
         (opening(report))
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
-        (outages(report, figure("outages"), figure("phases")))
+        @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
         @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
@@ -50,7 +50,7 @@ fn body(report: &Report) -> Markup {
         section { h2 { "Before believing it" } (caveats(report)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
-        section { h2 { "Each trial" } @for trial in &report.trials { (tables::trial(trial)) } }
+        @if !report.trials.is_empty() { section { h2 { "Each trial" } @for trial in &report.trials { (tables::trial(trial)) } } }
         footer { "fivenines " (report.run.version) ". The same figures are in report.json, tables/ and figures/." }
     }
 }
