@@ -6,4 +6,5 @@ pub mod pcap;
 pub mod rtcp;
 pub mod rtp;
 pub mod signature;
+pub mod sip;
 pub mod vrrp;
