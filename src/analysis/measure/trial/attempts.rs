@@ -2,8 +2,8 @@
 //!
 //! An attempt is *good* when it succeeds within [`IN_TIME`] of its planned instant; otherwise its user
 //! noticed something. A time between two successive successes (the instants at which answers came, late ones
-//! included) is an outage when attempts that were not good were waiting in it: of the times that such an
-//! attempt waited through, the longest. The outage ends at a success after which the service holds for
+//! included) is an outage when an attempt that was not good fell into it: of the times that touch the
+//! [`IN_TIME`] in which it should have succeeded, the longest. The outage ends at a success after which the service holds for
 //! `validate`; it begins at the last success before it, or at the fault that struck after that success.
 
 use super::faults::Faults;
@@ -57,11 +57,6 @@ impl Attempt {
         self.success.is_some_and(|at| at - self.planned <= IN_TIME)
     }
 
-    /// Until when its user waited.
-    fn until(&self, end: RunTime) -> RunTime {
-        self.success.or(self.given_up).unwrap_or(end).min(end)
-    }
-
     /// Whether nothing can be said yet: still within its time when observation ends.
     fn is_pending(&self, end: RunTime) -> bool {
         self.given_up.is_none() && self.success.is_none_or(|at| at > end) && end - self.planned < IN_TIME
@@ -77,7 +72,7 @@ pub(super) fn vain(attempts: &[Attempt], rule: Rule) -> Vec<Vain> {
     let mut waiting: Vec<Vec<RunTime>> = vec![Vec::new(); times.len()];
     let due = |attempt: &&Attempt| attempt.planned >= rule.start && attempt.planned < rule.end;
     for attempt in attempts.iter().filter(due).filter(|attempt| !attempt.is_good() && !attempt.is_pending(rule.end)) {
-        let until = attempt.until(rule.end);
+        let until = attempt.planned + IN_TIME;
         let through = |place: &usize| times[*place].0 < until && times[*place].1 > attempt.planned;
         let longest = (0..times.len()).filter(through).max_by_key(|place| (times[*place].1 - times[*place].0, *place));
         if let Some(place) = longest {

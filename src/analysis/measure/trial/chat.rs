@@ -75,8 +75,7 @@ impl Chat {
     }
 
     fn message(&mut self, at: RunTime, mark: &MessageMark) {
-        let fresh =
-            || Message { pair: mark.pair, seq: mark.seq, planned: mark.planned_ns, seen: Vec::new() };
+        let fresh = || Message { pair: mark.pair, seq: mark.seq, planned: mark.planned_ns, seen: Vec::new() };
         let message = self.messages.entry(mark.message).or_insert_with(fresh);
         message.seen.push((at, mark.seen, mark.reason.clone()));
         match mark.seen {
@@ -173,9 +172,10 @@ impl Chat {
             let others = latest.get(&message.pair).into_iter().flatten();
             others.into_iter().any(|(other, seq)| *other < at && *seq > message.seq)
         };
-        let due = self.messages.iter().filter(|(_, message)| {
-            message.planned >= frame.window.start_ns && message.planned < frame.window.end_ns
-        });
+        let due = self
+            .messages
+            .iter()
+            .filter(|(_, message)| message.planned >= frame.window.start_ns && message.planned < frame.window.end_ns);
         due.map(|(number, message)| {
             let first = message.first_delivery();
             MessageMeasured {

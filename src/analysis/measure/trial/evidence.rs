@@ -45,6 +45,8 @@ pub(super) struct Evidence {
     /// By our stream number.
     pub(super) taps: BTreeMap<u32, Taps>,
     pub(super) claims: Claims,
+    /// When anything came in at our own sockets, in order.
+    pub(super) inbound: Vec<RunTime>,
     /// Bound of the error of a one-way delay.
     pub(super) clock_error: Span,
     pub(super) anomalies: Vec<Anomaly>,
@@ -70,8 +72,9 @@ impl Evidence {
             taps.received.sort_by_key(|packet| (packet.at, packet.index));
         }
         let clock_error = clock.map_or(Span::ZERO, |clock| clock.error(window.end_ns));
-        let Collected { taps, claims } = collected;
-        Ok(Evidence { events, window, taps, claims, clock_error, anomalies, caveats })
+        let Collected { taps, claims, mut inbound } = collected;
+        inbound.sort_unstable();
+        Ok(Evidence { events, window, taps, claims, inbound, clock_error, anomalies, caveats })
     }
 }
 
@@ -79,6 +82,7 @@ impl Evidence {
 struct Collected {
     taps: BTreeMap<u32, Taps>,
     claims: Claims,
+    inbound: Vec<RunTime>,
 }
 
 impl Collected {
@@ -118,6 +122,9 @@ impl Collected {
         ip: &Ip<'_>,
         seen: &mut BTreeSet<(String, i64)>,
     ) {
+        if packet.sense == Sense::Inbound {
+            self.inbound.push(clock.stamped(packet.unix_ns));
+        }
         match &ip.transport {
             Transport::Udp { payload, .. } if packet.sense != Sense::Unknown => self.media(clock, packet, ip, payload),
             Transport::Vrrp(advert) => {

@@ -29,8 +29,6 @@ pub(super) struct OwnStream {
     pub(super) start: RunTime,
     /// No packet due any more: the stream stopped, the dialog ended, or the window did.
     pub(super) end: RunTime,
-    /// The window ended while media was due.
-    pub(super) cut: bool,
     /// Packets due.
     pub(super) expected: u64,
     /// First arrivals of the packets that were due, in order of arrival.
@@ -122,7 +120,6 @@ fn own_stream(
         interval,
         start,
         end,
-        cut,
         expected,
         delays: firsts.iter().map(|arrival| Some(arrival.at - *sent.get(&arrival.index)?)).collect(),
         jitter: track::jitter(&firsts, threshold),

@@ -21,6 +21,7 @@ use self::chat::Chat;
 use self::evidence::Evidence;
 use self::faults::Faults;
 use self::media::OwnStream;
+use self::score::Heard;
 use self::services::Services;
 use super::model::{Measured, Outage, ServiceUsers, Window};
 use super::{MeasureError, SCHEMA};
@@ -30,8 +31,7 @@ use crate::scenario::Scenario;
 use crate::units::{RunTime, Span};
 
 /// Services in the order in which a cluster gives them back.
-const SERVICES: [&str; 7] =
-    ["address", "sip_answer", "register", "new_call", "media", "chat_session", "chat_delivery"];
+const SERVICES: [&str; 7] = ["address", "sip_answer", "register", "new_call", "media", "chat_session", "chat_delivery"];
 
 /// Measures one trial. The same directory and scenario give the same figures, byte for byte.
 ///
@@ -67,14 +67,15 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     caveats.extend(caveats::of(&evidence, scenario, &owners));
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
-    let qos = qos::periods(&streams, &faults, &outages, window, scenario, evidence.clock_error);
+    let heard: Vec<Heard<'_>> = streams.iter().map(|stream| Heard::of(stream, scenario.dejitter)).collect();
+    let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
     Ok(Measured {
         schema: SCHEMA.to_owned(),
         window: Some(window),
         faults: faults.list,
         outages,
         users,
-        streams: streams.iter().map(|stream| score::scored(stream, scenario, window, evidence.clock_error)).collect(),
+        streams: heard.iter().map(|heard| heard.measured(window, evidence.clock_error)).collect(),
         calls: calls::calls(&evidence.events, &operations, &streams, window),
         chatters,
         messages,

@@ -77,7 +77,7 @@ impl Services<'_> {
         let mut outages = self.sip_answer();
         outages.extend(self.of_all("register", OpKind::Register));
         for (phone, attempts) in self.by_actor(OpKind::Register) {
-            outages.extend(self.from_attempts("register", &phone, &attempts, 1));
+            outages.extend(self.measure_attempts("register", &phone, &attempts, 1));
         }
         outages.extend(self.of_all("new_call", OpKind::NewCall));
         outages
@@ -131,10 +131,10 @@ impl Services<'_> {
 
     fn of_all(&self, service: &str, kind: OpKind) -> Vec<Outage> {
         let all: Vec<Attempt> = self.of_kind(kind).map(OpLife::attempt).collect();
-        self.from_attempts(service, "all", &all, LEAST_PROBES)
+        self.measure_attempts(service, "all", &all, LEAST_PROBES)
     }
 
-    fn from_attempts(&self, service: &str, scope: &str, of: &[Attempt], least_waiting: usize) -> Vec<Outage> {
+    fn measure_attempts(&self, service: &str, scope: &str, of: &[Attempt], least_waiting: usize) -> Vec<Outage> {
         let Window { start_ns: start, end_ns: end } = self.window;
         let rule = attempts::Rule { start, end, validate: self.validate, least_waiting };
         let vain = attempts::vain(of, rule);
@@ -155,8 +155,7 @@ impl Services<'_> {
 
     /// Who was measured over each fault: whoever had an attempt due before the next one.
     pub(super) fn users(&self) -> Vec<ServiceUsers> {
-        let services =
-            [("sip_answer", OpKind::Options), ("register", OpKind::Register), ("new_call", OpKind::NewCall)];
+        let services = [("sip_answer", OpKind::Options), ("register", OpKind::Register), ("new_call", OpKind::NewCall)];
         let mut all = Vec::new();
         for (service, kind) in services {
             for (fault, start, end) in super::spans(self.faults, self.window) {
