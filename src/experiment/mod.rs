@@ -2,4 +2,5 @@
 
 pub mod agent;
 pub mod cluster;
+pub mod plan;
 pub mod run;
