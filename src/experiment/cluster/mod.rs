@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::experiment::run::recorder::Recorder;
 use crate::scenario::Service;
 use crate::units::Span;
 
@@ -107,6 +108,9 @@ pub trait Cluster: Send {
     /// # Errors
     /// When something is missing or a node does not come up.
     fn up(&mut self, users: &[String]) -> Result<(), ClusterError>;
+
+    /// Tells the cluster where to record what it knows by itself: the instants of a change of the owner.
+    fn observe(&mut self, _recorder: &Recorder) {}
 
     /// What traffic must know. Only after [`Cluster::up`].
     fn endpoints(&self) -> Endpoints;
