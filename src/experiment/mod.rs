@@ -1,6 +1,7 @@
 //! The half that acts: it plans, places calls and messages, breaks servers, captures, and leaves evidence.
 
 pub mod agent;
+pub mod capture;
 pub mod cluster;
 pub mod plan;
 pub mod run;

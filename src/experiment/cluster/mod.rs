@@ -1,5 +1,7 @@
 //! The system under test: what it is, and what can be done to it.
 
+pub mod lab;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -79,8 +81,14 @@ pub struct CapturePoint {
     pub name: String,
     /// Network namespace of the interface.
     pub netns: PathBuf,
-    /// Interface.
+    /// Interface (both directions), or [`CapturePoint::ALL_PORTS`].
     pub interface: String,
+}
+
+impl CapturePoint {
+    /// Stands for an interface: what every port of a switch receives. Each frame is seen once, where it
+    /// enters; a frame that the switch then drops is seen as well.
+    pub const ALL_PORTS: &str = "*";
 }
 
 /// A cluster under test.
