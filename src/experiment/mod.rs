@@ -3,5 +3,6 @@
 pub mod agent;
 pub mod capture;
 pub mod cluster;
+pub mod fault;
 pub mod plan;
 pub mod run;

@@ -4,6 +4,7 @@
 //! marker under the wrong words and a suggestion. Nothing here opens a file or a socket.
 
 mod check;
+mod describe;
 mod error;
 mod threshold;
 
