@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use tokio_xmpp::minidom::Element;
 
-/// What stream management knows of one session.
+/// What stream management knows of one session, on either side of the stream: the reference server counts
+/// with it too.
 #[derive(Debug, Default)]
-pub(super) struct Acks {
+pub struct Acks {
     /// Name of the session for resumption, where the server allows it.
-    pub(super) resumption: Option<String>,
+    pub resumption: Option<String>,
     handled: u32,
     acknowledged: u32,
     unacknowledged: VecDeque<(Element, Option<u64>)>,
@@ -16,28 +17,30 @@ pub(super) struct Acks {
 
 impl Acks {
     /// Counting starts: the server has enabled stream management.
-    pub(super) fn new(resumption: Option<String>) -> Acks {
+    #[must_use]
+    pub fn new(resumption: Option<String>) -> Acks {
         Acks { resumption, ..Acks::default() }
     }
 
     /// A stanza was sent; `message` when it is one of the planned messages.
-    pub(super) fn sent(&mut self, stanza: Element, message: Option<u64>) {
+    pub fn sent(&mut self, stanza: Element, message: Option<u64>) {
         self.unacknowledged.push_back((stanza, message));
     }
 
     /// A stanza came in.
-    pub(super) fn received(&mut self) {
+    pub fn received(&mut self) {
         self.handled = self.handled.wrapping_add(1);
     }
 
     /// How many stanzas we handled, modulo 2^32.
-    pub(super) fn handled(&self) -> u32 {
+    #[must_use]
+    pub fn handled(&self) -> u32 {
         self.handled
     }
 
-    /// The server handled `h` stanzas: the planned messages that are acknowledged by that. A count beyond
+    /// The other side handled `h` stanzas: the planned messages that are acknowledged by that. A count beyond
     /// what was sent acknowledges nothing, for it cannot be about this session.
-    pub(super) fn acknowledge(&mut self, h: u32) -> Vec<u64> {
+    pub fn acknowledge(&mut self, h: u32) -> Vec<u64> {
         let fresh = h.wrapping_sub(self.acknowledged) as usize;
         if fresh > self.unacknowledged.len() {
             return Vec::new();
@@ -47,7 +50,7 @@ impl Acks {
     }
 
     /// What must be sent again after resumption (XEP-0198 §5), in order.
-    pub(super) fn unacknowledged(&self) -> impl ExactSizeIterator<Item = &Element> {
+    pub fn unacknowledged(&self) -> impl ExactSizeIterator<Item = &Element> {
         self.unacknowledged.iter().map(|(stanza, _)| stanza)
     }
 }

@@ -28,7 +28,7 @@ use tokio_xmpp::parsers::sm;
 
 use crate::evidence::history::{ChatRole, MessageMark, Op, OpKind, Seen, Session, SessionState, Step, What};
 use crate::units::{RunTime, Span};
-use acks::Acks;
+pub use acks::Acks;
 pub use stanza::{Meaning, Tag, is_stanza};
 
 /// What a chatter is told once.

@@ -7,6 +7,8 @@
 mod login;
 mod tap;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;

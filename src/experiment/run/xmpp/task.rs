@@ -1,13 +1,14 @@
 //! One chatter's task: carries out what its [`Chatter`] wants and tells it what happened.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending, poll_fn};
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{FutureExt, Sink, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -117,7 +118,7 @@ async fn next_order(orders: &mut watch::Receiver<Orders>) -> Input {
 /// The connection of one chatter.
 enum Link {
     Down,
-    Dialling(Pin<Box<dyn Future<Output = Result<Dialled, DialError>> + Send>>),
+    Dialling(BoxFuture<'static, Result<Dialled, DialError>>),
     Open { wire: Box<Wire>, early: VecDeque<Element> },
 }
 
