@@ -19,6 +19,7 @@ mod xmpp;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -52,7 +53,7 @@ pub struct Reference {
     switch: Option<Switch>,
     nodes: Vec<Option<Child>>,
     users: Vec<String>,
-    credentials: xmpp::Credentials,
+    certificates: xmpp::Certificates,
 }
 
 impl Reference {
@@ -62,11 +63,9 @@ impl Reference {
     /// When no certificate can be made.
     pub fn new(config: &ReferenceCluster, program: PathBuf, concurrent_calls: usize) -> Result<Reference, ClusterError> {
         let ports = u16::try_from(concurrent_calls * 4 + 16).unwrap_or(20_000).min(20_000);
-        let credentials = xmpp::Credentials::make(DOMAIN, *config.address.get_ref()).map_err(|reason| ClusterError::Failed {
-            action: "making a certificate".into(),
-            node: DOMAIN.into(),
-            reason,
-        })?;
+        let names = [DOMAIN.to_owned(), config.address.get_ref().to_string()];
+        let certificates =
+            xmpp::issue(&names).map_err(|error| failed("making a certificate", DOMAIN, &error.to_string()))?;
         Ok(Reference {
             nodes: config.nodes.iter().map(|_| None).collect(),
             config: config.clone(),
@@ -75,7 +74,7 @@ impl Reference {
             clock: Clock::start(),
             switch: None,
             users: Vec::new(),
-            credentials,
+            certificates,
         })
     }
 
@@ -97,6 +96,8 @@ impl Reference {
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // Ctrl-C at the terminal is for the tool, which ends its nodes itself.
+            .process_group(0)
             .spawn()
             .map_err(failed)?;
         let pid = Pid::from_raw(child.id().cast_signed());
@@ -119,8 +120,8 @@ impl Reference {
             password_prefix: PASSWORD_PREFIX.into(),
             media_ports: (self.media_ports.start, self.media_ports.end),
             users: self.users.clone(),
-            cert_pem: self.credentials.cert_pem.clone(),
-            key_pem: self.credentials.key_pem.clone(),
+            cert_pem: self.certificates.certificate_pem.clone(),
+            key_pem: self.certificates.key_pem.clone(),
             seed: u64::from(std::process::id()) << 8 | index as u64,
         }
     }
@@ -220,7 +221,7 @@ impl Cluster for Reference {
             sip: switch::sip_address(address),
             xmpp: switch::xmpp_address(address),
             domain: DOMAIN.into(),
-            ca_pem: self.credentials.ca_pem.clone(),
+            ca_pem: self.certificates.ca_pem.clone(),
             client: IpAddr::V4(Ipv4Addr::from(client)),
             client_netns: None,
             password_prefix: PASSWORD_PREFIX.into(),

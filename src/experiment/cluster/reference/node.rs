@@ -145,7 +145,7 @@ fn start_xmpp(config: &NodeConfig, channel: Channel) -> io::Result<Connections> 
                 let (server, channel) = (server.clone(), Arc::clone(&channel));
                 tokio::spawn(async move {
                     // How a session ended is the client's business; here the switch only lets go of it.
-                    let _ended = server.serve(stream).await;
+                    let _ended = xmpp::serve(stream, server).await;
                     let _switch_gone = channel.send(&ToSwitch::Closed { number }, &[]);
                 });
             }
