@@ -1,4 +1,4 @@
 //! What users' devices do, as sans-IO state machines: time and octets go in, octets and events come out.
-pub mod media;
 
 pub mod chat;
+pub mod media;

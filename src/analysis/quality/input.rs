@@ -1,0 +1,82 @@
+//! Input checks: an error names the parameter, its value and its range.
+
+/// Why a model refused its inputs.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum QualityError {
+    /// A parameter is NaN, infinite or outside the range in which the formulas can be computed.
+    #[error("{parameter} is {value}: {model} takes {low} to {high} {unit}")]
+    OutOfRange {
+        /// The parameter, by its name in the standard.
+        parameter: &'static str,
+        /// What it was.
+        value: f64,
+        /// Lowest value that can be computed.
+        low: f64,
+        /// Highest value that can be computed.
+        high: f64,
+        /// Unit of value and range.
+        unit: &'static str,
+        /// The model that refused.
+        model: &'static str,
+    },
+    /// No value that would make the score meaningful has been published.
+    #[error("no score for {what}: {reason}")]
+    Unsupported {
+        /// The codec, condition or scale.
+        what: String,
+        /// Why there is none, and what can be done instead.
+        reason: String,
+    },
+}
+
+/// One input of a model with the range that can be computed and the range for which the model was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub value: f64,
+    pub computable: (f64, f64),
+    pub recommended: (f64, f64),
+}
+
+impl Input {
+    /// Refuses what cannot be computed; gives the reason where the value lies outside the recommendation.
+    pub(crate) fn check(&self, model: &'static str) -> Result<Option<String>, QualityError> {
+        let Input { name: parameter, unit, value, computable: (low, high), recommended } = *self;
+        if !(value >= low && value <= high) {
+            return Err(QualityError::OutOfRange { parameter, value, low, high, unit, model });
+        }
+        let inside = value >= recommended.0 && value <= recommended.1;
+        Ok((!inside)
+            .then(|| format!("{parameter} {value} {unit} is outside {} to {} {unit}", recommended.0, recommended.1)))
+    }
+}
+
+/// Checks all inputs; the reasons why the model is outside its validity, if any.
+pub(crate) fn check_all(model: &'static str, inputs: &[Input]) -> Result<Vec<String>, QualityError> {
+    let reasons: Result<Vec<Option<String>>, QualityError> = inputs.iter().map(|input| input.check(model)).collect();
+    Ok(reasons?.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(value: f64) -> Input {
+        Input { name: "Ppl", unit: "%", value, computable: (0.0, 100.0), recommended: (0.0, 20.0) }
+    }
+
+    #[test]
+    fn the_error_names_parameter_value_and_range() {
+        let error = loss(-1.0).check("ITU-T G.107").unwrap_err();
+        assert_eq!(error.to_string(), "Ppl is -1: ITU-T G.107 takes 0 to 100 %");
+        assert!(loss(f64::NAN).check("ITU-T G.107").is_err());
+        assert!(loss(f64::INFINITY).check("ITU-T G.107").is_err());
+    }
+
+    #[test]
+    fn between_the_ranges_is_computed_and_said_so() {
+        assert_eq!(loss(20.0).check("m").unwrap(), None);
+        assert_eq!(loss(21.0).check("m").unwrap().unwrap(), "Ppl 21 % is outside 0 to 20 %");
+    }
+}

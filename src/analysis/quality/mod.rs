@@ -1,0 +1,28 @@
+//! The ITU's parametric quality models, as pure functions.
+//!
+//! Every score names its model and edition, carries its components, the provenance of its inputs, and
+//! whether the inputs lay where the model was validated. The narrowband, wideband and fullband scales are
+//! different types ([`Rating`]): a wideband R of 93 is not a narrowband R of 93.
+//!
+//! A whole-call score hides an outage: 1.701 s of silence in 60 s of G.711 with concealment still scores
+//! MOS 4.1. Report the outage itself, and the score per second, beside it.
+//!
+//! | question | module |
+//! |---|---|
+//! | narrowband R and MOS with every component | [`g107`] |
+//! | wideband, fullband | [`g107_1`], [`g107_2`] |
+//! | Ie and Bpl of a codec, or why there is none | [`g113`] |
+//! | how losses cluster | [`bursts`] |
+
+pub mod bursts;
+pub mod g107;
+pub mod g107_1;
+pub mod g107_2;
+pub mod g113;
+mod input;
+mod scale;
+mod score;
+
+pub use input::QualityError;
+pub use scale::{Bandwidth, Fullband, Mos, Narrowband, Rating, Scale, Wideband};
+pub use score::{Provenance, Score, Validity};

@@ -1,0 +1,85 @@
+//! Estimates across trials: every figure with its n, its interval and its method.
+//!
+//! Nothing here knows what was measured: plain numbers go in, in whatever unit, and the same unit comes
+//! out. The trial is the unit of replication; the packets of one call are not independent samples.
+//!
+//! | question | function |
+//! |---|---|
+//! | where does a typical trial lie? | [`median_ci`], [`quantile`] (type 7), [`mean_ci`], [`geometric_mean_ci`] |
+//! | how bad may the next one be? | [`geometric_prediction`], [`quantile_upper_bound`] |
+//! | how often does failover work? | [`clopper_pearson`], [`proportion_lower`], [`rule_of_three`] |
+//! | how often may it be needed? | [`availability::failures_per_year`], [`availability::mtbf_needed_s`] |
+
+pub mod availability;
+mod mean;
+mod median;
+mod proportion;
+mod quantile;
+mod sample;
+
+pub use mean::{MeanCi, geometric_mean_ci, geometric_prediction, mean_ci, student_t_quantile};
+pub use median::{MedianCi, UpperBound, median_ci, quantile_upper_bound, samples_for_quantile_bound};
+pub use proportion::{
+    Interval, clopper_pearson, poisson_rate_ci, proportion_lower, proportion_upper, rule_of_three, successes_needed,
+};
+pub use quantile::{median, quantile};
+pub use sample::{Bound, Observation, Sample};
+
+/// Why a statistic was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum StatsError {
+    /// An input is NaN or infinite.
+    #[error("{what} is {value}: only finite numbers can be estimated from; leave out or censor what was not measured")]
+    NotFinite {
+        /// Which input.
+        what: &'static str,
+        /// What it was.
+        value: f64,
+    },
+    /// Too few observations for this statistic.
+    #[error("{what} needs at least {needed} observations, got {n}: run more trials")]
+    TooFew {
+        /// Which statistic.
+        what: &'static str,
+        /// How many there were.
+        n: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// A parameter lies outside the range in which the statistic is defined.
+    #[error("{parameter} is {value}: give a value in {range}")]
+    OutOfRange {
+        /// Which parameter.
+        parameter: &'static str,
+        /// What it was.
+        value: f64,
+        /// The permitted range, in interval notation.
+        range: &'static str,
+    },
+}
+
+/// A probability strictly between 0 and 1 (confidence levels, availability targets).
+pub(crate) fn open_unit(parameter: &'static str, value: f64) -> Result<f64, StatsError> {
+    if value > 0.0 && value < 1.0 {
+        Ok(value)
+    } else {
+        Err(StatsError::OutOfRange { parameter, value, range: "(0, 1)" })
+    }
+}
+
+/// A finite number greater than zero (durations, rates).
+pub(crate) fn positive(parameter: &'static str, value: f64) -> Result<f64, StatsError> {
+    if value.is_finite() && value > 0.0 {
+        Ok(value)
+    } else {
+        Err(StatsError::OutOfRange { parameter, value, range: "(0, ∞)" })
+    }
+}
+
+/// All values finite.
+pub(crate) fn all_finite(what: &'static str, values: &[f64]) -> Result<(), StatsError> {
+    match values.iter().find(|v| !v.is_finite()) {
+        Some(&value) => Err(StatsError::NotFinite { what, value }),
+        None => Ok(()),
+    }
+}
