@@ -150,7 +150,7 @@ fn chat_plan(plan: &Plan) -> ChatPlan {
     let messages = |wanted: u32| {
         let ours = move |intent: &Intent| match intent.wish {
             Wish::Message { message, pair, seq } if pair == wanted => {
-                Some(Planned { message, seq, at: RunTime(intent.at_ns.as_nanos()) })
+                Some(Planned { message, seq, after: intent.at_ns })
             }
             _ => None,
         };

@@ -27,6 +27,8 @@ use crate::units::{RunTime, Span};
 pub(super) const SIP_PORT: u16 = 5060;
 /// Port of XMPP on the floating address.
 pub(super) const XMPP_PORT: u16 = 5222;
+/// The client closed its side (Linux; nix does not name it).
+const HUNG_UP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
 /// The loop looks at least this often whether it is told to stop.
 const WAIT: Span = Span::from_millis(10);
 
@@ -376,7 +378,7 @@ fn watched(state: &State) -> Watched {
             // Before the takeover nobody answers: the client's segments would simply be repeated.
             None if state.due.is_some() => {}
             None => watch(Source::Orphan(*number), connection.stream.as_fd(), PollFlags::POLLIN),
-            Some(_) => watch(Source::Lent(*number), connection.stream.as_fd(), PollFlags::POLLRDHUP),
+            Some(_) => watch(Source::Lent(*number), connection.stream.as_fd(), HUNG_UP),
         }
     }
     (sources, fds)
