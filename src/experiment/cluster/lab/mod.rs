@@ -38,6 +38,12 @@ use crate::units::Span;
 /// How long servers may take to answer. A busy machine needs a few seconds, replication one ping round.
 const PATIENCE: Span = Span::from_secs(20);
 
+/// How long another process that has the lab may take to end.
+const OWNER_PATIENCE: Span = Span::from_secs(1);
+
+/// Where relays take commands, on their own loopback.
+const RELAY_PORT: u16 = 2223;
+
 /// A lab of namespace nodes.
 #[derive(Debug)]
 pub struct Lab {
@@ -154,15 +160,26 @@ impl Lab {
     fn take_possession(&mut self, users: &[String]) -> Result<(), ClusterError> {
         tools::check(self.layout.redis)?;
         check_users(users)?;
-        if let Some(stale) = read_journal()? {
-            stale.check_free()?;
-        }
-        clean(read_journal()?.as_ref());
+        let stale = self.wait_for_owner()?;
+        clean(stale.as_ref());
         self.users = users.to_vec();
         let tls = Certificates::make().map_err(|error| failed("make certificates", "lab", error.to_string()))?;
         self.tls = Some(tls);
         self.journal = Some(Journal::new(&self.layout));
         self.write_journal()
+    }
+
+    /// The journal of a dead process, if there is one. A tool that was just killed takes a moment to die.
+    fn wait_for_owner(&self) -> Result<Option<Journal>, ClusterError> {
+        let deadline = self.clock.now() + OWNER_PATIENCE;
+        loop {
+            let Some(journal) = read_journal()? else { return Ok(None) };
+            match journal.check_free() {
+                Ok(()) => return Ok(Some(journal)),
+                Err(taken) if self.clock.now() >= deadline => return Err(taken),
+                Err(_) => self.clock.sleep(node::LOOK_EVERY),
+            }
+        }
     }
 
     fn write_journal(&self) -> Result<(), ClusterError> {
@@ -220,10 +237,11 @@ impl Lab {
     }
 
     fn start_services(&mut self, name: &str) -> Result<(), ClusterError> {
-        // The relay first: the SIP server looks for it once when it starts.
-        for service in ["media", "sip", "xmpp"] {
-            self.start_service(name, service)?;
-        }
+        // The relay first: a SIP server that does not find it at its start does without for a while.
+        self.start_service(name, "media")?;
+        self.wait_relay(name)?;
+        self.start_service(name, "sip")?;
+        self.start_service(name, "xmpp")?;
         self.wait_answers(name)
     }
 
@@ -245,7 +263,18 @@ impl Lab {
 
     /// Starts a server again that died.
     fn restart(&mut self, name: &str, service: Service) -> Result<(), ClusterError> {
-        self.start_service(name, node::service_name(service))
+        self.start_service(name, node::service_name(service))?;
+        if service != Service::Media {
+            return Ok(());
+        }
+        self.wait_relay(name)?;
+        let found = health::find_relay_again(self.booted(name)?.pid1.pid);
+        found.map_err(|reason| failed("tell the SIP server of its relay", name, reason))
+    }
+
+    /// Waits until the relay's control port is bound.
+    fn wait_relay(&self, name: &str) -> Result<(), ClusterError> {
+        self.wait(name, "media", |lab| lab.booted(name).is_ok_and(|booted| booted.has_udp_port(RELAY_PORT)))
     }
 
     fn booted(&self, name: &str) -> Result<&Booted, ClusterError> {
@@ -276,9 +305,11 @@ impl Lab {
         let node = self.layout.node(name)?;
         let deadline = self.clock.now() + PATIENCE;
         while !ready(self) {
-            if self.clock.now() >= deadline {
-                let log = if what == "xmpp" { "xmpp" } else { "sip" };
-                return Err(not_up(node, format!("waited {PATIENCE} for {what}: {}", log_tail(node, log))));
+            let died = self.booted(name)?.died(what);
+            if died || self.clock.now() >= deadline {
+                let log = if ["media", "xmpp"].contains(&what) { what } else { "sip" };
+                let end = if died { "it ended".to_owned() } else { format!("waited {PATIENCE}") };
+                return Err(not_up(node, format!("no {what}, {end}: {}", log_tail(node, log))));
             }
             self.clock.sleep(node::LOOK_EVERY);
         }
