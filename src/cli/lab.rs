@@ -1,9 +1,12 @@
 //! `fivenines lab`: the lab by hand.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::cluster::{Cluster, ClusterError};
@@ -72,54 +75,90 @@ pub fn run(args: &LabArgs) -> ExitCode {
 }
 
 fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
+    let interrupts = Interrupts::hold().map_err(|error| failed("hold signals", &error))?;
     let mut lab = Lab::by_hand(args.advert, !args.no_redis)?;
     lab.up(&args.users)?;
-    println!("{}", lab.describe());
-    print_nodes(&mut lab)?;
     let endpoints = lab.endpoints();
-    println!("sip {} (UDP, TCP)  xmpp {}  domain {}", endpoints.sip, endpoints.xmpp, endpoints.domain);
-    println!("users {}; password: {} and the name", args.users.join(" "), endpoints.password_prefix);
-    println!("clients stand in the namespace: ip netns exec fn-clients COMMAND");
+    let text = format!(
+        "{}sip {} (UDP, TCP)  xmpp {}  domain {}\nusers {}; password: {} and the name\n\
+         clients stand in a namespace: ip netns exec fn-clients COMMAND\n",
+        describe(&mut lab)?,
+        endpoints.sip,
+        endpoints.xmpp,
+        endpoints.domain,
+        args.users.join(" "),
+        endpoints.password_prefix
+    );
+    if interrupts.came() {
+        eprintln!("interrupted: taking the lab down");
+        return Ok(ExitCode::from(130));
+    }
     lab.leave_standing()?;
+    print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
 fn status() -> Result<ExitCode, ClusterError> {
     let Some(mut lab) = Lab::standing()? else {
-        println!("no lab is standing");
+        print("no lab is standing\n");
         return Ok(ExitCode::from(3));
     };
-    println!("{}", lab.describe());
-    print_nodes(&mut lab)?;
+    print(&describe(&mut lab)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_nodes(lab: &mut Lab) -> Result<(), ClusterError> {
+fn describe(lab: &mut Lab) -> Result<String, ClusterError> {
     let owners = lab.owners()?;
+    let mut text = format!("{}\n", lab.describe());
     for node in lab.nodes() {
         let owns = if owners.contains(&node) { "  holds the floating address" } else { "" };
-        match lab.pid1(&node) {
-            Some(pid1) => println!("{node:<10} on, PID 1 is {pid1}{owns}"),
-            None => println!("{node:<10} off"),
-        }
+        let state = lab.pid1(&node).map_or_else(|| "off".to_owned(), |pid1| format!("on, PID 1 is {pid1}{owns}"));
+        text.push_str(&format!("{node:<15} {state}\n"));
     }
-    println!("SIP at the floating address: {}", lab.answering().unwrap_or_else(|| "no answer".into()));
-    Ok(())
+    let answering = lab.answering().unwrap_or_else(|| "no answer".into());
+    text.push_str(&format!("SIP at the floating address: {answering}\n"));
+    Ok(text)
+}
+
+/// Ctrl-C and SIGTERM, held back while namespaces are being made: they are looked at when the lab can be
+/// taken down in order.
+struct Interrupts(SignalFd);
+
+impl Interrupts {
+    fn hold() -> nix::Result<Interrupts> {
+        let mut signals = SigSet::empty();
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| signals.add(signal));
+        signals.thread_block()?;
+        SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map(Interrupts)
+    }
+
+    fn came(&self) -> bool {
+        matches!(self.0.read_signal(), Ok(Some(_)))
+    }
+}
+
+/// Prints; a reader that closed the pipe is not an error of the lab.
+fn print(text: &str) {
+    let _closed = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn failed(action: &str, error: &impl ToString) -> ClusterError {
+    ClusterError::Failed { action: action.to_owned(), node: "lab".to_owned(), reason: error.to_string() }
 }
 
 /// Becomes the command, so that its exit status and its terminal are the user's.
 fn exec(args: &ExecArgs) -> Result<ExitCode, ClusterError> {
     let Some(lab) = Lab::standing()? else {
-        println!("no lab is standing");
+        print("no lab is standing\n");
         return Ok(ExitCode::from(3));
     };
     let error = lab.exec(&args.node, &args.command)?.exec();
-    Err(ClusterError::Failed { action: "exec".into(), node: args.node.clone(), reason: error.to_string() })
+    Err(failed("exec", &error))
 }
 
 fn down() -> Result<ExitCode, ClusterError> {
     let found = Lab::remove_standing()?;
-    println!("{}", if found { "the lab is down, nothing of it is left" } else { "no lab was standing" });
+    print(if found { "the lab is down, nothing of it is left\n" } else { "no lab was standing\n" });
     Ok(ExitCode::SUCCESS)
 }
 

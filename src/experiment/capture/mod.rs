@@ -5,5 +5,6 @@
 
 mod append;
 mod headers;
+pub mod packet;
 mod pcapng;
 pub mod taps;

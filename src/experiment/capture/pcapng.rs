@@ -50,7 +50,8 @@ impl PcapngFile {
 
     /// Keeps a comment for the next packet.
     pub(super) fn comment(&mut self, mut comment: String) {
-        comment.truncate(comment.floor_char_boundary(COMMENT_LIMIT));
+        let cut = (0..=COMMENT_LIMIT.min(comment.len())).rev().find(|place| comment.is_char_boundary(*place));
+        comment.truncate(cut.unwrap_or(0));
         self.comments.push(comment);
     }
 

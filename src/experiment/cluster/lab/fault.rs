@@ -19,10 +19,11 @@ pub(super) fn inject(booted: &Booted, action: Action) -> Result<String, String> 
     let port = booted.node.name.as_str();
     match action {
         Action::PowerOff => {
-            // The link first: a dying kernel would answer pings and send RST for some 50 ms more.
-            let unplugged = network::unplug(port);
+            // The link first: a dying kernel would answer pings and send RST for some 50 ms more. Down is
+            // enough, and takes 4 ms where removal takes 30; the port goes with the node's namespace.
+            let cut = network::set_port(port, "down");
             booted.kill();
-            unplugged.map(|()| format!("link removed, SIGKILL to PID 1 ({})", booted.pid1.pid))
+            cut.map(|()| format!("link down, SIGKILL to PID 1 ({})", booted.pid1.pid))
         }
         Action::ServiceKill(service) => signal(booted.service(service)?, Signal::SIGKILL),
         Action::ServiceHang(service) => signal(booted.service(service)?, Signal::SIGSTOP),
@@ -79,9 +80,9 @@ fn bite(booted: &Booted, action: Action) -> Result<String, String> {
 }
 
 fn powered_off(booted: &Booted, port: &str) -> Result<String, String> {
-    let (alive, plugged) = (booted.is_alive(), network::has_port(port));
+    let (alive, plugged) = (booted.is_alive(), network::port_is_up(port));
     let alive_text = if alive { "still runs" } else { "is gone" };
-    let plugged_text = if plugged { "is still there" } else { "is gone" };
+    let plugged_text = if plugged { "is up" } else { "is down or gone" };
     told(!alive && !plugged, format!("PID 1 ({}) {alive_text}, switch port {plugged_text}", booted.pid1.pid))
 }
 

@@ -66,10 +66,22 @@ pub(super) fn tcp_open(server: Ipv4Addr, port: u16) -> bool {
 
 /// How many nodes, itself included, the SIP server behind PID 1 `pid1` replicates with.
 pub(super) fn replication_peers(pid1: u32) -> usize {
+    control(pid1, &["dmq.list_nodes"]).map_or(0, |text| count_active(&text))
+}
+
+/// Makes the SIP server try a relay that it had given up.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub(super) fn find_relay_again(pid1: u32) -> Result<(), String> {
+    control(pid1, &["rtpengine.ping", "all"]).map(drop)
+}
+
+/// Asks the SIP server behind PID 1 `pid1` by its control socket.
+fn control(pid1: u32, command: &[&str]) -> Result<String, String> {
     let pid1 = pid1.to_string();
-    let socket = "unix:/run/kamailio/kamailio_ctl";
-    let line = ["-t", &pid1, "-a", "-r", "-w", "--", "kamcmd", "-s", socket, "dmq.list_nodes"];
-    run("nsenter", &line).map_or(0, |text| count_active(&text))
+    let enter = ["-t", &pid1, "-a", "-r", "-w", "--", "kamcmd", "-s", "unix:/run/kamailio/kamailio_ctl"];
+    run("nsenter", &[&enter[..], command].concat())
 }
 
 fn count_active(listing: &str) -> usize {

@@ -17,6 +17,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::SigSet;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, User, chroot, sethostname};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ pub fn main(arguments: &[String]) -> ExitCode {
         eprintln!("lab-init is started by `fivenines lab up`: it wants a node's directory");
         return ExitCode::from(2);
     };
+    // The tool may have blocked signals for itself; servers shall start with none blocked.
+    let _never = SigSet::all().thread_unblock();
     let Err(error) = Init::boot(Path::new(directory)).and_then(|init| init.obey());
     eprintln!("lab-init {directory}: {error}");
     ExitCode::FAILURE
@@ -299,7 +302,8 @@ fn sip_port_bound() -> bool {
     fs::read_to_string("/proc/net/udp").is_ok_and(|table| has_port(&table, 5060))
 }
 
-fn has_port(table: &str, port: u16) -> bool {
+/// Whether the kernel's table of UDP sockets (`/proc/net/udp`) has that local port.
+pub(super) fn has_port(table: &str, port: u16) -> bool {
     let suffix = format!(":{port:04X}");
     table.lines().skip(1).filter_map(|line| line.split_ascii_whitespace().nth(1)).any(|local| local.ends_with(&suffix))
 }

@@ -15,11 +15,11 @@ mod network;
 mod node;
 mod process;
 mod store;
+mod system;
 mod tools;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use certificates::Certificates;
@@ -30,13 +30,19 @@ use node::{Booted, ENGINE, log_tail, not_up};
 use process::Process;
 use store::Store;
 
-use super::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
+use super::{Cluster, ClusterError};
 use crate::experiment::run::clock::Clock;
 use crate::scenario::{LabCluster, Service};
 use crate::units::Span;
 
 /// How long servers may take to answer. A busy machine needs a few seconds, replication one ping round.
 const PATIENCE: Span = Span::from_secs(20);
+
+/// How long another process that has the lab may take to end.
+const OWNER_PATIENCE: Span = Span::from_secs(1);
+
+/// Where relays take commands, on their own loopback.
+const RELAY_PORT: u16 = 2223;
 
 /// A lab of namespace nodes.
 #[derive(Debug)]
@@ -154,15 +160,26 @@ impl Lab {
     fn take_possession(&mut self, users: &[String]) -> Result<(), ClusterError> {
         tools::check(self.layout.redis)?;
         check_users(users)?;
-        if let Some(stale) = read_journal()? {
-            stale.check_free()?;
-        }
-        clean(read_journal()?.as_ref());
+        let stale = self.wait_for_owner()?;
+        clean(stale.as_ref());
         self.users = users.to_vec();
         let tls = Certificates::make().map_err(|error| failed("make certificates", "lab", error.to_string()))?;
         self.tls = Some(tls);
         self.journal = Some(Journal::new(&self.layout));
         self.write_journal()
+    }
+
+    /// The journal of a dead process, if there is one. A tool that was just killed takes a moment to die.
+    fn wait_for_owner(&self) -> Result<Option<Journal>, ClusterError> {
+        let deadline = self.clock.now() + OWNER_PATIENCE;
+        loop {
+            let Some(journal) = read_journal()? else { return Ok(None) };
+            match journal.check_free() {
+                Ok(()) => return Ok(Some(journal)),
+                Err(taken) if self.clock.now() >= deadline => return Err(taken),
+                Err(_) => self.clock.sleep(node::LOOK_EVERY),
+            }
+        }
     }
 
     fn write_journal(&self) -> Result<(), ClusterError> {
@@ -220,10 +237,11 @@ impl Lab {
     }
 
     fn start_services(&mut self, name: &str) -> Result<(), ClusterError> {
-        // The relay first: the SIP server looks for it once when it starts.
-        for service in ["media", "sip", "xmpp"] {
-            self.start_service(name, service)?;
-        }
+        // The relay first: a SIP server that does not find it at its start does without for a while.
+        self.start_service(name, "media")?;
+        self.wait_relay(name)?;
+        self.start_service(name, "sip")?;
+        self.start_service(name, "xmpp")?;
         self.wait_answers(name)
     }
 
@@ -245,7 +263,18 @@ impl Lab {
 
     /// Starts a server again that died.
     fn restart(&mut self, name: &str, service: Service) -> Result<(), ClusterError> {
-        self.start_service(name, node::service_name(service))
+        self.start_service(name, node::service_name(service))?;
+        if service != Service::Media {
+            return Ok(());
+        }
+        self.wait_relay(name)?;
+        let found = health::find_relay_again(self.booted(name)?.pid1.pid);
+        found.map_err(|reason| failed("tell the SIP server of its relay", name, reason))
+    }
+
+    /// Waits until the relay's control port is bound.
+    fn wait_relay(&self, name: &str) -> Result<(), ClusterError> {
+        self.wait(name, "media", |lab| lab.booted(name).is_ok_and(|booted| booted.has_udp_port(RELAY_PORT)))
     }
 
     fn booted(&self, name: &str) -> Result<&Booted, ClusterError> {
@@ -276,116 +305,15 @@ impl Lab {
         let node = self.layout.node(name)?;
         let deadline = self.clock.now() + PATIENCE;
         while !ready(self) {
-            if self.clock.now() >= deadline {
-                let log = if what == "xmpp" { "xmpp" } else { "sip" };
-                return Err(not_up(node, format!("waited {PATIENCE} for {what}: {}", log_tail(node, log))));
+            let died = self.booted(name)?.died(what);
+            if died || self.clock.now() >= deadline {
+                let log = if ["media", "xmpp"].contains(&what) { what } else { "sip" };
+                let end = if died { "it ended".to_owned() } else { format!("waited {PATIENCE}") };
+                return Err(not_up(node, format!("no {what}, {end}: {}", log_tail(node, log))));
             }
             self.clock.sleep(node::LOOK_EVERY);
         }
         Ok(())
-    }
-}
-
-impl Cluster for Lab {
-    fn describe(&self) -> String {
-        let store = if self.layout.redis { "with" } else { "without" };
-        format!(
-            "lab: {} behind {VIP}, keepalived every {}, Kamailio, rtpengine {store} redis, Prosody",
-            self.layout.names().join(" "),
-            self.layout.advert
-        )
-    }
-
-    fn versions(&self) -> Vec<(String, String)> {
-        let packages = ["kamailio", "rtpengine-daemon", "prosody", "keepalived", "redis-server"];
-        let packages = &packages[..if self.layout.redis { 5 } else { 4 }];
-        let line = [&["-W", "-f", "${Package} ${Version}\n"], packages].concat();
-        let listing = tools::run("dpkg-query", &line).unwrap_or_default();
-        let pair = |line: &str| line.split_once(' ').map(|(name, version)| (name.to_owned(), version.to_owned()));
-        listing.lines().filter_map(pair).collect()
-    }
-
-    fn nodes(&self) -> Vec<String> {
-        self.layout.names()
-    }
-
-    fn supports(&self, _action: Action) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn up(&mut self, users: &[String]) -> Result<(), ClusterError> {
-        self.take_possession(users)?;
-        let up = self.bring_up();
-        if up.is_err() {
-            self.down();
-        }
-        up
-    }
-
-    fn endpoints(&self) -> Endpoints {
-        Endpoints {
-            sip: SocketAddr::from((VIP, 5060)),
-            xmpp: SocketAddr::from((VIP, 5222)),
-            domain: layout::DOMAIN.into(),
-            ca_pem: self.tls.as_ref().map(|tls| tls.ca.clone()).unwrap_or_default(),
-            client: layout::client_address(),
-            client_netns: Some(netns_path(layout::CLIENTS_NETNS)),
-            password_prefix: layout::PASSWORD_PREFIX.into(),
-        }
-    }
-
-    fn capture_points(&self) -> Vec<CapturePoint> {
-        let point = |name: &str, netns: &str, interface: &str| CapturePoint {
-            name: name.into(),
-            netns: netns_path(netns),
-            interface: interface.into(),
-        };
-        vec![
-            point("clients", layout::CLIENTS_NETNS, "eth0"),
-            point("switch", layout::SWITCH_NETNS, CapturePoint::ALL_PORTS),
-        ]
-    }
-
-    fn owners(&mut self) -> Result<Vec<String>, ClusterError> {
-        let mut owners = Vec::new();
-        for node in &self.layout.nodes {
-            let Some(pid1) = self.pid1(&node.name) else { continue };
-            match network::node_has_address(pid1, &VIP.to_string()) {
-                Ok(true) => owners.push(node.name.clone()),
-                Ok(false) => {}
-                // It may have died between the two questions.
-                Err(_) if self.pid1(&node.name).is_none() => {}
-                Err(reason) => return Err(failed("ask for the floating address", &node.name, reason)),
-            }
-        }
-        Ok(owners)
-    }
-
-    fn inject(&mut self, node: &str, action: Action) -> Result<String, ClusterError> {
-        fault::inject(self.booted(node)?, action).map_err(|reason| failed("inject", node, reason))
-    }
-
-    fn verify(&mut self, node: &str, action: Action) -> Result<String, ClusterError> {
-        fault::verify(self, self.booted(node)?, action).map_err(|reason| failed("verify", node, reason))
-    }
-
-    fn heal(&mut self, node: &str, action: Action) -> Result<(), ClusterError> {
-        fault::heal(self, node, action)
-    }
-
-    fn configured_takeover(&self, _index: usize) -> Option<Span> {
-        None
-    }
-
-    fn down(&mut self) {
-        let Some(journal) = self.journal.take() else { return };
-        self.nodes.values().for_each(Booted::kill);
-        self.nodes.values_mut().for_each(Booted::reap);
-        self.nodes.clear();
-        if let Some(store) = self.store.take() {
-            store.stop();
-        }
-        clean(Some(&journal));
     }
 }
 
@@ -432,6 +360,7 @@ fn clean(journal: Option<&Journal>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::cluster::Action;
 
     #[test]
     fn users_that_would_need_quoting_are_refused() {

@@ -63,17 +63,9 @@ pub(super) fn plug(node: &Node, pid1: u32) -> Result<(), String> {
     run_with_input("nsenter", &["-t", &pid1, "-n", "ip", "-batch", "-"], &lines).map(drop)
 }
 
-/// Takes the port away, and the node's interface with it.
-///
-/// # Errors
-/// The command that failed.
-pub(super) fn unplug(port: &str) -> Result<(), String> {
-    run("ip", &["-n", SWITCH_NETNS, "link", "del", port]).map(drop)
-}
-
-/// Whether the switch has the port.
-pub(super) fn has_port(port: &str) -> bool {
-    run("ip", &["-n", SWITCH_NETNS, "link", "show", port]).is_ok()
+/// Whether the switch has the port and it is not down.
+pub(super) fn port_is_up(port: &str) -> bool {
+    run("ip", &["-n", SWITCH_NETNS, "-br", "link", "show", port]).is_ok_and(|line| !line.contains(" DOWN "))
 }
 
 /// Sets the port up or down.
@@ -112,8 +104,8 @@ pub(super) fn dig_hole(port: &str) -> Result<(), String> {
 
 fn hole_rules(port: &str) -> String {
     format!(
-        "table bridge hole_{port} {{ chain forward {{ type filter hook forward priority 0;\n\
-         iifname \"{port}\" counter drop\noifname \"{port}\" counter drop\n}} }}\n"
+        "table bridge hole_{port} {{\nchain forward {{\ntype filter hook forward priority 0;\n\
+         iifname \"{port}\" counter drop\noifname \"{port}\" counter drop\n}}\n}}\n"
     )
 }
 

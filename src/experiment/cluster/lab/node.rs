@@ -12,7 +12,7 @@ use std::process::Child;
 use nix::unistd::User;
 
 use super::certificates::Certificates;
-use super::init::{INSIDE, ServiceSpec, Spec};
+use super::init::{self, INSIDE, ServiceSpec, Spec};
 use super::layout::{DOMAIN, Layout, Node, PASSWORD_PREFIX};
 use super::process::{self, Process};
 use super::{config, network, tools};
@@ -148,6 +148,12 @@ impl Booted {
         self.pid1.is_alive()
     }
 
+    /// Whether some UDP socket of the node has that port.
+    pub(super) fn has_udp_port(&self, port: u16) -> bool {
+        let table = fs::read_to_string(format!("/proc/{}/net/udp", self.pid1.pid));
+        table.is_ok_and(|table| init::has_port(&table, port))
+    }
+
     /// Starts a service and waits until it is forked; whether it answers is for the caller to ask.
     ///
     /// # Errors
@@ -175,6 +181,11 @@ impl Booted {
     pub(super) fn service(&self, service: Service) -> Result<&Process, String> {
         let name = service_name(service);
         self.services.get(name).ok_or_else(|| format!("{name} was never started on {}", self.node.name))
+    }
+
+    /// Whether a service of that name was started and has ended.
+    pub(super) fn died(&self, service: &str) -> bool {
+        self.services.get(service).is_some_and(|process| !process.is_alive())
     }
 
     /// Ends the node at once, as a power cut does.

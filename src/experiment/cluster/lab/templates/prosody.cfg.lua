@@ -13,5 +13,6 @@ smacks_hibernation_time = 300
 limits = { }
 network_settings = { tcp_backlog = 512 }
 log = { info = "*console" }
+certificates = "/run/lab/etc"
 ssl = { key = "/run/lab/etc/lab.key"; certificate = "/run/lab/etc/lab.crt" }
 VirtualHost "{{domain}}"
