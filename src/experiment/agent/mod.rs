@@ -1,1 +1,3 @@
 //! What users' devices do, as sans-IO state machines: time and octets go in, octets and events come out.
+
+pub mod sip;
