@@ -95,13 +95,23 @@ impl Client {
         self.ends_at = Some(now + self.timers.timeout());
     }
 
+    /// No answer is waited for any more; `false` if there was one. It stays until the next tick, so that the
+    /// user can still ask for its figures.
+    pub(super) fn end(&mut self) -> bool {
+        let open = !self.is_final();
+        self.state = State::Completed;
+        self.resend_at = None;
+        self.ends_at = Some(RunTime(i64::MIN));
+        open
+    }
+
     pub(super) fn keep_ack(&mut self, to_tag: &str, peer: Peer, octets: Vec<u8>) {
         self.ack = Some(Ack { to_tag: to_tag.to_owned(), peer, octets });
     }
 
     pub(super) fn fire(&mut self, now: RunTime) -> Fired {
         if self.ends_at.is_some_and(|at| at <= now) {
-            return if self.is_final() { Fired::Gone } else { Fired::TimedOut };
+            return if self.end() { Fired::TimedOut } else { Fired::Gone };
         }
         let Some(due) = self.resend_at.filter(|&at| at <= now) else { return Fired::Nothing };
         self.interval = match (self.invite, self.state) {

@@ -213,11 +213,8 @@ impl Layer {
 
     /// A connection broke: what was under way on it gets no answer.
     pub fn flow_lost(&mut self, flow: u64) {
-        let lost = Peer::Flow(flow);
-        let broken: Vec<_> = self.clients.iter().filter(|(_, client)| client.peer == lost).map(|(&id, _)| id).collect();
-        for id in broken {
-            let was_final = self.remove_client(id).is_none_or(|client| client.is_final());
-            if !was_final {
+        for (&id, client) in self.clients.iter_mut().filter(|(_, client)| client.peer == Peer::Flow(flow)) {
+            if client.end() {
                 self.actions.push_back(Action::Indicate(Indication::Broken { client: id }));
             }
         }
@@ -301,26 +298,22 @@ impl Layer {
                 Fired::Resend => {
                     self.actions.push_back(Action::Send { to: client.peer, octets: client.request.clone() });
                 }
-                Fired::TimedOut => ended.push((id, true)),
-                Fired::Gone => ended.push((id, false)),
+                Fired::TimedOut => self.actions.push_back(Action::Indicate(Indication::TimedOut { client: id })),
+                Fired::Gone => ended.push(id),
             }
         }
-        for (client, timed_out) in ended {
-            if timed_out {
-                self.actions.push_back(Action::Indicate(Indication::TimedOut { client }));
-            }
+        for client in ended {
             self.remove_client(client);
         }
     }
 
-    fn remove_client(&mut self, id: u64) -> Option<Client> {
-        let client = self.clients.remove(&id)?;
+    fn remove_client(&mut self, id: u64) {
+        let Some(client) = self.clients.remove(&id) else { return };
         if let Ok(message) = Message::parse(&client.request)
             && let (Some(branch), Some(method)) = (message.branch(), message.method())
         {
             self.branches.remove(&(branch.to_owned(), method.to_owned()));
         }
-        Some(client)
     }
 
     fn tick_servers(&mut self, now: RunTime) {
