@@ -5,7 +5,7 @@
 //! different types ([`Rating`]): a wideband R of 93 is not a narrowband R of 93.
 //!
 //! A whole-call score hides an outage: 1.701 s of silence in 60 s of G.711 with concealment still scores
-//! MOS 4.1. Report the outage itself, and the score per second, beside it.
+//! MOS 4.1. Report the outage itself, and the score per second ([`time_series`]), beside it.
 //!
 //! | question | module |
 //! |---|---|
@@ -13,8 +13,14 @@
 //! | wideband, fullband | [`g107_1`], [`g107_2`] |
 //! | Ie and Bpl of a codec, or why there is none | [`g113`] |
 //! | how losses cluster | [`bursts`] |
+//! | what a de-jitter buffer makes of arrivals | [`dejitter`] |
+//! | R and MOS second by second | [`time_series`], [`clark`] |
+//! | category names, each with its table | [`categories`] |
 
 pub mod bursts;
+pub mod categories;
+pub mod clark;
+pub mod dejitter;
 pub mod g107;
 pub mod g107_1;
 pub mod g107_2;
@@ -22,6 +28,7 @@ pub mod g113;
 mod input;
 mod scale;
 mod score;
+pub mod time_series;
 
 pub use input::QualityError;
 pub use scale::{Bandwidth, Fullband, Mos, Narrowband, Rating, Scale, Wideband};
