@@ -348,7 +348,6 @@ impl Chatter {
             self.sent.insert(tag.message, tag);
             self.record_message(tag, Seen::Sent, None);
             self.send(stanza::message(&self.settings.peer, &tag), Some(tag.message));
-            self.request_ack();
         }
     }
 
@@ -450,10 +449,14 @@ impl Chatter {
     // Out
 
     fn send(&mut self, element: Element, message: Option<u64>) {
+        let wants_ack = element.name() == "message";
         if let Some(acks) = &mut self.acks {
             acks.sent(element.clone(), message);
         }
         self.outputs.push_back(Output::Send(element));
+        if wants_ack {
+            self.request_ack();
+        }
     }
 
     fn request_ack(&mut self) {

@@ -283,9 +283,7 @@ where
             Some(Err(ReadError::SoftTimeout)) => continue,
             Some(Err(ReadError::HardError(error))) => Err(error),
             Some(Err(ReadError::ParseError(error))) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            Some(Err(ReadError::StreamFooterReceived)) | None => {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the stream"))
-            }
+            Some(Err(ReadError::StreamFooterReceived)) | None => Err(io::Error::other("stream closed by the server")),
         };
     }
 }
@@ -300,6 +298,9 @@ pub(super) fn words(error: &io::Error) -> String {
         | io::ErrorKind::TimedOut
         | io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable) => kind.to_string(),
+        io::ErrorKind::UnexpectedEof => "connection closed".to_owned(),
+        // The XML parser's words for a stream that ends without its footer.
+        io::ErrorKind::InvalidData if error.to_string().contains("eof") => "connection closed".to_owned(),
         _ => error.to_string(),
     }
 }

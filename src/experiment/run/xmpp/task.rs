@@ -170,7 +170,7 @@ fn poll_wire(wire: &mut Wire, cx: &mut Context<'_>) -> Poll<Input> {
             Some(Err(ReadError::SoftTimeout)) => continue,
             Some(Err(ReadError::HardError(error))) => words(&error),
             Some(Err(ReadError::ParseError(error))) => error.to_string(),
-            Some(Err(ReadError::StreamFooterReceived)) | None => "closed by the server".to_owned(),
+            Some(Err(ReadError::StreamFooterReceived)) | None => "stream closed by the server".to_owned(),
         };
         return Poll::Ready(Input::Broken(broken));
     }

@@ -94,19 +94,7 @@ struct Trial {
 
 impl Trial {
     fn start(address: &Address, receiver: &str, messages_ms: &[i64], stream_management: bool) -> Trial {
-        let config = ChatConfig {
-            server: address.listener.local_addr().unwrap(),
-            domain: DOMAIN.to_owned(),
-            ca_pem: address.certificates.ca_pem.clone(),
-            password_prefix: "pw-".to_owned(),
-            client: "127.0.0.1".parse().unwrap(),
-            netns: None,
-            ping_interval: Span::from_millis(50),
-            receiver_ping_interval: Span::ZERO,
-            ping_timeout: Span::from_secs(1),
-            reconnect: Span::from_millis(20),
-            stream_management,
-        };
+        let config = chat_config(address, stream_management);
         let messages = messages_ms.iter().enumerate().map(|(seq, after)| Planned {
             message: 100 + seq as u64,
             seq: seq as u32,
@@ -164,6 +152,22 @@ impl Trial {
     fn seen(&self, seen: Seen) -> Vec<(u64, Option<&str>)> {
         let marks = self.events.iter().filter_map(|event| message(&event.what)).filter(|mark| mark.seen == seen);
         marks.map(|mark| (mark.message, mark.reason.as_deref())).collect()
+    }
+}
+
+fn chat_config(address: &Address, stream_management: bool) -> ChatConfig {
+    ChatConfig {
+        server: address.listener.local_addr().unwrap(),
+        domain: DOMAIN.to_owned(),
+        ca_pem: address.certificates.ca_pem.clone(),
+        password_prefix: "pw-".to_owned(),
+        client: "127.0.0.1".parse().unwrap(),
+        netns: None,
+        ping_interval: Span::from_millis(50),
+        receiver_ping_interval: Span::ZERO,
+        ping_timeout: Span::from_secs(1),
+        reconnect: Span::from_millis(20),
+        stream_management,
     }
 }
 
@@ -297,4 +301,20 @@ fn an_authority_that_did_not_sign_is_told() {
         session(what).is_some_and(|s| s.reason.as_deref().is_some_and(|reason| reason.starts_with("tls: ")))
     });
     trial.stop();
+}
+
+#[test]
+fn what_cannot_be_started_is_told_with_its_name() {
+    let address = Address::new();
+    let start = |config: ChatConfig| {
+        let (recorder, _records) = Recorder::new(Clock::start());
+        ChatDriver::start(config, ChatPlan::default(), recorder).unwrap_err().to_string()
+    };
+    let config = chat_config(&address, true);
+    let error = start(ChatConfig { netns: Some("/nowhere/netns".into()), ..config.clone() });
+    assert!(error.contains("/nowhere/netns"), "{error}");
+    let error = start(ChatConfig { ca_pem: "no PEM".into(), ..config.clone() });
+    assert!(error.contains("no certificate"), "{error}");
+    let error = start(ChatConfig { domain: "not a domain".into(), ..config });
+    assert!(error.contains("not a domain"), "{error}");
 }

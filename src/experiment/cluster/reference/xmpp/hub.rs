@@ -210,3 +210,110 @@ fn bounce(message: Message) -> Option<Message> {
     answer.from = message.to;
     Some(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_xmpp::parsers::message::Lang;
+
+    use super::*;
+
+    fn hub() -> Hub {
+        Hub::new(BareJid::new("lab.test").unwrap(), vec!["bob".into()], || 1_764_000_000_000_000_000)
+    }
+
+    fn seat(hub: &mut Hub) -> Detached {
+        hub.seat("bob", "bob@lab.test/5n".parse().unwrap())
+    }
+
+    fn say(hub: &mut Hub, to: &str, body: &str) -> Option<Message> {
+        let mut message = Message::chat(to.parse::<Jid>().unwrap()).with_body(Lang::new(), body.into());
+        message.from = Some("alice@lab.test/5n".parse().unwrap());
+        hub.route(message)
+    }
+
+    /// Bodies in the mailbox; a star for a delay stamp, `!` for the order to end.
+    fn read(session: &mut Detached) -> Vec<String> {
+        let mut read = Vec::new();
+        while let Ok(delivery) = session.mailbox.try_recv() {
+            read.push(match delivery {
+                Delivery::Stanza(stanza) => {
+                    let star = if stanza.has_child("delay", ns::DELAY) { "*" } else { "" };
+                    stanza.get_child("body", ns::JABBER_CLIENT).unwrap().text() + star
+                }
+                Delivery::Replaced => "!".into(),
+                Delivery::HandOver(_) => "handover".into(),
+            });
+        }
+        read
+    }
+
+    #[test]
+    fn a_message_waits_until_its_user_is_available() {
+        let mut hub = hub();
+        assert_eq!(say(&mut hub, "bob@lab.test", "nobody here"), None);
+        let mut bob = seat(&mut hub);
+        say(&mut hub, "bob@lab.test/5n", "no presence yet");
+        assert!(read(&mut bob).is_empty());
+        hub.set_available("bob", bob.number, true);
+        say(&mut hub, "bob@lab.test/other", "live");
+        assert_eq!(read(&mut bob), ["nobody here*", "no presence yet*", "live"]);
+        hub.set_available("bob", bob.number, false);
+        say(&mut hub, "bob@lab.test", "gone");
+        assert!(read(&mut bob).is_empty());
+    }
+
+    #[test]
+    fn strangers_bounce_and_an_error_does_not() {
+        let mut hub = hub();
+        for to in ["nobody@lab.test", "bob@elsewhere.test", "lab.test"] {
+            let bounced = say(&mut hub, to, "hello").unwrap();
+            assert_eq!(bounced.type_, MessageType::Error);
+            assert_eq!(bounced.to.unwrap().to_string(), "alice@lab.test/5n");
+        }
+        assert_eq!(hub.route(Message::error("nobody@lab.test".parse::<Jid>().unwrap())), None);
+    }
+
+    #[test]
+    fn what_an_ended_session_did_not_pass_on_reaches_the_next_one() {
+        let mut hub = hub();
+        let old = seat(&mut hub);
+        hub.set_available("bob", old.number, true);
+        say(&mut hub, "bob@lab.test", "unread");
+        hub.leave("bob", old);
+        say(&mut hub, "bob@lab.test", "stored");
+        let mut new = seat(&mut hub);
+        hub.set_available("bob", new.number, true);
+        assert_eq!(read(&mut new), ["unread*", "stored*"]);
+    }
+
+    #[test]
+    fn a_new_login_ends_the_old_session_and_takes_over_from_a_detached_one() {
+        let mut hub = hub();
+        let mut first = seat(&mut hub);
+        let mut second = seat(&mut hub);
+        assert_eq!(read(&mut first), ["!"]);
+        hub.leave("bob", first);
+        hub.set_available("bob", second.number, true);
+        let mut acks = Acks::new(Some("s2".into()));
+        acks.sent(Message::chat(None).with_body(Lang::new(), "unacknowledged".into()).into(), None);
+        second.acks = Some(acks);
+        hub.detach("bob", second);
+        say(&mut hub, "bob@lab.test", "while away");
+        let mut third = seat(&mut hub);
+        hub.set_available("bob", third.number, true);
+        assert_eq!(read(&mut third), ["unacknowledged*", "while away*"]);
+    }
+
+    #[test]
+    fn only_the_named_session_is_resumed() {
+        let mut hub = hub();
+        let bob = seat(&mut hub);
+        let number = bob.number;
+        hub.set_resumption("bob", number, "s1");
+        assert!(hub.resume("bob", "s2").is_none());
+        assert!(hub.resume("alice", "s1").is_none());
+        assert!(matches!(hub.resume("bob", "s1"), Some(Resumable::Soon(_))));
+        hub.detach("bob", bob);
+        assert!(matches!(hub.resume("bob", "s1"), Some(Resumable::Now(old)) if old.number == number));
+    }
+}
