@@ -3,12 +3,13 @@
 //! Exit codes: 0 pass · 1 a threshold failed · 2 usage or scenario error · 3 environment not ready ·
 //! 4 measurement void · 5 a fault could not be healed.
 
-pub mod availability;
+//x pub mod availability;
 pub mod calibrate;
+pub mod doctor;
 pub mod judge;
 pub mod lab;
-pub mod measure;
-pub mod mos;
+//x pub mod measure;
+//x pub mod mos;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -37,7 +38,7 @@ enum Command {
     /// Run a scenario: place traffic, break servers, capture, measure, report
     Run(run::RunArgs),
     /// Measure a run directory again, or anybody's captures
-    Measure(measure::MeasureArgs),
+    //x Measure(measure::MeasureArgs),
     /// Make the report of a run directory again
     Report(report::ReportArgs),
     /// Print what a scenario would do, without doing it
@@ -45,11 +46,13 @@ enum Command {
     /// Real servers in namespaces of this machine, by hand (root)
     Lab(lab::LabArgs),
     /// Score a call by the ITU's models
-    Mos(mos::MosArgs),
+    //x Mos(mos::MosArgs),
     /// What a downtime means against a target of availability
-    Availability(availability::AvailabilityArgs),
+    //x Availability(availability::AvailabilityArgs),
     /// How far this instrument's answer is from a planted truth, on this machine
     Calibrate(calibrate::CalibrateArgs),
+    /// What this machine allows, and how to get the rest
+    Doctor(doctor::DoctorArgs),
     /// A node of the reference cluster
     #[command(hide = true)]
     ReferenceNode,
@@ -81,13 +84,14 @@ impl Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
-        Command::Measure(args) => measure::run(&args),
+        //x Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
-        Command::Mos(args) => mos::run(&args),
-        Command::Availability(args) => availability::run(&args),
+        //x Command::Mos(args) => mos::run(&args),
+        //x Command::Availability(args) => availability::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::ReferenceNode => return ExitCode::from(crate::experiment::cluster::reference::node_main()),
         Command::LabInit { arguments } => return crate::experiment::cluster::lab::init::main(&arguments),
     };

@@ -112,6 +112,14 @@ pub trait Cluster: Send {
     /// The reason in words for the user.
     fn supports(&self, action: Action) -> Result<(), String>;
 
+    /// Whether this machine has what [`Cluster::up`] needs. Touches nothing.
+    ///
+    /// # Errors
+    /// What is missing, and how to get it.
+    fn ready(&self) -> Result<(), ClusterError> {
+        Ok(())
+    }
+
     /// Brings everything up for users `users` and waits until each server answers.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod interrupt;
+pub mod machine;
 pub mod media;
 pub mod phones;
 pub mod recorder;
@@ -100,6 +101,8 @@ pub fn run(
     let plan = Plan::make(scenario, options.seed);
     let mut cluster = make_cluster(scenario, &plan, &options.program)?;
     check_faults(scenario, &*cluster)?;
+    cluster.ready()?;
+    machine::raise_open_files();
     write_head(scenario, text, options, &*cluster, &dir).map_err(|error| RunError::evidence(dir.path(), error))?;
     let mut ends = Vec::new();
     for number in 1..=options.trials {

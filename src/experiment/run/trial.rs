@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::interrupt::Interrupt;
+use super::machine;
 use super::media::MediaEngine;
 use super::phones::PhoneDriver;
 use super::recorder::Recorder;
@@ -49,6 +50,7 @@ struct Traffic {
     phones: PhoneDriver,
     chat: Option<ChatDriver>,
     started: RunTime,
+    cpu_before: f64,
     next_sample: RunTime,
 }
 
@@ -127,7 +129,8 @@ fn start_traffic(
         None => None,
     };
     let now = recorder.clock().now();
-    Ok(Traffic { recorder, writer, captures, media, phones, chat, started: now, next_sample: now })
+    let cpu_before = machine::cpu_seconds();
+    Ok(Traffic { recorder, writer, captures, media, phones, chat, started: now, cpu_before, next_sample: now })
 }
 
 fn chat_config(chat: &Chat, endpoints: Endpoints) -> ChatConfig {
@@ -283,7 +286,7 @@ fn wind_down(traffic: &mut Traffic) {
 }
 
 fn finish(traffic: Traffic, dir: &TrialDir) -> Result<(), RunError> {
-    let Traffic { recorder, writer, captures, media, phones, chat, started, .. } = traffic;
+    let Traffic { recorder, writer, captures, media, phones, chat, started, cpu_before, .. } = traffic;
     let mut health = Health::default();
     if let Some(chat) = chat {
         chat.stop();
@@ -293,10 +296,17 @@ fn finish(traffic: Traffic, dir: &TrialDir) -> Result<(), RunError> {
         media.finish(&mut health);
     }
     for capture in captures {
-        health.capture_drops += capture.stop().drops;
+        match capture.stop() {
+            Ok(stats) => health.capture_drops += stats.drops,
+            Err(error) => recorder.record(What::Caveat {
+                text: format!("a capture broke off: {error}"),
+                remedy: "make room on the disk; what was captured before is whole".into(),
+            }),
+        }
     }
     let elapsed = recorder.clock().now() - started;
-    health.cpu_share = cpu_seconds() / elapsed.as_secs_f64().max(1e-3);
+    let cpu = machine::cpu_seconds() - cpu_before;
+    health.cpu_share = cpu / elapsed.as_secs_f64().max(1e-3);
     recorder.record(What::Health(health));
     recorder.record(What::Stage { stage: TrialStage::Finished });
     writer.finish().map_err(|error| RunError::evidence(dir.path(), error)).map(|_| ())
@@ -312,13 +322,6 @@ impl Traffic {
             self.recorder.record_at(now, What::Clock { wall_unix_ns: clock.wall_now() });
         }
     }
-}
-
-/// CPU time of this process so far, in seconds.
-fn cpu_seconds() -> f64 {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
 /// Writes the plan as one JSON object a line.

@@ -36,6 +36,7 @@ fn values(layout: &Layout, node: &Node) -> Vec<(&'static str, String)> {
         ("advert_s", advert(layout.advert)),
         ("dmq_peers", dmq_peers(layout, node)),
         ("redis", redis(layout, node)),
+        ("track_file", if layout.watch_sip { "track_file {\n        sip\n    }".to_owned() } else { String::new() }),
     ]
 }
 
@@ -107,6 +108,16 @@ mod tests {
         let text = rendered(true, "keepalived.conf");
         assert!(text.contains("advert_int 0.25\n"), "{text}");
         assert!(text.contains("priority 140\n"));
+    }
+
+    #[test]
+    fn keepalived_watches_the_sip_server_only_when_it_is_told_to() {
+        let names: Vec<_> = ["alpha", "beta"].map(String::from).into();
+        let watching = Layout::of(&names, Span::from_millis(100), false).unwrap();
+        let blind = Layout { watch_sip: false, ..watching.clone() };
+        let rendered = |layout: &Layout| fill(TEMPLATES[2].1, &values(layout, &layout.nodes[0]));
+        assert!(rendered(&watching).contains("track_file {\n        sip\n"));
+        assert!(!rendered(&blind).contains("track_file {"));
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub(super) struct Layout {
     pub(super) advert: Span,
     /// Whether relays share their calls.
     pub(super) redis: bool,
+    /// Whether keepalived gives the address away when the SIP server dies.
+    pub(super) watch_sip: bool,
 }
 
 impl Layout {
@@ -93,7 +95,8 @@ impl Layout {
     /// # Errors
     /// When a name cannot name a switch port, or keepalived cannot keep the interval.
     pub(super) fn new(cluster: &LabCluster) -> Result<Layout, ClusterError> {
-        Layout::of(&cluster.nodes, cluster.advert_interval.get_ref().0, cluster.redis)
+        let layout = Layout::of(&cluster.nodes, cluster.advert_interval.get_ref().0, cluster.redis)?;
+        Ok(Layout { watch_sip: cluster.watch_sip, ..layout })
     }
 
     /// See [`Layout::new`].
@@ -108,7 +111,7 @@ impl Layout {
             ));
         }
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
-        Ok(Layout { nodes, advert, redis })
+        Ok(Layout { nodes, advert, redis, watch_sip: true })
     }
 
     /// The node of that name.

@@ -10,6 +10,10 @@ use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, En
 use crate::units::Span;
 
 impl Cluster for Lab {
+    fn ready(&self) -> Result<(), ClusterError> {
+        tools::check(self.layout.redis)
+    }
+
     fn describe(&self) -> String {
         let store = if self.layout.redis { "with" } else { "without" };
         format!(

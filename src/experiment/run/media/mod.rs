@@ -4,7 +4,6 @@
 //! async timer is a millisecond late, which would be measured as jitter of the network.
 
 mod pacing;
-mod priority;
 mod receiving;
 
 use std::collections::HashMap;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use super::{Order, Port, Shared, lock, priority};
+use super::{Order, Port, Shared, lock};
 use crate::evidence::history::{Direction, Health, StreamMark, StreamState, What};
 use crate::experiment::agent::media::{Sender, SenderConfig};
+use crate::experiment::run::machine;
 use crate::experiment::run::recorder::{TapPacket, TapTransport};
 use crate::units::{RunTime, Span};
 
@@ -42,7 +43,8 @@ struct Pacer<'a> {
 }
 
 pub(super) fn run(shared: &Shared, inbox: &Receiver<Order>) -> Punctuality {
-    priority::real_time();
+    // Where it is refused, lateness is measured and told.
+    machine::real_time();
     let clock = shared.recorder.clock();
     let mut pacer = Pacer {
         shared,

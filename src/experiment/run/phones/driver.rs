@@ -16,9 +16,10 @@ use super::transport::{Heard, Link};
 use super::{Order, Progress, Setting, Tally, client_ip, enter};
 use crate::evidence::history::{Direction, Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
-use crate::experiment::agent::sip::{
-    Command, Input, Media, MediaCommand, Output, Phone, PhoneConfig, Timers, Transport,
+use crate::experiment::agent::sip::phone::{
+    Command, Input, Media, MediaCommand, Output, Phone, PhoneConfig, Transport,
 };
+use crate::experiment::agent::sip::transaction::Timers;
 use crate::experiment::plan::{Intent, PlannedCall, PlannedPhone, Wish};
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::recorder::{TapPacket, TapTransport};
@@ -402,9 +403,7 @@ impl Driver {
     }
 
     fn finish(mut self) -> Tally {
-        let now = self.clock.now();
-        self.phones.iter_mut().for_each(|phone| phone.finish(now));
-        self.flush_all();
+        // What is in flight has no end in the history: its outcome is unknown.
         self.tally.socket_drops = self.links.iter().map(Link::drops).sum();
         self.tally
     }
@@ -413,7 +412,7 @@ impl Driver {
 fn media(local: SocketAddr, call: &PlannedCall) -> Media {
     let codec = if call.codec == Codec::Pcmu.sdp_name() { Codec::Pcmu } else { Codec::Pcma };
     Media {
-        local,
+        address: local,
         codec: call.codec.clone(),
         payload_type: codec.payload_type(),
         ptime_ms: (call.ptime_ns.as_nanos() / 1_000_000) as u32,
