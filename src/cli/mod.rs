@@ -3,13 +3,13 @@
 //! Exit codes: 0 pass · 1 a threshold failed · 2 usage or scenario error · 3 environment not ready ·
 //! 4 measurement void · 5 a fault could not be healed.
 
-//x pub mod availability;
+pub mod availability;
 pub mod calibrate;
 pub mod doctor;
 pub mod judge;
 pub mod lab;
 //x pub mod measure;
-//x pub mod mos;
+pub mod mos;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -46,9 +46,9 @@ enum Command {
     /// Real servers in namespaces of this machine, by hand (root)
     Lab(lab::LabArgs),
     /// Score a call by the ITU's models
-    //x Mos(mos::MosArgs),
+    Mos(mos::MosArgs),
     /// What a downtime means against a target of availability
-    //x Availability(availability::AvailabilityArgs),
+    Availability(availability::AvailabilityArgs),
     /// How far this instrument's answer is from a planted truth, on this machine
     Calibrate(calibrate::CalibrateArgs),
     /// What this machine allows, and how to get the rest
@@ -88,8 +88,8 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
-        //x Command::Mos(args) => mos::run(&args),
-        //x Command::Availability(args) => availability::run(&args),
+        Command::Mos(args) => say(mos::run(&args)),
+        Command::Availability(args) => say(availability::run(&args)),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::ReferenceNode => return ExitCode::from(crate::experiment::cluster::reference::node_main()),
@@ -104,6 +104,18 @@ pub fn main() -> ExitCode {
     )
 }
 
+/// Prints an answer; a wrong parameter is a usage error.
+fn say<E: std::fmt::Display>(answer: Result<String, E>) -> Result<u8, Failure> {
+    let answer = answer.map_err(|error| Failure::new(2, error.to_string()))?;
+    println!("{}", answer.trim_end());
+    Ok(0)
+}
+
+/// Text of a value as JSON.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+}
+
 /// Reads and checks a scenario file; its text as well, which goes into the evidence.
 fn read_scenario(path: &Path) -> Result<(Scenario, String), Failure> {
     let text = std::fs::read_to_string(path)
@@ -115,7 +127,6 @@ fn read_scenario(path: &Path) -> Result<(Scenario, String), Failure> {
 
 /// Prints a value as JSON on standard output.
 fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::new(4, error.to_string()))?;
-    println!("{text}");
+    println!("{}", json(value));
     Ok(())
 }

@@ -15,13 +15,18 @@
 //! | how losses cluster | [`bursts`] |
 //! | what a de-jitter buffer makes of arrivals | [`dejitter`] |
 //! | R and MOS second by second | [`time_series`], [`clark`] |
+//! | video quality; freezes and key frames | [`g1070`], [`freeze`] |
+//! | waiting times of chat, as a named option | [`g1030`] |
 //! | category names, each with its table | [`categories`] |
 
 pub mod bursts;
 pub mod categories;
 pub mod clark;
 pub mod dejitter;
+pub mod freeze;
+pub mod g1030;
 pub mod g107;
+pub mod g1070;
 pub mod g107_1;
 pub mod g107_2;
 pub mod g113;
