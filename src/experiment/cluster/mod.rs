@@ -1,5 +1,7 @@
 //! The system under test: what it is, and what can be done to it.
 
+pub mod reference;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
