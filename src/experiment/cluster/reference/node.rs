@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use super::control::{Channel, NodeConfig, TcpService, ToNode, ToSwitch};
 use super::relay::{self, RelayOrder};
-use super::sip::{ServerConfig, SipServer};
+use super::sip::{Server, ServerConfig};
 use super::sip_loop::{SipLoop, SipOrder};
 use super::xmpp;
 use crate::experiment::run::clock::Clock;
@@ -90,7 +90,7 @@ fn start(config: &NodeConfig, channel: &Channel) -> io::Result<Threads> {
     replica.set_nonblocking(true)?;
     let sip_loop = SipLoop {
         clock: Clock::start(),
-        server: SipServer::new(ServerConfig {
+        server: Server::new(ServerConfig {
             node: config.name.clone(),
             domain: config.domain.clone(),
             address: config.address,

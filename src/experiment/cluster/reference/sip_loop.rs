@@ -12,7 +12,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::control::{Channel, ToSwitch};
 use super::relay::RelayOrder;
-use super::sip::{Input, Output, RelayCommand, SipServer};
+use super::sip::{Input, Output, RelayCommand, Server};
 use crate::experiment::run::clock::Clock;
 
 const INBOX: u64 = 0;
@@ -33,7 +33,7 @@ pub(super) enum SipOrder {
 
 pub(super) struct SipLoop {
     pub clock: Clock,
-    pub server: SipServer,
+    pub server: Server,
     pub inbox: Receiver<SipOrder>,
     pub wake: Arc<EventFd>,
     pub replica: UdpSocket,
@@ -159,7 +159,7 @@ impl Running {
                     }
                 }
                 Output::Relay(RelayCommand::Open { session, legs }) => {
-                    let legs = legs.map(|leg| (leg.local_port, leg.remote));
+                    let legs = legs.map(|leg| (leg.port, leg.remote));
                     let _relay_gone = self.parts.relay.send(RelayOrder::Open { session, legs });
                 }
                 Output::Relay(RelayCommand::Close { session }) => {

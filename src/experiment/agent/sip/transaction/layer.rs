@@ -361,8 +361,9 @@ fn server_key(message: &Message<'_>, method: &str) -> Option<ServerKey> {
     Some(ServerKey { branch, sent_by, method: method.to_owned() })
 }
 
-/// Where responses go (§18.2.2, RFC 3581 §4), and the source to write down in the Via.
-fn response_target(from: Peer, message: &Message<'_>) -> Option<(Peer, Option<SocketAddr>)> {
+/// Where the responses to a request go (§18.2.2, RFC 3581 §4), and the source to write down in the Via.
+#[must_use]
+pub fn response_target(from: Peer, message: &Message<'_>) -> Option<(Peer, Option<SocketAddr>)> {
     let Peer::Udp(source) = from else { return Some((from, None)) };
     let via = message.via()?;
     let to = match via.parameter("rport") {

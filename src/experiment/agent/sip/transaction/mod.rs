@@ -13,7 +13,7 @@ mod unacked;
 
 use std::net::SocketAddr;
 
-pub use layer::{Action, Indication, Layer};
+pub use layer::{Action, Indication, Layer, response_target};
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;
