@@ -7,6 +7,10 @@
 //! A whole-call score hides an outage: 1.701 s of silence in 60 s of G.711 with concealment still scores
 //! MOS 4.1. Report the outage itself, and the score per second ([`time_series`]), beside it.
 //!
+//! The Recommendations are known here through open implementations, lecture notes and the tables that they quote;
+//! formulas on which several agree are taken as published, what rests on less is marked
+//! [`Provenance::Provisional`]. Two readings of G.107.1 exist, and the one used is recorded.
+//!
 //! | question | module |
 //! |---|---|
 //! | narrowband R and MOS with every component | [`g107`] |

@@ -1,4 +1,4 @@
-//! Multimedia quality MMq of ITU-T G.1070 (06/2018) §12, for the two small screens that have coefficients.
+//! Multimedia quality MMq of ITU-T G.1070 (06/2018), for the two small screens that have coefficients.
 //!
 //! Known from one source; a widely read listing has the sign of TV − TS wrong.
 

@@ -1,4 +1,4 @@
-//! Speech quality Sq of ITU-T G.1070 (06/2018) §10: an E-model without absolute delay (MMq takes that).
+//! Speech quality Sq of ITU-T G.1070 (06/2018): an E-model without absolute delay (MMq takes that).
 
 use super::super::g107::{echo_weight, smooth_difference};
 use super::super::g107_1::{WidebandConnection, talker_echo};

@@ -85,7 +85,7 @@ impl Panel {
         self.rows.iter().filter_map(|row| row.get(index).copied().flatten()).collect()
     }
 
-    /// The MOS of every condition with its interval (P.800 §B.4, t distribution).
+    /// The MOS of every condition with its interval (P.800, t distribution).
     ///
     /// # Errors
     /// [`StatsError::TooFew`] if a condition has fewer than two votes.
@@ -113,7 +113,7 @@ impl Panel {
         (!rows.is_empty()).then_some(Panel { rows, conditions: self.conditions })
     }
 
-    /// The votes with each subject's bias removed: the mean difference to the conditions' means (P.913 §12.4). Votes
+    /// The votes with each subject's bias removed: the mean difference to the conditions' means (P.913). Votes
     /// may leave the scale.
     #[must_use]
     pub fn unbiased(&self) -> Panel {

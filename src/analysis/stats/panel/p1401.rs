@@ -32,6 +32,8 @@ pub enum Mapping {
 /// How far model and panel agree.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Agreement {
+    /// The method, with the word that must be quoted with it.
+    pub method: &'static str,
     /// Number of conditions.
     pub n: usize,
     /// The mapping.
@@ -81,6 +83,7 @@ fn agreement(rated: &[Rated], mapping: Mapping, coefficients: [f64; 4], freedom:
     let root = |f: fn(&(f64, f64)) -> f64| (errors.iter().map(|e| f(e).powi(2)).sum::<f64>() / freedom).sqrt();
     let outliers = errors.iter().filter(|(error, ci95)| error > ci95).count();
     Agreement {
+        method: "ITU-T P.1401 (provisional: from secondary sources)",
         n: rated.len(),
         mapping,
         coefficients,

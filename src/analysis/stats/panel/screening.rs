@@ -1,4 +1,4 @@
-//! Which subjects did not do the task: ITU-R BT.500 Annex 2 §2.3 and screening by correlation.
+//! Which subjects did not do the task: ITU-R BT.500 and screening by correlation.
 
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ fn verdict(row: &[Option<f64>], limits: &[Option<(f64, f64)>]) -> Bt500Verdict {
     Bt500Verdict { above, below, votes, rejected }
 }
 
-/// Screens by correlation with the mean of the others; usual thresholds are 0.75 and 0.7 (P.913 §11.4).
+/// Screens by correlation with the mean of the others; usual thresholds are 0.75 and 0.7 (P.913).
 #[must_use]
 pub fn correlation_screening(panel: &Panel, threshold: f64) -> Vec<CorrelationVerdict> {
     let agreement = |subject: usize| {
