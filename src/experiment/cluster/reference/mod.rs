@@ -53,6 +53,8 @@ pub struct Reference {
     switch: Option<Switch>,
     nodes: Vec<Option<Child>>,
     users: Vec<String>,
+    /// A node that starts again must not repeat the tags and branches of its former life.
+    boots: u64,
     certificates: xmpp::Certificates,
 }
 
@@ -74,6 +76,7 @@ impl Reference {
             clock: Clock::start(),
             switch: None,
             users: Vec::new(),
+            boots: 0,
             certificates,
         })
     }
@@ -101,6 +104,7 @@ impl Reference {
             .spawn()
             .map_err(failed)?;
         let pid = Pid::from_raw(child.id().cast_signed());
+        self.boots += 1;
         self.nodes[index] = Some(child);
         channel.send(&ToNode::Begin(self.node_config(index)), &[]).map_err(failed)?;
         if let Some(switch) = &self.switch {
@@ -122,7 +126,7 @@ impl Reference {
             users: self.users.clone(),
             cert_pem: self.certificates.certificate_pem.clone(),
             key_pem: self.certificates.key_pem.clone(),
-            seed: u64::from(std::process::id()) << 8 | index as u64,
+            seed: u64::from(std::process::id()) << 32 | self.boots,
         }
     }
 
@@ -192,7 +196,7 @@ impl Cluster for Reference {
         self.users = users.to_vec();
         let takeovers = self.config.takeover.iter().map(|delay| delay.0).collect();
         let address = *self.config.address.get_ref();
-        let switch = Switch::start(address, self.media_ports.clone(), &self.config.nodes, takeovers).map_err(|error| {
+        let switch = Switch::start(address, self.media_ports.clone(), &self.config.nodes, takeovers, self.clock).map_err(|error| {
             ClusterError::NotReady {
                 what: error.to_string(),
                 remedy: "end the program that holds the port, or give the cluster another address in 127.0.0.0/8".into(),
@@ -245,11 +249,12 @@ impl Cluster for Reference {
             Action::ServiceHang(_) => (Signal::SIGSTOP, "SIGSTOP"),
             Action::LinkDown | Action::BlackHole => return Err(failed("injecting", node, "it has no link")),
         };
+        let at = self.clock.now();
         kill(pid, signal).map_err(|errno| failed("injecting", node, errno.desc()))?;
         if let Some(switch) = &self.switch {
             match action {
-                Action::ServiceHang(_) => switch.hangs(index),
-                _ => switch.lost(index, action == Action::PowerOff),
+                Action::ServiceHang(_) => switch.hangs(index, at),
+                _ => switch.lost(index, action == Action::PowerOff, at),
             }
         }
         Ok(format!("{word} to process {pid}"))
@@ -277,7 +282,7 @@ impl Cluster for Reference {
         let index = self.index(node)?;
         self.end(index);
         if let Some(switch) = &self.switch {
-            switch.lost(index, true);
+            switch.lost(index, true, self.clock.now());
         }
         self.boot(index)
     }

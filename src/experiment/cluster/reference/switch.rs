@@ -87,9 +87,10 @@ impl Switch {
         media_ports: std::ops::Range<u16>,
         names: &[String],
         takeovers: Vec<Span>,
+        clock: Clock,
     ) -> io::Result<Switch> {
         let state = State {
-            clock: Clock::start(),
+            clock,
             recorder: None,
             sockets: Sockets::bind(address, media_ports)?,
             nodes: names.iter().map(|name| Node { name: name.clone(), channel: None, pid: None, ready: false }).collect(),
@@ -134,19 +135,17 @@ impl Switch {
         self.lock().hand_over(node);
     }
 
-    /// The node is gone. If it owned the address, the next one takes it over after the configured delay.
-    /// `keep_connections`: a machine without power closes nothing; a killed server's kernel does.
-    pub(super) fn lost(&self, node: usize, keep_connections: bool) {
+    /// The node is gone since `at`. If it owned the address, the next one takes it over the configured delay
+    /// later. `keep_connections`: a machine without power closes nothing; a killed server's kernel does.
+    pub(super) fn lost(&self, node: usize, keep_connections: bool, at: RunTime) {
         let mut state = self.lock();
         state.unplug(node, keep_connections);
+        state.schedule_takeover(node, at);
     }
 
-    /// The node hangs: it keeps what it holds until it is fenced at takeover.
-    pub(super) fn hangs(&self, node: usize) {
-        let mut state = self.lock();
-        if state.owner == Some(node) {
-            state.schedule_takeover();
-        }
+    /// The node hangs since `at`: it keeps what it holds until it is fenced at takeover.
+    pub(super) fn hangs(&self, node: usize, at: RunTime) {
+        self.lock().schedule_takeover(node, at);
     }
 
     /// Who owns the address.
@@ -218,15 +217,15 @@ impl State {
         } else {
             self.connections.retain(|_, connection| connection.node != Some(node));
         }
-        if self.owner == Some(node) {
-            self.schedule_takeover();
-        }
     }
 
-    fn schedule_takeover(&mut self) {
+    fn schedule_takeover(&mut self, lost: usize, at: RunTime) {
+        if self.owner != Some(lost) || self.due.is_some() {
+            return;
+        }
         let delay = self.takeovers.get(self.taken).or(self.takeovers.last()).copied().unwrap_or(Span::ZERO);
         self.taken += 1;
-        self.due = Some(self.clock.now() + delay);
+        self.due = Some(at + delay);
     }
 
     /// The next node that is up, after the owner in the configured order.
@@ -245,7 +244,6 @@ impl State {
                 let _dead_already = kill(pid, Signal::SIGKILL);
             }
             self.unplug(old, true);
-            self.due = None;
         }
         match next {
             Some(node) => self.hand_over(node),
