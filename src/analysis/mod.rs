@@ -4,3 +4,4 @@ pub mod measure;
 pub mod quality;
 pub mod report;
 pub mod stats;
+pub mod verdict;

@@ -76,7 +76,10 @@ pub fn at_call_end(average: f64, at_burst_end: f64, since_s: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const GOLDEN: [((f64, f64, f64, f64), [f64; 3]); 4] = [
+    /// Burst and gap impairment, burst and gap duration; I1, I2 and Ie,av.
+    type Case = ((f64, f64, f64, f64), [f64; 3]);
+
+    const GOLDEN: [Case; 4] = [
         ((50.0, 0.0, 2.0, 58.0), [16.7185, 0.3499, 4.3948]),
         ((80.0, 0.0, 1.7, 60.0), [23.3629, 0.4279, 5.9214]),
         ((80.0, 0.0, 10.0, 50.0), [69.5088, 2.4797, 24.5049]),

@@ -7,6 +7,10 @@
 //! A whole-call score hides an outage: 1.701 s of silence in 60 s of G.711 with concealment still scores
 //! MOS 4.1. Report the outage itself, and the score per second ([`time_series`]), beside it.
 //!
+//! The Recommendations are known here through open implementations, lecture notes and the tables that they quote;
+//! formulas on which several agree are taken as published, what rests on less is marked
+//! [`Provenance::Provisional`]. Two readings of G.107.1 exist, and the one used is recorded.
+//!
 //! | question | module |
 //! |---|---|
 //! | narrowband R and MOS with every component | [`g107`] |
@@ -15,13 +19,18 @@
 //! | how losses cluster | [`bursts`] |
 //! | what a de-jitter buffer makes of arrivals | [`dejitter`] |
 //! | R and MOS second by second | [`time_series`], [`clark`] |
+//! | video quality; freezes and key frames | [`g1070`], [`freeze`] |
+//! | waiting times of chat, as a named option | [`g1030`] |
 //! | category names, each with its table | [`categories`] |
 
 pub mod bursts;
 pub mod categories;
 pub mod clark;
 pub mod dejitter;
+pub mod freeze;
+pub mod g1030;
 pub mod g107;
+pub mod g1070;
 pub mod g107_1;
 pub mod g107_2;
 pub mod g113;

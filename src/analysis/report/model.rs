@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::measure::model::{Caveat, Measured, QosPeriod};
+pub use crate::analysis::verdict::{Outcome, ThresholdResult, Verdict};
 use crate::evidence::rundir::RunInfo;
 
 /// The whole report.
@@ -82,13 +83,13 @@ pub struct OutageSummary {
     pub service: String,
     /// Trials in which the service was measured: the unit of replication.
     pub n: u64,
-    /// Users (calls, phones, chatters) that were measured, over all trials.
+    /// Users (calls, phones, chatters) that were measured, over all trials; one user counts once for each fault.
     pub users: u64,
-    /// Users who had an outage.
+    /// Users who had an outage. Of several outages after one fault the longest counts.
     pub affected: u64,
     /// Users for whom it had not come back by the end of the window.
     pub censored: u64,
-    /// Median over trials of the trial's median user; absent when that one is censored or nobody was hit.
+    /// Median over trials of the trial's median affected user; absent when that one is censored or nobody was hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_ms: Option<f64>,
     /// The median is only known to be larger than this.
@@ -109,6 +110,8 @@ pub struct OutageSummary {
     /// Longest censored lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_above_ms: Option<f64>,
+    /// The users that `median_ms` rests on, as in [`OutageSummary::users`]: `calls`, `phones`, `chatters`, `probe`.
+    pub unit: String,
     /// How it was measured, in words: `OPTIONS every 10 ms`.
     pub method: String,
     /// Sampling error of one outage, in milliseconds.
@@ -156,9 +159,9 @@ pub struct MosSummary {
 pub struct Availability {
     /// 0.99999.
     pub target: f64,
-    /// Failovers tried.
+    /// Failovers tried: faults that were seen to bite, over all trials.
     pub failovers: u64,
-    /// Failovers after which every service of design order came back.
+    /// Failovers after which every user had every service back by the end of the window.
     pub succeeded: u64,
     /// Lower 95 % one-sided Clopper–Pearson bound of the probability that a failover works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,46 +177,11 @@ pub struct Availability {
 pub struct BudgetRow {
     /// Service, as in [`OutageSummary`].
     pub service: String,
-    /// Downtime that is assumed for each failure.
+    /// Downtime that is assumed for each failure: the median of the slowest transition.
     pub downtime_ms: f64,
     /// Failures a year (365 days) that the target allows.
     pub failures_per_year: f64,
     /// The same at the upper end of the downtime's interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures_per_year_low: Option<f64>,
-}
-
-/// Pass, fail or unknown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Each threshold.
-    pub thresholds: Vec<ThresholdResult>,
-    /// Why it is unknown, where it is.
-    pub reasons: Vec<String>,
-}
-
-/// Outcome of a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// All thresholds hold (or there are none) and nothing voids the measurement.
-    Pass,
-    /// A threshold does not hold.
-    Fail,
-    /// The measurement cannot be trusted, or a figure that is judged is undefined.
-    Unknown,
-}
-
-/// One threshold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ThresholdResult {
-    /// As written.
-    pub text: String,
-    /// The figure; absent when it is undefined or only bounded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<f64>,
-    /// Whether it holds.
-    pub outcome: Outcome,
 }

@@ -3,6 +3,8 @@
 //! `rsip` knows only its own list of methods, prints reason phrases as identifiers and passes bodies through
 //! UTF-8: so URIs are kept verbatim, reason phrases are ours, and the body is appended as octets.
 
+use std::net::SocketAddr;
+
 use rsip::common::uri::{Host, HostWithPort, Param, param::Tag};
 use rsip::headers::UntypedHeader;
 use rsip::{Header, Headers, Method, StatusCode, Version};
@@ -63,6 +65,21 @@ impl Draft {
     #[must_use]
     pub fn first(mut self, header: impl Into<Header>) -> Draft {
         self.headers.insert(0, header.into());
+        self
+    }
+
+    /// Writes down in the topmost Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
+    #[must_use]
+    pub fn received_from(mut self, source: SocketAddr) -> Draft {
+        let topmost = self.headers.iter_mut().find_map(|header| match header {
+            Header::Other(name, value) if name == "Via" => Some(value),
+            _ => None,
+        });
+        if let Some(value) = topmost {
+            let first = value.find(',').unwrap_or(value.len());
+            let (via, others) = value.split_at(first);
+            *value = format!("{}{others}", stamp(via, source));
+        }
         self
     }
 
@@ -139,6 +156,15 @@ impl Draft {
     }
 }
 
+fn stamp(via: &str, source: SocketAddr) -> String {
+    let parts: Vec<_> = via.split(';').map(str::trim).collect();
+    let wants_port = parts.iter().any(|part| part.eq_ignore_ascii_case("rport"));
+    let kept = parts.iter().filter(|part| !part.eq_ignore_ascii_case("rport"));
+    let via = kept.copied().collect::<Vec<_>>().join(";");
+    let port = if wants_port { format!(";rport={}", source.port()) } else { String::new() };
+    format!("{via};received={}{port}", source.ip())
+}
+
 /// A URI that is printed exactly as it was written.
 fn verbatim(uri: &str) -> rsip::Uri {
     let host_with_port = HostWithPort { host: Host::Domain(uri.into()), port: None };
@@ -211,5 +237,17 @@ mod tests {
         assert!(octets.starts_with(b"SIP/2.0 481 Call/Transaction Does Not Exist\r\n"));
         assert_eq!(reply.vias().count(), 3);
         assert_eq!((reply.to_tag(), reply.from_tag(), reply.cseq()), (Some("mine"), Some("f"), Some((9, "FOO"))));
+    }
+
+    #[test]
+    fn the_source_goes_into_the_topmost_via_only() {
+        let request = Message::parse(
+            b"BYE sip:x SIP/2.0\nVia: SIP/2.0/UDP a;rport;branch=1, SIP/2.0/UDP b;rport\nTo: <sip:2@h>;tag=q\n\n",
+        );
+        let octets = Draft::reply(&request.unwrap(), 200, "").received_from("10.0.0.9:99".parse().unwrap()).to_bytes();
+        let reply = Message::parse(&octets).unwrap();
+        let vias: Vec<_> = reply.vias().collect();
+        assert_eq!((vias[0].parameter("rport"), vias[0].parameter("received")), (Some("99"), Some("10.0.0.9")));
+        assert_eq!((vias[0].branch(), vias[1].parameter("rport")), (Some("1"), Some("")));
     }
 }

@@ -57,7 +57,7 @@ pub struct G1010Target {
     pub provenance: Provenance,
 }
 
-/// The targets of a service by ITU-T G.1010 (11/2001) Tables I.1 and I.2.
+/// The targets of a service by ITU-T G.1010 (11/2001).
 #[must_use]
 pub fn g1010(service: G1010Service) -> G1010Target {
     let target = |preferred_ms, limit_ms, loss_percent, variation_ms| G1010Target {

@@ -39,7 +39,7 @@ impl History {
         }
         self.moved_at = media;
         let Some((low, high)) = self.spread() else { return (base, depth) };
-        let target = (high - low).saturating_add(MARGIN_NS).clamp(self.min_depth, self.max_depth);
+        let target = high.saturating_sub(low).saturating_add(MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
         let wanted = low.saturating_add(target);
         let now = base.saturating_add(depth);

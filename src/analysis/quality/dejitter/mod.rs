@@ -120,7 +120,7 @@ pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
 /// The smallest transit in the first second of media that has arrivals, ns.
 fn anchor(segment: &[Expected]) -> Option<i64> {
     let first = segment.iter().find(|packet| packet.arrived.is_some())?;
-    let early = segment.iter().filter(|packet| packet.media.as_nanos() - first.media.as_nanos() < SECOND_NS);
+    let early = segment.iter().filter(|packet| (packet.media - first.media).as_nanos() < SECOND_NS);
     early.filter_map(transit).min()
 }
 
@@ -188,7 +188,7 @@ impl Buffer {
             self.late.pop_front();
         }
         let since = self.late.front().map_or(media, |(media, _)| *media);
-        if media - since >= SECOND_NS {
+        if media.saturating_sub(since) >= SECOND_NS {
             self.base = self.late.iter().map(|(_, transit)| *transit).min().unwrap_or(self.base);
             self.adapting.iter_mut().for_each(History::forget);
             self.late.clear();

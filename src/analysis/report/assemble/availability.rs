@@ -1,0 +1,90 @@
+//! What the outages mean for five nines: a budget and a coverage, never a bare claim.
+
+use crate::analysis::measure::model::Measured;
+use crate::analysis::report::model::{Availability, BudgetRow, OutageSummary, Transition, Trial};
+use crate::analysis::report::words;
+use crate::analysis::stats::availability::{downtime_budget, failures_per_year};
+use crate::analysis::stats::proportion_lower;
+
+const TARGET: f64 = 0.99999;
+
+/// The budget of every service that came back, the coverage, and the sentence.
+pub(super) fn availability(transitions: &[Transition], outages: &[OutageSummary], trials: &[Trial]) -> Availability {
+    let verified = || trials.iter().flat_map(|trial| verified_faults(&trial.measured).map(move |fault| (trial, fault)));
+    let failovers = verified().count() as u64;
+    let succeeded = verified().filter(|(trial, fault)| all_came_back(&trial.measured, *fault)).count() as u64;
+    let coverage_low = (failovers > 0).then(|| proportion_lower(succeeded, failovers, 0.95).ok()).flatten();
+    let budget: Vec<BudgetRow> = outages.iter().filter_map(|outage| budget_row(&outage.service, transitions)).collect();
+    let statement = statement(&budget, outages, succeeded, failovers, coverage_low);
+    Availability { target: TARGET, failovers, succeeded, coverage_low, budget, statement }
+}
+
+fn verified_faults(measured: &Measured) -> impl Iterator<Item = usize> {
+    measured.faults.iter().filter(|fault| fault.verified).map(|fault| fault.fault)
+}
+
+fn all_came_back(measured: &Measured, fault: usize) -> bool {
+    !measured.outages.iter().any(|outage| outage.fault == Some(fault) && outage.censored)
+}
+
+/// The slowest transition counts: they are different experiments, and a median over them would describe none.
+/// `None` where the median user of one never came back: no number of such failures is known to fit the budget.
+fn budget_row(service: &str, transitions: &[Transition]) -> Option<BudgetRow> {
+    let rows = || transitions.iter().flat_map(|transition| &transition.services).filter(|row| row.service == service);
+    if rows().any(|row| row.median_above_ms.is_some()) {
+        return None;
+    }
+    let slowest = rows().filter(|row| row.median_ms.is_some()).max_by(|a, b| median(a).total_cmp(&median(b)))?;
+    Some(BudgetRow {
+        service: service.to_owned(),
+        downtime_ms: slowest.median_ms?,
+        failures_per_year: failures_per_year(TARGET, slowest.median_ms? / 1e3).ok()?,
+        failures_per_year_low: slowest.ci_high_ms.and_then(|ms| failures_per_year(TARGET, ms / 1e3).ok()),
+    })
+}
+
+fn median(row: &OutageSummary) -> f64 {
+    row.median_ms.unwrap_or(0.0)
+}
+
+fn statement(
+    budget: &[BudgetRow],
+    outages: &[OutageSummary],
+    succeeded: u64,
+    failovers: u64,
+    coverage_low: Option<f64>,
+) -> String {
+    let mut sentences = vec![budget_sentence(budget, outages)];
+    if let Some(low) = coverage_low {
+        sentences.push(format!(
+            "After {succeeded} of {failovers} failovers every user had every service back: at least {:.1} % of failovers do so \
+             (95 % confidence, one-sided).",
+            low * 100.0
+        ));
+    }
+    sentences.push(
+        "Availability itself was not measured: an injected fault tells nothing about how often one happens.".to_owned(),
+    );
+    sentences.join(" ")
+}
+
+fn budget_sentence(budget: &[BudgetRow], outages: &[OutageSummary]) -> String {
+    let preferred = ["media to caller", "media to callee", "new_call", "register", "sip_answer"];
+    let row = preferred.iter().find_map(|name| budget.iter().find(|row| row.service == *name)).or(budget.first());
+    let year_s = downtime_budget(TARGET).map_or(0.0, |budget| budget.per_year_s);
+    match row {
+        Some(row) => format!(
+            "If such a failure comes no more than {} times a year, {} stays within the {year_s:.0} s a year that five nines \
+             allow.",
+            words::count(row.failures_per_year_low.unwrap_or(row.failures_per_year).floor()),
+            words::user_of(&row.service),
+        ),
+        None if outages.iter().any(|outage| outage.censored > 0) => format!(
+            "Service did not come back within the window: not one such failure is known to fit the {year_s:.0} s a year that \
+             five nines allow."
+        ),
+        None => {
+            format!("No outage was seen, so none can be held against the {year_s:.0} s a year that five nines allow.")
+        }
+    }
+}

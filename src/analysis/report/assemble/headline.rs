@@ -1,0 +1,114 @@
+//! The answer in words, before any table.
+
+use crate::analysis::report::model::{OutageSummary, Transition, Trial};
+use crate::analysis::report::words;
+
+/// What a user lived through when the first node died, then the other faults in short, then who was left.
+pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
+    let mut sentences: Vec<String> = Vec::new();
+    for (number, transition) in transitions.iter().enumerate() {
+        let clauses = clauses(transition, number == 0);
+        let when = when(transition, trials.len());
+        match &clauses[..] {
+            [] => sentences.push(format!("{when}, nothing measurable was lost.")),
+            clauses => sentences.push(format!("{when}, {}.", enumerate(clauses))),
+        }
+    }
+    if transitions.is_empty() {
+        sentences.push("No fault was injected: the run shows the cluster at rest.".to_owned());
+    }
+    sentences.extend(half_open(trials));
+    sentences.join(" ")
+}
+
+fn when(transition: &Transition, trials: usize) -> String {
+    let node = transition.label.split(" → ").next().unwrap_or_default();
+    let happened = match transition.kind.as_str() {
+        "power_off" => "lost power",
+        "service_kill" => "lost a server process",
+        "service_hang" => "had a server process hang",
+        "link_down" => "lost its link",
+        "black_hole" => "was cut off by the switch",
+        _ => "was hit",
+    };
+    let node = if node == "several" { "the owner" } else { node };
+    let typical = if trials > 1 { " (typically)" } else { "" };
+    format!("When {node} {happened}{typical}")
+}
+
+fn clauses(transition: &Transition, in_full: bool) -> Vec<String> {
+    let row = |name: &str| transition.services.iter().find(|row| row.service == name);
+    let heard = row("media to caller").or_else(|| row("media to callee"));
+    let lived = [
+        heard.map(|row| heard_nothing(row, in_full)),
+        row("new_call").and_then(new_call),
+        row("chat_session sender").and_then(|row| chatter(row, in_full)),
+    ];
+    let clauses: Vec<String> = lived.into_iter().flatten().collect();
+    if clauses.is_empty() { transition.services.iter().filter_map(plain).take(1).collect() } else { clauses }
+}
+
+fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
+    let who = if in_full { "a caller in a call" } else { "a caller" };
+    match (row.median_ms, row.median_above_ms) {
+        (Some(ms), _) => format!("{who} heard nothing for {}", words::spoken(ms)),
+        (None, Some(above)) => {
+            format!("{who} heard nothing again before the window ended ({})", words::longer_than(above))
+        }
+        (None, None) => format!("{who} heard no gap"),
+    }
+}
+
+fn new_call(row: &OutageSummary) -> Option<String> {
+    match (row.median_ms, row.median_above_ms) {
+        (Some(ms), _) => Some(format!("a new call could not be placed for {}", words::spoken(ms))),
+        (None, Some(above)) => {
+            Some(format!("no new call could be placed before the window ended ({})", words::longer_than(above)))
+        }
+        (None, None) => None,
+    }
+}
+
+fn chatter(row: &OutageSummary, in_full: bool) -> Option<String> {
+    let who = if in_full { "a chatter who was typing" } else { "a chatter" };
+    match (row.median_ms, row.median_above_ms) {
+        (Some(ms), _) => Some(format!("{who} was back after {}", words::spoken(ms))),
+        (None, Some(above)) => {
+            Some(format!("{who} was not back before the window ended ({})", words::longer_than(above)))
+        }
+        (None, None) => None,
+    }
+}
+
+fn plain(row: &OutageSummary) -> Option<String> {
+    let length = row.median_ms.map(words::spoken).or(row.median_above_ms.map(words::longer_than))?;
+    Some(format!("the service \"{}\" was gone for {length}", words::service(&row.service)))
+}
+
+fn enumerate(clauses: &[String]) -> String {
+    match clauses {
+        [one] => one.clone(),
+        [first, last] => format!("{first} and {last}"),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")),
+        [] => String::new(),
+    }
+}
+
+/// The worst victims: cut off, and not aware of it.
+fn half_open(trials: &[Trial]) -> Option<String> {
+    let deaf = trials.iter().flat_map(|trial| &trial.measured.chatters).filter(|who| who.half_open).count() as u64;
+    let over = if trials.len() > 1 { format!(" over {} trials", trials.len()) } else { String::new() };
+    match deaf {
+        0 => None,
+        1 => Some(format!("One idle chatter{over} never noticed and received nothing more.")),
+        _ => Some(format!("{} idle chatters{over} never noticed and received nothing more.", in_words(deaf))),
+    }
+}
+
+/// A number that begins a sentence.
+fn in_words(number: u64) -> String {
+    const WORDS: [&str; 11] =
+        ["Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve"];
+    let word = usize::try_from(number).ok().and_then(|number| WORDS.get(number.checked_sub(2)?));
+    word.map_or_else(|| number.to_string(), |word| (*word).to_owned())
+}

@@ -1,0 +1,135 @@
+//! Outages over trials: the trial is the unit of replication, its median affected user speaks for it.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::measure::model::{FaultMeasured, Outage};
+use crate::analysis::report::model::{OutageSummary, Trial};
+use crate::analysis::stats::{Bound, Observation, Sample, median, median_ci};
+use crate::scenario::Scenario;
+
+use super::rows::Row;
+
+/// Confidence that is asked of every interval.
+const CONFIDENCE: f64 = 0.95;
+
+/// The outages of `rows` (one, or several that are judged together) over `trials`, after fault `fault` or
+/// after any; `None` where the service was not measured.
+pub(super) fn summarize(
+    scenario: &Scenario,
+    trials: &[Trial],
+    rows: &[Row],
+    fault: Option<usize>,
+) -> Option<OutageSummary> {
+    let first = rows.first()?;
+    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(scenario, trial, rows, fault)).collect();
+    if measured.is_empty() {
+        return None;
+    }
+    let every: Vec<&Hit> = measured.iter().flat_map(|trial| &trial.hits).collect();
+    let censored: Vec<&&Hit> = every.iter().filter(|hit| hit.censored).collect();
+    let mut summary = OutageSummary {
+        service: if rows.len() == 1 { first.name } else { first.service }.to_owned(),
+        n: measured.len() as u64,
+        users: measured.iter().map(|trial| trial.users as u64).sum(),
+        affected: every.len() as u64,
+        censored: censored.len() as u64,
+        median_ms: None,
+        median_above_ms: None,
+        ci_low_ms: None,
+        ci_high_ms: None,
+        confidence: None,
+        worst_ms: longest(every.iter().filter(|hit| !hit.censored).map(|hit| hit.ms)),
+        worst_above_ms: longest(censored.iter().map(|hit| hit.ms)),
+        unit: first.unit.to_owned(),
+        method: first.method(scenario),
+        error_ms: longest(every.iter().map(|hit| hit.error_ms)).unwrap_or(0.0),
+    };
+    set_median(&mut summary, &measured);
+    Some(summary)
+}
+
+/// One user's outage after one fault.
+struct Hit {
+    ms: f64,
+    censored: bool,
+    error_ms: f64,
+}
+
+/// One trial: how many users could have been hit, and who was.
+struct TrialHits {
+    users: usize,
+    hits: Vec<Hit>,
+}
+
+fn hits(scenario: &Scenario, trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
+    let measured = &trial.measured;
+    let mut found = TrialHits { users: 0, hits: Vec::new() };
+    for at in measured.faults.iter().filter(|at| fault.is_none_or(|fault| at.fault == fault)) {
+        for row in rows {
+            let outages = measured.outages.iter().filter(|outage| row.has(outage) && outage.fault == Some(at.fault));
+            let users = longest_of_each_user(outages);
+            found.users += count_users(scenario, trial, *row, at, &users);
+            found.hits.extend(users.into_values());
+        }
+    }
+    (found.users > 0).then_some(found)
+}
+
+fn count_users(scenario: &Scenario, trial: &Trial, row: Row, at: &FaultMeasured, hit: &BTreeMap<&str, Hit>) -> usize {
+    let for_all = !hit.is_empty() && hit.keys().all(|scope| *scope == "all");
+    let is_measured = row.is_driven(scenario) || (row.service == "address" && !trial.measured.owners.is_empty());
+    match (for_all, is_measured) {
+        (true, _) => 1,
+        (false, true) => row.users(scenario, &trial.measured, at).max(hit.len()),
+        (false, false) => hit.len(),
+    }
+}
+
+fn longest_of_each_user<'a>(outages: impl Iterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {
+    let mut users: BTreeMap<&str, Hit> = BTreeMap::new();
+    for outage in outages {
+        let hit = Hit { ms: outage.duration_ms, censored: outage.censored, error_ms: outage.error_ms };
+        match users.get(outage.scope.as_str()) {
+            Some(known) if (known.censored, known.ms) >= (hit.censored, hit.ms) => {}
+            _ => {
+                users.insert(&outage.scope, hit);
+            }
+        }
+    }
+    users
+}
+
+fn set_median(summary: &mut OutageSummary, trials: &[TrialHits]) {
+    let observed = trials
+        .iter()
+        .filter_map(|trial| median_of(trial.hits.iter().map(observation)))
+        .map(|bound| if bound.censored { Observation::Above(bound.value) } else { Observation::Exact(bound.value) });
+    let Ok(sample) = Sample::new(observed) else { return };
+    if let Some(bound) = median(&sample) {
+        summary.median_ms = bound.known();
+        summary.median_above_ms = bound.censored.then_some(bound.value);
+    }
+    if let Ok(Some(ci)) = median_ci(&sample, CONFIDENCE) {
+        summary.ci_low_ms = Some(ci.low.value);
+        summary.ci_high_ms = ci.high.known();
+        summary.confidence = Some(ci.confidence);
+    }
+}
+
+fn observation(hit: &Hit) -> Observation {
+    if hit.censored { Observation::Above(hit.ms) } else { Observation::Exact(hit.ms) }
+}
+
+/// The median; `None` for no values or one that is not finite.
+pub(super) fn median_of(observations: impl IntoIterator<Item = Observation>) -> Option<Bound> {
+    median(&Sample::new(observations).ok()?)
+}
+
+/// The median of plain values.
+pub(super) fn median_of_values(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    median_of(values.into_iter().map(Observation::Exact)).and_then(Bound::known)
+}
+
+fn longest(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.max_by(f64::total_cmp)
+}

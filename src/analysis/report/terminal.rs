@@ -1,0 +1,287 @@
+//! The summary that a user reads first: at most 80 columns, plain text unless style is asked for.
+
+use std::fmt::Write;
+
+use crate::analysis::measure::model::QosPeriod;
+
+use super::model::{OutageSummary, Outcome, Report, Transition};
+use super::words;
+
+const WIDTH: usize = 80;
+
+/// The summary. `style` adds ANSI bold and colour for a terminal; without it the text is plain.
+///
+/// The last line starts with the verdict; where the files are is the caller's to add, who wrote them.
+#[must_use]
+pub fn terminal(report: &Report, style: bool) -> String {
+    let pen = Pen { style };
+    let mut out = String::new();
+    paragraph(&mut out, &report.headline, "", &|line| pen.bold(line));
+    for transition in &report.transitions {
+        out.push('\n');
+        outage_table(&mut out, transition, pen);
+    }
+    if !report.qos.is_empty() {
+        out.push('\n');
+        quality_table(&mut out, &report.qos);
+    }
+    fates(&mut out, report);
+    out.push('\n');
+    paragraph(&mut out, &report.availability.statement, "", &str::to_owned);
+    out.push('\n');
+    caveats(&mut out, report, pen);
+    verdict(&mut out, report, pen);
+    out
+}
+
+#[derive(Clone, Copy)]
+struct Pen {
+    style: bool,
+}
+
+impl Pen {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.style { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn outcome(self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Pass => self.paint("1;32", "pass"),
+            Outcome::Fail => self.paint("1;31", "FAIL"),
+            Outcome::Unknown => self.paint("1;33", "unknown"),
+        }
+    }
+}
+
+fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
+    let injected = format!("{} at {:.3} s", words::fault(&transition.kind), transition.at_s);
+    let configured = transition.configured_ms.map(|ms| format!("configured {}", exact(ms))).unwrap_or_default();
+    let label = pad_right(&clip(&transition.label, 19), 19);
+    line(out, &format!("{} {} {configured}", pen.bold(&label), pad_right(&injected, 32)));
+    line(out, &row(["service", "typical", "worst", "still out", "how it was measured"]));
+    for service in &transition.services {
+        line(out, &row(cells(service).each_ref().map(String::as_str)));
+    }
+    intervals(out, &transition.services);
+}
+
+fn cells(service: &OutageSummary) -> [String; 5] {
+    let worst = service.worst_above_ms.map(words::longer_than).or(service.worst_ms.map(words::duration));
+    let is_probe = service.unit == "probe";
+    let typical = if service.affected == 0 {
+        "none".to_owned()
+    } else {
+        words::value_or_above(service.median_ms, service.median_above_ms)
+    };
+    [
+        words::service(&service.service).to_owned(),
+        typical,
+        worst.filter(|_| !is_probe || service.n > 1).unwrap_or_else(|| "–".to_owned()),
+        if is_probe && service.censored == 0 {
+            "–".to_owned()
+        } else {
+            format!("{} of {:>3}", service.censored, service.users)
+        },
+        service.method.clone(),
+    ]
+}
+
+fn row(cells: [&str; 5]) -> String {
+    let [service, typical, worst, out, method] = cells;
+    let numbers = format!("{} {} {}", pad_left(typical, 9), pad_left(worst, 9), pad_left(out, 11));
+    format!(" {} {numbers}   {}", pad_right(service, 15), clip(method, 29)).trim_end().to_owned()
+}
+
+/// The intervals of the medians, from six trials on.
+fn intervals(out: &mut String, services: &[OutageSummary]) {
+    let known: Vec<String> = services.iter().filter_map(interval).collect();
+    if let Some(first) = services.iter().find(|service| service.ci_low_ms.is_some()) {
+        let confidence = first.confidence.unwrap_or_default() * 100.0;
+        let text =
+            format!("Intervals of the median ({} trials, exact, {confidence:.1} %): {}.", first.n, known.join("; "));
+        paragraph(out, &text, " ", &str::to_owned);
+    }
+}
+
+fn interval(service: &OutageSummary) -> Option<String> {
+    let low = words::duration(service.ci_low_ms?);
+    let high = service.ci_high_ms.map_or("not bounded".to_owned(), words::duration);
+    Some(format!("{} {low} to {high}", words::service(&service.service)))
+}
+
+fn quality_table(out: &mut String, qos: &[QosPeriod]) {
+    let cells = |get: &dyn Fn(&QosPeriod) -> Option<String>| -> String {
+        qos.iter().map(|period| pad_left(&get(period).unwrap_or_else(|| "–".to_owned()), 10)).collect()
+    };
+    let periods: String = qos.iter().map(|period| pad_left(&period.period, 10)).collect();
+    line(out, &format!("{:17}{periods}", ""));
+    let error = qos.iter().filter_map(|period| period.delay_error_ms).reduce(f64::max);
+    let delay_note = error.map_or(String::new(), |ms| format!("one clock, ± {ms:.2} ms"));
+    let outside: Vec<String> = qos
+        .iter()
+        .filter(|period| !period.mos_valid && period.mos_median.is_some())
+        .map(|period| format!("\"{}\"", period.period))
+        .collect();
+    let mos_note =
+        if outside.is_empty() { String::new() } else { format!("outside the model: {}", outside.join(", ")) };
+    let rows = [
+        ("delay p95", cells(&|period| period.delay_ms_p95.map(fine)), delay_note.as_str()),
+        ("jitter p95", cells(&|period| period.jitter_ms_p95.map(fine)), "RFC 3550"),
+        ("loss", cells(&|period| period.loss_percent.map(words::percent)), "of packets that were due"),
+        ("MOS-CQE (G.107)", cells(&|period| period.mos_median.map(|mos| format!("{mos:.2}"))), mos_note.as_str()),
+    ];
+    for (name, cells, note) in rows {
+        line(out, format!(" {name:16}{cells}   {}", clip(note, 29)).trim_end());
+    }
+}
+
+/// Delays of loopback and LAN need a digit more than outages.
+fn fine(ms: f64) -> String {
+    if ms < 9.995 { format!("{ms:.2} ms") } else { words::duration(ms) }
+}
+
+fn fates(out: &mut String, report: &Report) {
+    for (what, fates) in [("calls", &report.calls), ("messages", &report.messages)] {
+        if fates.is_empty() {
+            continue;
+        }
+        let mut counts: Vec<(&String, &u64)> = fates.iter().collect();
+        counts.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        let parts: Vec<String> = counts.iter().map(|(fate, count)| format!("{count} {}", words::fate(fate))).collect();
+        out.push('\n');
+        let text = format!("{what} {} due: {}", fates.values().sum::<u64>(), parts.join(" · "));
+        out.push_str(&wrap(&text, WIDTH, "  ").join("\n"));
+    }
+    if !(report.calls.is_empty() && report.messages.is_empty()) {
+        out.push('\n');
+    }
+}
+
+fn caveats(out: &mut String, report: &Report, pen: Pen) {
+    for caveat in &report.caveats {
+        let (mark, code) = if caveat.voids { ("!!", "1;33") } else { (" !", "33") };
+        let lines = wrap(&format!("{}: {}", caveat.text, caveat.remedy), WIDTH - 3, "");
+        for (number, text) in lines.iter().enumerate() {
+            let mark = if number == 0 { pen.paint(code, mark) } else { "  ".to_owned() };
+            line(out, &format!("{mark} {text}"));
+        }
+    }
+}
+
+fn verdict(out: &mut String, report: &Report, pen: Pen) {
+    for threshold in report.verdict.thresholds.iter().filter(|threshold| threshold.outcome == Outcome::Pass) {
+        line(out, &format!(" ✓ {}", clip(&threshold.text, WIDTH - 3)));
+    }
+    for reason in &report.verdict.reasons {
+        for (number, text) in wrap(reason, WIDTH - 3, "").iter().enumerate() {
+            line(out, &format!(" {} {text}", if number == 0 { "✗" } else { " " }));
+        }
+    }
+    line(out, &format!(" {}", pen.outcome(report.verdict.outcome)));
+}
+
+/// A configured value is exact: `700 ms`, `1600 ms`.
+fn exact(ms: f64) -> String {
+    format!("{ms} ms")
+}
+
+fn paragraph(out: &mut String, text: &str, indent: &str, paint: &dyn Fn(&str) -> String) {
+    for text in wrap(text, WIDTH - indent.len(), "") {
+        line(out, &format!("{indent}{}", paint(&text)));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+/// Lines of at most `width` characters, continued with `indent`; a longer word stands alone and is kept whole,
+/// and a number keeps its unit.
+fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut current = String::new();
+    for word in words_with_units(text) {
+        if !current.trim().is_empty() && current.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut current, indent.to_owned()));
+        } else if !current.trim().is_empty() {
+            current.push(' ');
+        }
+        current.push_str(&word);
+    }
+    if !current.trim().is_empty() {
+        lines.push(current);
+    }
+    lines
+}
+
+fn words_with_units(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let is_unit = ["s", "ms", "%"].contains(&word.trim_end_matches(['.', ',', ';', ')']));
+        match words.last_mut() {
+            Some(number) if is_unit => *number = format!("{number} {word}"),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+fn pad_left(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(text.chars().count())))
+}
+
+fn pad_right(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
+}
+
+fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::report::fixture;
+
+    #[test]
+    fn the_summary_reads_as_planted() {
+        insta::assert_snapshot!(terminal(&fixture::quickstart(1), false));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal_and_plain_text_has_no_escape() {
+        for trials in [0, 1, 7] {
+            let text = terminal(&fixture::quickstart(trials), false);
+            assert!(!text.contains('\x1b'));
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+            }
+        }
+    }
+
+    #[test]
+    fn style_changes_no_word() {
+        let report = fixture::quickstart(1);
+        let mut styled = terminal(&report, true);
+        assert!(styled.contains('\x1b'));
+        for code in ["\x1b[1m", "\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[33m", "\x1b[0m"] {
+            styled = styled.replace(code, "");
+        }
+        assert_eq!(styled, terminal(&report, false));
+    }
+
+    #[test]
+    fn words_wrap_and_long_words_stay_whole() {
+        assert_eq!(wrap("one two three", 7, ""), ["one two", "three"]);
+        assert_eq!(wrap("unbreakably long", 5, "  "), ["unbreakably", "  long"]);
+        assert_eq!(wrap("gone for 0.72 s, then", 15, ""), ["gone for", "0.72 s, then"]);
+    }
+}

@@ -1,0 +1,168 @@
+//! How figures are written: one place, so that terminal, page and figures say the same.
+
+use crate::units::Span;
+
+/// A duration: `3.2 ms`, `701 ms`, `1.62 s`, `12.4 s`, `144 s`.
+#[must_use]
+pub fn duration(ms: f64) -> String {
+    let seconds = ms / 1e3;
+    match ms.abs() {
+        size if size < 999.5 => Span::from_secs_f64(seconds).to_string(),
+        size if size < 9_995.0 => format!("{seconds:.2} s"),
+        size if size < 99_950.0 => format!("{seconds:.1} s"),
+        _ => format!("{seconds:.0} s"),
+    }
+}
+
+/// A duration that is only known to be longer: `> 20.0 s`.
+#[must_use]
+pub fn longer_than(ms: f64) -> String {
+    format!("> {}", duration(ms))
+}
+
+/// A value, else a lower bound, else a dash.
+#[must_use]
+pub fn value_or_above(value_ms: Option<f64>, above_ms: Option<f64>) -> String {
+    value_ms.map(duration).or(above_ms.map(longer_than)).unwrap_or_else(|| "–".to_owned())
+}
+
+/// A duration in running text: `0.72 s` rather than `720 ms`.
+#[must_use]
+pub fn spoken(ms: f64) -> String {
+    match ms {
+        small if small < 100.0 => duration(small),
+        medium if medium < 9_995.0 => format!("{:.2} s", medium / 1e3),
+        long => duration(long),
+    }
+}
+
+/// A number with thin groups of three: `12 345`.
+#[must_use]
+pub fn count(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Percent of something: `0 %`, `0.12 %`, `97.2 %`.
+#[must_use]
+pub fn percent(value: f64) -> String {
+    match value {
+        0.0 => "0 %".to_owned(),
+        small if small < 0.995 => format!("{small:.2} %"),
+        _ => format!("{value:.1} %"),
+    }
+}
+
+/// `1 call`, `2 calls`.
+#[must_use]
+pub fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A service's name as a reader sees it.
+#[must_use]
+pub fn service(name: &str) -> &str {
+    match name {
+        "sip_answer" => "SIP answer",
+        "new_call" => "new call",
+        "chat_session sender" => "chat, sender",
+        "chat_session receiver" => "chat, receiver",
+        "chat_session" => "chat session",
+        "chat_delivery" => "chat delivery",
+        other => other,
+    }
+}
+
+/// Who lives through the outage of a service.
+#[must_use]
+pub fn user_of(service: &str) -> &'static str {
+    match service {
+        "media to caller" | "media to callee" | "media" => "a user in a call",
+        "new_call" => "a user who places a call",
+        "register" => "a phone that registers",
+        "chat_session sender" => "a chatter who writes",
+        "chat_session receiver" => "a chatter who reads",
+        "chat_delivery" => "a message between two chatters",
+        "address" => "the floating address",
+        _ => "the SIP service",
+    }
+}
+
+/// A word of the JSON as a reader sees it: `gap_recovered` → `gap, recovered`.
+#[must_use]
+pub fn fate(name: &str) -> String {
+    match name {
+        "gap_recovered" => "gap, recovered".to_owned(),
+        "one_way" => "one-way".to_owned(),
+        "not_started" => "not started by us".to_owned(),
+        "delivered_once" => "delivered once".to_owned(),
+        "recovered_offline" => "from offline storage".to_owned(),
+        "acknowledged_lost" => "acknowledged, lost".to_owned(),
+        "unacknowledged_lost" => "unacknowledged, lost".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// A phase of a failover as a reader sees it.
+#[must_use]
+pub fn phase(name: &str) -> String {
+    match name {
+        "effect" => "last packet of the dead node".to_owned(),
+        "first_advert" => "first VRRP advert of the new owner".to_owned(),
+        "first_garp" => "first gratuitous ARP".to_owned(),
+        "reachable" => "address reachable".to_owned(),
+        "first_sip_answer" => "first SIP answer".to_owned(),
+        "first_xmpp_answer" => "first XMPP answer".to_owned(),
+        "registered_50" => "50 % registered".to_owned(),
+        "registered_95" => "95 % registered".to_owned(),
+        "registered_all" => "all registered".to_owned(),
+        "first_new_call" => "first new call".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// A fault as a reader sees it: `power-off`.
+#[must_use]
+pub fn fault(kind: &str) -> String {
+    kind.replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_significant_digits_and_no_false_seconds() {
+        for (ms, text) in [
+            (0.3, "0.3 ms"),
+            (701.2, "701 ms"),
+            (999.6, "1.00 s"),
+            (1622.0, "1.62 s"),
+            (20_000.0, "20.0 s"),
+            (144_000.0, "144 s"),
+        ] {
+            assert_eq!(duration(ms), text);
+        }
+        assert_eq!(spoken(721.0), "0.72 s");
+        assert_eq!(value_or_above(None, Some(20_000.0)), "> 20.0 s");
+        assert_eq!(value_or_above(None, None), "–");
+    }
+
+    #[test]
+    fn counts_and_percentages_read_well() {
+        assert_eq!(count(4370.0), "4370");
+        assert_eq!(count(1_234_567.0), "1\u{202f}234\u{202f}567");
+        assert_eq!((percent(0.0), percent(0.125), percent(97.21)), ("0 %".into(), "0.12 %".into(), "97.2 %".into()));
+        assert_eq!(plural(1, "call", "calls"), "1 call");
+    }
+}
