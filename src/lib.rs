@@ -4,6 +4,7 @@
 //! evidence; [`analysis`] judges the evidence and does nothing else. ARCHITECTURE.md has the picture.
 
 pub mod analysis;
+pub mod cli;
 pub mod evidence;
 pub mod experiment;
 pub mod scenario;

@@ -3,4 +3,5 @@
 //! `experiment` writes it once, `analysis` reads it as often as it likes. Nothing here computes.
 
 pub mod history;
+pub mod mapped;
 pub mod rundir;

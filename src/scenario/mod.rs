@@ -4,6 +4,7 @@
 //! marker under the wrong words and a suggestion. Nothing here opens a file or a socket.
 
 mod check;
+mod describe;
 mod error;
 mod threshold;
 
@@ -91,6 +92,10 @@ pub struct LabCluster {
     pub xmpp: LabXmpp,
     /// Whether rtpengine shares its calls through redis.
     pub redis: bool,
+    /// Whether keepalived gives the address away when the SIP server dies. Without it the address stays with a
+    /// host that no longer answers, as in many clusters.
+    #[serde(default = "default_true")]
+    pub watch_sip: bool,
 }
 
 /// SIP servers that the lab knows.

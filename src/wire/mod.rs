@@ -1,3 +1,10 @@
 //! Octets ↔ values. Everything here is pure; nothing panics on any input.
 
+pub mod arp;
+pub mod frame;
+pub mod pcap;
+pub mod rtcp;
+pub mod rtp;
 pub mod signature;
+pub mod sip;
+pub mod vrrp;

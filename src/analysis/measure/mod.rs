@@ -1,3 +1,41 @@
 //! From evidence to figures: pure, and the same whether the evidence is ours or a foreign capture.
 
+mod address;
+mod capture;
+mod figures;
 pub mod model;
+mod silence;
+mod source;
+mod track;
+mod trial;
+
+use std::path::PathBuf;
+
+use crate::wire::pcap::OpenError;
+
+pub use capture::measure_capture;
+pub use trial::measure_trial;
+
+/// `schema` of [`model::Measured`].
+pub const SCHEMA: &str = "fivenines.measure.v1";
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// A file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file is no capture.
+    #[error("{}: {source}", path.display())]
+    NotACapture {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: OpenError,
+    },
+}

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::history::{Direction, Health, OpKind};
+use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::units::RunTime;
 
 /// Everything that was measured in one trial.
@@ -21,6 +21,9 @@ pub struct Measured {
     pub faults: Vec<FaultMeasured>,
     /// Every outage of every service and user, in order of service, scope and time.
     pub outages: Vec<Outage>,
+    /// Who was measured, whether he had an outage or not: the denominators of the outages.
+    #[serde(default)]
+    pub users: Vec<ServiceUsers>,
     /// Every RTP stream, as it was received.
     pub streams: Vec<StreamMeasured>,
     /// Every call.
@@ -128,6 +131,24 @@ pub struct Outage {
     pub error_ms: f64,
     /// All estimators that apply.
     pub estimates: Estimates,
+}
+
+/// The users of a service who were measured over one fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceUsers {
+    /// As in [`Outage::service`].
+    pub service: String,
+    /// Only for media: who listened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Only for chatters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<ChatRole>,
+    /// The fault; absent in a trial without faults, where all users of the window count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<usize>,
+    /// Their names as in [`Outage::scope`], in order. Those without an [`Outage`] were not affected.
+    pub users: Vec<String>,
 }
 
 /// Estimators of one outage, in milliseconds (RFC 6412, RFC 6414).

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum QualityError {
     /// A parameter is NaN, infinite or outside the range in which the formulas can be computed.
-    #[error("{parameter} is {value}: {model} takes {low} to {high} {unit}")]
+    #[error("{parameter} is {value}: {model} takes {low} to {}", with_unit(*.high, .unit))]
     OutOfRange {
         /// The parameter, by its name in the standard.
         parameter: &'static str,
@@ -47,9 +47,14 @@ impl Input {
             return Err(QualityError::OutOfRange { parameter, value, low, high, unit, model });
         }
         let inside = value >= recommended.0 && value <= recommended.1;
-        Ok((!inside)
-            .then(|| format!("{parameter} {value} {unit} is outside {} to {} {unit}", recommended.0, recommended.1)))
+        let (is, until) = (with_unit(value, unit), with_unit(recommended.1, unit));
+        Ok((!inside).then(|| format!("{parameter} {is} is outside {} to {until}", recommended.0)))
     }
+}
+
+/// `3 %`, or the bare number for a quantity without unit.
+fn with_unit(value: f64, unit: &str) -> String {
+    if unit.is_empty() { value.to_string() } else { format!("{value} {unit}") }
 }
 
 /// Checks all inputs; the reasons why the model is outside its validity, if any.

@@ -1,5 +1,7 @@
 //! What every model returns: the number, and what it takes to judge the number.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::g113::Equipment;
@@ -19,6 +21,18 @@ pub enum Provenance {
     Provisional,
     /// Stated by the caller.
     Given,
+}
+
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Provenance::Published => "published",
+            Provenance::PublishedOtherPtime => "published for another packet size",
+            Provenance::Derived => "derived",
+            Provenance::Provisional => "provisional",
+            Provenance::Given => "given by the caller",
+        })
+    }
 }
 
 /// Whether a model was used where it was validated.

@@ -1,7 +1,7 @@
 //! Distribution-free intervals from order statistics: the median, and bounds for high percentiles.
 //!
 //! The number of observations below the true quantile is binomial, whatever the distribution, so two order
-//! statistics enclose it with an exactly known probability (David & Nagaraja, Order Statistics, §7.1).
+//! statistics enclose it with an exactly known probability (David & Nagaraja, Order Statistics).
 
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};

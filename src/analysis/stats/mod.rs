@@ -8,11 +8,13 @@
 //! | where does a typical trial lie? | [`median_ci`], [`quantile`] (type 7), [`mean_ci`], [`geometric_mean_ci`] |
 //! | how bad may the next one be? | [`geometric_prediction`], [`quantile_upper_bound`] |
 //! | how often does failover work? | [`clopper_pearson`], [`proportion_lower`], [`rule_of_three`] |
+//! | what did a panel hear, and does the model agree? | [`panel`] |
 //! | how often may it be needed? | [`availability::failures_per_year`], [`availability::mtbf_needed_s`] |
 
 pub mod availability;
 mod mean;
 mod median;
+pub mod panel;
 mod proportion;
 mod quantile;
 mod sample;

@@ -1,8 +1,12 @@
 //! The system under test: what it is, and what can be done to it.
 
+pub mod lab;
+pub mod reference;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::experiment::run::recorder::Recorder;
 use crate::scenario::Service;
 use crate::units::Span;
 
@@ -78,8 +82,14 @@ pub struct CapturePoint {
     pub name: String,
     /// Network namespace of the interface.
     pub netns: PathBuf,
-    /// Interface.
+    /// Interface (both directions), or [`CapturePoint::ALL_PORTS`].
     pub interface: String,
+}
+
+impl CapturePoint {
+    /// Stands for an interface: what every port of a switch receives. Each frame is seen once, where it
+    /// enters; a frame that the switch then drops is seen as well.
+    pub const ALL_PORTS: &str = "*";
 }
 
 /// A cluster under test.
@@ -102,11 +112,22 @@ pub trait Cluster: Send {
     /// The reason in words for the user.
     fn supports(&self, action: Action) -> Result<(), String>;
 
+    /// Whether this machine has what [`Cluster::up`] needs. Touches nothing.
+    ///
+    /// # Errors
+    /// What is missing, and how to get it.
+    fn ready(&self) -> Result<(), ClusterError> {
+        Ok(())
+    }
+
     /// Brings everything up for users `users` and waits until each server answers.
     ///
     /// # Errors
     /// When something is missing or a node does not come up.
     fn up(&mut self, users: &[String]) -> Result<(), ClusterError>;
+
+    /// Tells the cluster where to record what it knows by itself: the instants of a change of the owner.
+    fn observe(&mut self, _recorder: &Recorder) {}
 
     /// What traffic must know. Only after [`Cluster::up`].
     fn endpoints(&self) -> Endpoints;

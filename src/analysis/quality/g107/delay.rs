@@ -1,10 +1,10 @@
-//! Delayed impairments Id, ITU-T G.107 (06/2015) §7.4, equations 7-18 to 7-28.
+//! Delayed impairments Id, ITU-T G.107 (06/2015) §7.4.
 
 use serde::Serialize;
 
 use super::Connection;
 
-/// How sensitive a conversation is to delay (G.107 (06/2015) §7.4, Table 1: sT and mT).
+/// How sensitive a conversation is to delay (G.107 (06/2015) §7.4: sT and mT).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DelaySensitivity {
@@ -62,7 +62,7 @@ fn listener_echo(c: &Connection, ro: f64) -> f64 {
     smooth_difference(ro, loudness_of_listener_echo(c.wepl, c.tr_ms), 169.0)
 }
 
-/// Rle of equation 7-26.
+/// Rle of the listener echo.
 pub(crate) fn loudness_of_listener_echo(wepl: f64, tr_ms: f64) -> f64 {
     10.5 * (wepl + 7.0) * (tr_ms + 1.0).powf(-0.25)
 }
@@ -73,7 +73,7 @@ pub(crate) fn smooth_difference(a: f64, b: f64, bend: f64) -> f64 {
     half + (half * half + bend).sqrt()
 }
 
-/// Idd of equations 7-27 and 7-28, on the narrowband scale; 0 up to mT.
+/// Idd, on the narrowband scale; 0 up to mT.
 ///
 /// The exponent is the product 6·sT: a widely copied listing subtracts instead.
 #[must_use]

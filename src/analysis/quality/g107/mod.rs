@@ -1,6 +1,6 @@
 //! ITU-T G.107 (06/2015): the narrowband E-model, `R = Ro − Is − Id − Ie,eff + A`.
 //!
-//! All parameters of Table 2 are inputs, every term is returned. The default connection rates 93.206
+//! All parameters of the table of defaults are inputs, every term is returned. The default connection rates 93.206
 //! (MOS 4.41); the 94.2 that is sometimes quoted is the 1998 edition's.
 //!
 //! ```
@@ -34,7 +34,7 @@ use super::{Narrowband, QualityError, Score};
 /// Model name that results carry.
 pub const MODEL: &str = "ITU-T G.107 (06/2015)";
 
-/// A connection: the parameters of G.107 Table 2, with its defaults.
+/// A connection: the parameters of G.107 with their defaults.
 ///
 /// The recommended ranges of `slr` … `pr`, `qdu` and `a` are known from secondary sources only; outside of
 /// them the score is flagged, not refused.
@@ -83,7 +83,7 @@ pub struct Connection {
 }
 
 impl Default for Connection {
-    /// The defaults of G.107 (06/2015) Table 2.
+    /// The defaults of G.107 (06/2015).
     fn default() -> Connection {
         Connection {
             slr: 8.0,

@@ -1,4 +1,4 @@
-//! Noise sources, ITU-T G.107 (06/2015) §7.2, equations 7-3 to 7-8.
+//! Noise sources, ITU-T G.107 (06/2015) §7.2.
 
 use super::Connection;
 

@@ -7,7 +7,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::super::{Narrowband, Provenance, Rating};
 
-/// User satisfaction by narrowband rating (G.107 Annex B, Table B.1; the classes of G.109).
+/// User satisfaction by narrowband rating (G.107 Annex B; the classes of G.109).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Satisfaction {

@@ -1,4 +1,4 @@
-//! Simultaneous impairments Is, ITU-T G.107 (06/2015) §7.3, equations 7-9 to 7-17.
+//! Simultaneous impairments Is, ITU-T G.107 (06/2015) §7.3.
 
 use super::Connection;
 

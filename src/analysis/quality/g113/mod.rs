@@ -45,7 +45,7 @@ impl<S: Scale> Equipment<S> {
             bpl: Some(bpl),
             bpl_ptime_ms: None,
             provenance: Provenance::Given,
-            source: "caller",
+            source: "no table",
             scale: PhantomData,
         }
     }

@@ -26,7 +26,7 @@ pub struct Row {
 }
 
 const NB_LOSS: &str = "ITU-T G.113 Appendix I, Table I.4";
-const NB_IE: &str = "ITU-T G.113 Appendix I, Table I.1";
+const NB_IE: &str = "ITU-T G.113 Appendix I";
 const WB: &str = "ITU-T G.113 Appendix IV";
 const FB: &str = "ITU-T G.113 Appendix V";
 

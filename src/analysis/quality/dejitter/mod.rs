@@ -1,0 +1,198 @@
+//! Replays arrivals through a de-jitter buffer: what would the listener have missed, and how late is it all?
+//!
+//! Deterministic and offline: packet i is played at `base + media time + depth`, and counts as discarded if it
+//! arrives later (ETSI TS 101 329-5). `base` is the smallest transit of the first second of media, so that one
+//! early slow packet does not set the clock. The replay starts over where the sender's clock does (another SSRC,
+//! a timestamp reset), and where a whole second came late by much the same amount: then the path has become
+//! slower. Audio that a server held back and flushed after a failover comes late by less and less; it is
+//! discarded, and the clock stays. Drift between the clocks is not removed here.
+
+mod adaptive;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use super::bursts::{Runs, Slot};
+use crate::units::{RunTime, Span};
+use adaptive::History;
+
+/// One second of media: anchors, and how long everything must come late before the buffer follows.
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// An expected packet, in sequence order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its instant on the sender's media clock (RTP timestamp over clock rate, or planned send time).
+    pub media: Span,
+    /// When it arrived; `None` if it never did.
+    pub arrived: Option<RunTime>,
+    /// Changes where the media clock started over (SSRC change, timestamp reset).
+    pub segment: u32,
+}
+
+/// A kind of de-jitter buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// The same depth throughout.
+    Fixed {
+        /// Depth, ms.
+        depth_ms: u32,
+    },
+    /// Depth 40 ms above the spread of the last 500 transits (without the extreme 3 % at each end), within limits;
+    /// it moves by at most 20 ms for every 40 ms of media.
+    Adaptive {
+        /// Smallest depth, ms.
+        min_ms: u32,
+        /// Largest depth, ms.
+        max_ms: u32,
+    },
+}
+
+impl Profile {
+    /// The profiles that every stream is scored with.
+    pub const ALL: [Profile; 3] = [
+        Profile::Fixed { depth_ms: 50 },
+        Profile::Fixed { depth_ms: 200 },
+        Profile::Adaptive { min_ms: 40, max_ms: 200 },
+    ];
+
+    fn limits(self) -> (i64, i64) {
+        let (min, max) = match self {
+            Profile::Fixed { depth_ms } => (depth_ms, depth_ms),
+            Profile::Adaptive { min_ms, max_ms } => (min_ms, max_ms.max(min_ms)),
+        };
+        (i64::from(min) * 1_000_000, i64::from(max) * 1_000_000)
+    }
+}
+
+/// What a buffer made of a stream.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Replay {
+    /// The buffer.
+    pub profile: Profile,
+    /// The fate of every expected packet, in sequence order.
+    #[serde(skip)]
+    pub slots: Vec<Slot>,
+    /// Losses and discards.
+    pub runs: Runs,
+    /// Mean depth over the packets that arrived, ms: what the buffer adds to Ta. `None` if none arrived.
+    pub nominal_ms: Option<f64>,
+    /// How often the buffer followed a path that had become slower.
+    pub resynchronised: u32,
+}
+
+/// Replays a stream; packets in sequence order, lost ones included.
+///
+/// ```
+/// use fivenines::analysis::quality::dejitter::{replay, Expected, Profile};
+/// use fivenines::units::{RunTime, Span};
+/// let packet = |i: i64, transit_ms: i64| Expected {
+///     media: Span::from_millis(20 * i),
+///     arrived: Some(RunTime::from_millis(20 * i + transit_ms)),
+///     segment: 0,
+/// };
+/// let stream = [packet(0, 10), packet(1, 10), packet(2, 75), packet(3, 10)];
+/// assert_eq!(replay(Profile::Fixed { depth_ms: 50 }, &stream).runs.discarded, 1);
+/// assert_eq!(replay(Profile::Fixed { depth_ms: 200 }, &stream).runs.discarded, 0);
+/// ```
+#[must_use]
+pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
+    let mut slots = Vec::with_capacity(stream.len());
+    let mut depths = Depths::default();
+    let mut resynchronised = 0;
+    for segment in stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media) {
+        let Some(base) = anchor(segment) else {
+            slots.extend(segment.iter().map(|_| Slot::Lost));
+            continue;
+        };
+        let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
+        slots.extend(segment.iter().map(|packet| buffer.take(packet, &mut depths)));
+        resynchronised += buffer.resynchronised;
+    }
+    let runs = Runs::count(slots.iter().copied());
+    Replay { profile, slots, runs, nominal_ms: depths.mean_ms(), resynchronised }
+}
+
+/// The smallest transit in the first second of media that has arrivals, ns.
+fn anchor(segment: &[Expected]) -> Option<i64> {
+    let first = segment.iter().find(|packet| packet.arrived.is_some())?;
+    let early = segment.iter().filter(|packet| (packet.media - first.media).as_nanos() < SECOND_NS);
+    early.filter_map(transit).min()
+}
+
+fn transit(packet: &Expected) -> Option<i64> {
+    Some(packet.arrived?.as_nanos().saturating_sub(packet.media.as_nanos()))
+}
+
+#[derive(Default)]
+struct Depths {
+    sum_ns: i128,
+    n: u32,
+}
+
+impl Depths {
+    fn add(&mut self, depth_ns: i64) {
+        self.sum_ns += i128::from(depth_ns);
+        self.n += 1;
+    }
+
+    fn mean_ms(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.sum_ns as f64 / f64::from(self.n) / 1e6)
+    }
+}
+
+/// The buffer within one segment. Times in ns.
+struct Buffer {
+    base: i64,
+    depth: i64,
+    adapting: Option<History>,
+    /// Media instant and transit of the packets that came late one after the other.
+    late: VecDeque<(i64, i64)>,
+    resynchronised: u32,
+}
+
+impl Buffer {
+    fn new(profile: Profile, base: i64, media_start: i64) -> Buffer {
+        let (min, max) = profile.limits();
+        let adapting = matches!(profile, Profile::Adaptive { .. }).then(|| History::new(min, max, media_start));
+        Buffer { base, depth: min, adapting, late: VecDeque::new(), resynchronised: 0 }
+    }
+
+    fn take(&mut self, packet: &Expected, depths: &mut Depths) -> Slot {
+        let Some(transit) = transit(packet) else { return Slot::Lost };
+        depths.add(self.depth);
+        let slot = if transit.saturating_sub(self.base) > self.depth { Slot::Discarded } else { Slot::Received };
+        if let Some(history) = &mut self.adapting {
+            (self.base, self.depth) = history.adapt(packet.media.as_nanos(), transit, (self.base, self.depth));
+        }
+        self.watch(slot, packet.media.as_nanos(), transit);
+        slot
+    }
+
+    /// Follows the path once a whole second came late by amounts that differ by no more than the depth.
+    fn watch(&mut self, slot: Slot, media: i64, transit: i64) {
+        if slot == Slot::Received {
+            self.late.clear();
+            return;
+        }
+        self.late.push_back((media, transit));
+        let spread = |late: &VecDeque<(i64, i64)>| {
+            let transits = late.iter().map(|(_, transit)| *transit);
+            transits.clone().max().unwrap_or(0).saturating_sub(transits.min().unwrap_or(0))
+        };
+        while spread(&self.late) > self.depth {
+            self.late.pop_front();
+        }
+        let since = self.late.front().map_or(media, |(media, _)| *media);
+        if media.saturating_sub(since) >= SECOND_NS {
+            self.base = self.late.iter().map(|(_, transit)| *transit).min().unwrap_or(self.base);
+            self.adapting.iter_mut().for_each(History::forget);
+            self.late.clear();
+            self.resynchronised += 1;
+        }
+    }
+}

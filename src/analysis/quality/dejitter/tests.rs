@@ -1,0 +1,117 @@
+//! Simulated streams of 20 ms packets with planted jitter, outages and clock restarts.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const FIXED_50: Profile = Profile::Fixed { depth_ms: 50 };
+const FIXED_200: Profile = Profile::Fixed { depth_ms: 200 };
+const ADAPTIVE: Profile = Profile::Adaptive { min_ms: 40, max_ms: 200 };
+
+/// Packets 0.. with the given transits in ms; a negative transit is a loss.
+fn stream(transits: impl IntoIterator<Item = i64>) -> Vec<Expected> {
+    (0_i64..)
+        .zip(transits)
+        .map(|(i, transit)| Expected {
+            media: Span::from_millis(20 * i),
+            arrived: (transit >= 0).then(|| RunTime::from_millis(20 * i + transit)),
+            segment: 0,
+        })
+        .collect()
+}
+
+#[test]
+fn a_smooth_stream_loses_nothing_and_costs_the_depth() {
+    let smooth = stream([30; 500]);
+    for (profile, depth) in [(FIXED_50, 50.0), (FIXED_200, 200.0), (ADAPTIVE, 40.0)] {
+        let replay = replay(profile, &smooth);
+        assert_eq!((replay.runs.missing(), replay.nominal_ms, replay.resynchronised), (0, Some(depth), 0));
+    }
+}
+
+/// One packet in ten is 100 ms late: 50 ms of depth loses them all, 200 ms none.
+#[test]
+fn late_packets_are_discards() {
+    let jittery = stream((0..1000).map(|i| if i % 10 == 9 { 130 } else { 30 }));
+    assert_eq!(replay(FIXED_50, &jittery).runs.ppl(), Some(10.0));
+    assert_eq!(replay(FIXED_200, &jittery).runs.ppl(), Some(0.0));
+    let adapted = replay(ADAPTIVE, &jittery);
+    assert!(adapted.runs.discarded <= 1, "{} discards", adapted.runs.discarded);
+    let nominal = adapted.nominal_ms.unwrap();
+    assert!((130.0..=140.0).contains(&nominal), "depth {nominal} is not 100 ms of spread and 40 ms of margin");
+}
+
+#[test]
+fn exactly_at_the_depth_is_in_time() {
+    let border = stream([30, 30, 80, 81]);
+    assert_eq!(replay(FIXED_50, &border).slots, [Slot::Received, Slot::Received, Slot::Received, Slot::Discarded]);
+}
+
+#[test]
+fn losses_stay_losses() {
+    let lossy = stream([30, -1, 30, -1, -1]);
+    let replay = replay(FIXED_50, &lossy);
+    assert_eq!((replay.runs.lost, replay.runs.discarded, replay.runs.terminal_run), (3, 0, 2));
+}
+
+/// A server holds 1.7 s of audio back and flushes it: all of it is too late but the last 50 ms, and what
+/// follows plays as before.
+#[test]
+fn a_flush_after_a_failover_is_discarded_and_the_clock_stays() {
+    let flushed = stream((0..300).map(|i| if (100..185).contains(&i) { 30 + 20 * (184 - i) } else { 30 }));
+    let replay = replay(FIXED_50, &flushed);
+    assert_eq!(replay.runs.discarded, 82);
+    assert_eq!((replay.runs.runs, replay.runs.longest_run, replay.resynchronised), (1, 82, 0));
+    assert!(replay.slots[185..].iter().all(|slot| *slot == Slot::Received));
+}
+
+/// The new path is 150 ms slower: the buffer follows after one second (51 packets) of being late.
+#[test]
+fn a_path_that_became_slower_is_followed() {
+    let slower = stream((0..500).map(|i| if i < 100 { 30 } else { 180 }));
+    let fixed = replay(FIXED_50, &slower);
+    assert_eq!((fixed.runs.discarded, fixed.resynchronised), (51, 1));
+    assert_eq!(replay(FIXED_200, &slower).runs.discarded, 0);
+    let adaptive = replay(ADAPTIVE, &slower);
+    assert!(adaptive.runs.discarded < 51 && adaptive.slots[200..].iter().all(|slot| *slot == Slot::Received));
+}
+
+/// After a failover the new server's clock starts at another base: without a new anchor all of it would be late.
+#[test]
+fn a_new_segment_has_its_own_anchor() {
+    let mut packets = stream([30; 200]);
+    for packet in &mut packets[100..] {
+        packet.segment = 1;
+        packet.media = packet.media - Span::from_millis(1_500);
+    }
+    assert_eq!(replay(FIXED_50, &packets).runs.missing(), 0);
+    // The same without the mark: media time that runs backwards starts over as well.
+    packets.iter_mut().for_each(|packet| packet.segment = 0);
+    assert_eq!(replay(FIXED_50, &packets).runs.missing(), 0);
+}
+
+#[test]
+fn a_slow_first_packet_does_not_set_the_clock() {
+    let slow_start = stream((0..100).map(|i| if i == 0 { 400 } else { 30 }));
+    assert_eq!(replay(FIXED_50, &slow_start).runs.discarded, 1);
+}
+
+#[test]
+fn nothing_arrived() {
+    let silent = replay(ADAPTIVE, &stream([-1; 10]));
+    assert_eq!((silent.runs.lost, silent.nominal_ms), (10, None));
+    assert_eq!(replay(FIXED_50, &[]).runs.slots, 0);
+}
+
+proptest! {
+    #[test]
+    fn every_packet_has_a_fate_and_a_deeper_buffer_never_loses_more_at_first(
+        transits in prop::collection::vec(-1i64..300, 0..50)
+    ) {
+        let packets = stream(transits);
+        let counts = |profile| replay(profile, &packets).runs;
+        prop_assert_eq!(counts(FIXED_50).slots, packets.len() as u64);
+        prop_assert!(counts(FIXED_200).discarded <= counts(FIXED_50).discarded);
+        prop_assert_eq!(counts(ADAPTIVE).lost, counts(FIXED_50).lost);
+    }
+}

@@ -1,0 +1,202 @@
+//! `fivenines lab`: the lab by hand.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::experiment::cluster::lab::Lab;
+use crate::experiment::cluster::{Cluster, ClusterError};
+use crate::units::Span;
+
+/// Arguments of `fivenines lab`.
+#[derive(Clone, Debug, Args)]
+pub struct LabArgs {
+    #[command(subcommand)]
+    command: LabCommand,
+}
+
+/// What to do with the lab.
+#[derive(Clone, Debug, Subcommand)]
+enum LabCommand {
+    /// Put up three nodes with a floating address, and leave them standing
+    Up(UpArgs),
+    /// Say what runs and who holds the floating address
+    Status,
+    /// Run a command inside a node
+    Exec(ExecArgs),
+    /// End everything and remove every trace
+    Down,
+}
+
+/// Arguments of `lab up`.
+#[derive(Clone, Debug, Args)]
+struct UpArgs {
+    /// Let media relays share their calls through redis (default)
+    #[arg(long, overrides_with = "no_redis")]
+    redis: bool,
+    /// Without redis: media of standing calls does not survive
+    #[arg(long)]
+    no_redis: bool,
+    /// VRRP advertisement interval; an address moves after about three of them
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = advert)]
+    advert: Span,
+    /// Accounts; each one's password is `secret-` and the name
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "1001,1002")]
+    users: Vec<String>,
+}
+
+/// Arguments of `lab exec`.
+#[derive(Clone, Debug, Args)]
+struct ExecArgs {
+    /// Node name
+    node: String,
+    /// Command and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Runs `fivenines lab …`.
+#[must_use]
+pub fn run(args: &LabArgs) -> ExitCode {
+    let done = match &args.command {
+        LabCommand::Up(args) => up(args),
+        LabCommand::Status => status(),
+        LabCommand::Exec(args) => exec(args),
+        LabCommand::Down => down(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(3)
+    })
+}
+
+fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
+    let interrupts = Interrupts::hold().map_err(|error| failed("hold signals", &error))?;
+    let mut lab = Lab::by_hand(args.advert, !args.no_redis)?;
+    lab.up(&args.users)?;
+    let endpoints = lab.endpoints();
+    let text = format!(
+        "{}sip {} (UDP, TCP)  xmpp {}  domain {}\nusers {}; password: {} and the name\n\
+         clients stand in a namespace: ip netns exec fn-clients COMMAND\n",
+        describe(&mut lab)?,
+        endpoints.sip,
+        endpoints.xmpp,
+        endpoints.domain,
+        args.users.join(" "),
+        endpoints.password_prefix
+    );
+    if interrupts.came() {
+        eprintln!("interrupted: taking the lab down");
+        return Ok(ExitCode::from(130));
+    }
+    lab.leave_standing()?;
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status() -> Result<ExitCode, ClusterError> {
+    let Some(mut lab) = Lab::standing()? else {
+        print("no lab is standing\n");
+        return Ok(ExitCode::from(3));
+    };
+    print(&describe(&mut lab)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(lab: &mut Lab) -> Result<String, ClusterError> {
+    let owners = lab.owners()?;
+    let mut text = format!("{}\n", lab.describe());
+    for node in lab.nodes() {
+        let owns = if owners.contains(&node) { "  holds the floating address" } else { "" };
+        let state = lab.pid1(&node).map_or_else(|| "off".to_owned(), |pid1| format!("on, PID 1 is {pid1}{owns}"));
+        text.push_str(&format!("{node:<15} {state}\n"));
+    }
+    let answering = lab.answering().unwrap_or_else(|| "no answer".into());
+    text.push_str(&format!("SIP at the floating address: {answering}\n"));
+    Ok(text)
+}
+
+/// Ctrl-C and SIGTERM, held back while namespaces are being made: they are looked at when the lab can be
+/// taken down in order.
+struct Interrupts(SignalFd);
+
+impl Interrupts {
+    fn hold() -> nix::Result<Interrupts> {
+        let mut signals = SigSet::empty();
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| signals.add(signal));
+        signals.thread_block()?;
+        SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map(Interrupts)
+    }
+
+    fn came(&self) -> bool {
+        matches!(self.0.read_signal(), Ok(Some(_)))
+    }
+}
+
+/// Prints; a reader that closed the pipe is not an error of the lab.
+fn print(text: &str) {
+    let _closed = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn failed(action: &str, error: &impl ToString) -> ClusterError {
+    ClusterError::Failed { action: action.to_owned(), node: "lab".to_owned(), reason: error.to_string() }
+}
+
+/// Becomes the command, so that its exit status and its terminal are the user's.
+fn exec(args: &ExecArgs) -> Result<ExitCode, ClusterError> {
+    let Some(lab) = Lab::standing()? else {
+        print("no lab is standing\n");
+        return Ok(ExitCode::from(3));
+    };
+    let error = lab.exec(&args.node, &args.command)?.exec();
+    Err(failed("exec", &error))
+}
+
+fn down() -> Result<ExitCode, ClusterError> {
+    let found = Lab::remove_standing()?;
+    print(if found { "the lab is down, nothing of it is left\n" } else { "no lab was standing\n" });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn advert(text: &str) -> Result<Span, String> {
+    humantime::parse_duration(text).map(Span::from).map_err(|error| format!("{error}; write it as 100ms or 1s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        lab: LabArgs,
+    }
+
+    fn parsed(line: &[&str]) -> Result<LabCommand, clap::Error> {
+        Line::try_parse_from([&["lab"], line].concat()).map(|line| line.lab.command)
+    }
+
+    #[test]
+    fn up_reads_the_interval_and_the_variant() {
+        let Ok(LabCommand::Up(args)) = parsed(&["up", "--no-redis", "--advert", "250ms"]) else { panic!("not up") };
+        assert_eq!((args.no_redis, args.advert), (true, Span::from_millis(250)));
+        let Ok(LabCommand::Up(args)) = parsed(&["up"]) else { panic!("not up") };
+        assert_eq!((args.no_redis, args.advert, args.users.len()), (false, Span::from_millis(100), 2));
+        assert!(parsed(&["up", "--advert", "fast"]).is_err());
+    }
+
+    #[test]
+    fn exec_wants_a_command_behind_two_dashes() {
+        let Ok(LabCommand::Exec(args)) = parsed(&["exec", "alpha", "--", "ip", "-br", "addr"]) else {
+            panic!("not exec")
+        };
+        assert_eq!((args.node.as_str(), args.command.len()), ("alpha", 3));
+        assert!(parsed(&["exec", "alpha"]).is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line: one file a subcommand. Nothing is computed here.
+//!
+//! Exit codes: 0 pass · 1 a threshold failed · 2 usage or scenario error · 3 environment not ready ·
+//! 4 measurement void · 5 a fault could not be healed.
+
+pub mod availability;
+pub mod calibrate;
+pub mod doctor;
+pub mod judge;
+pub mod lab;
+//x pub mod measure;
+pub mod mos;
+pub mod plan;
+pub mod report;
+pub mod run;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::scenario::Scenario;
+
+/// Measures what callers and chatters live through when a server of a SIP/XMPP cluster dies
+#[derive(Debug, Parser)]
+#[command(name = "fivenines", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 pass, 1 a threshold failed, 2 usage or scenario error, 3 environment not ready, \
+4 measurement void, 5 a fault could not be healed";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario: place traffic, break servers, capture, measure, report
+    Run(run::RunArgs),
+    /// Measure a run directory again, or anybody's captures
+    //x Measure(measure::MeasureArgs),
+    /// Make the report of a run directory again
+    Report(report::ReportArgs),
+    /// Print what a scenario would do, without doing it
+    Plan(plan::PlanArgs),
+    /// Real servers in namespaces of this machine, by hand (root)
+    Lab(lab::LabArgs),
+    /// Score a call by the ITU's models
+    Mos(mos::MosArgs),
+    /// What a downtime means against a target of availability
+    Availability(availability::AvailabilityArgs),
+    /// How far this instrument's answer is from a planted truth, on this machine
+    Calibrate(calibrate::CalibrateArgs),
+    /// What this machine allows, and how to get the rest
+    Doctor(doctor::DoctorArgs),
+    /// A node of the reference cluster
+    #[command(hide = true)]
+    ReferenceNode,
+    /// PID 1 of a lab node
+    #[command(hide = true)]
+    LabInit {
+        /// What the lab passes on
+        arguments: Vec<String>,
+    },
+}
+
+/// A failure with the exit code that it means.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// A failure.
+    #[must_use]
+    pub fn new(code: u8, message: impl Into<String>) -> Failure {
+        Failure { code, message: message.into() }
+    }
+}
+
+/// Parses the command line and does it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        //x Command::Measure(args) => measure::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Lab(args) => return lab::run(&args),
+        Command::Mos(args) => say(mos::run(&args)),
+        Command::Availability(args) => say(availability::run(&args)),
+        Command::Calibrate(args) => calibrate::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::ReferenceNode => return ExitCode::from(crate::experiment::cluster::reference::node_main()),
+        Command::LabInit { arguments } => return crate::experiment::cluster::lab::init::main(&arguments),
+    };
+    done.map_or_else(
+        |failure| {
+            eprintln!("error: {}", failure.message);
+            ExitCode::from(failure.code)
+        },
+        ExitCode::from,
+    )
+}
+
+/// Prints an answer; a wrong parameter is a usage error.
+fn say<E: std::fmt::Display>(answer: Result<String, E>) -> Result<u8, Failure> {
+    let answer = answer.map_err(|error| Failure::new(2, error.to_string()))?;
+    println!("{}", answer.trim_end());
+    Ok(0)
+}
+
+/// Text of a value as JSON.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+}
+
+/// Reads and checks a scenario file; its text as well, which goes into the evidence.
+fn read_scenario(path: &Path) -> Result<(Scenario, String), Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(2, format!("cannot read the scenario {}: {error}", path.display())))?;
+    let scenario = Scenario::parse(&path.display().to_string(), &text)
+        .map_err(|error| Failure::new(2, format!("{:?}", miette::Report::new_boxed(error))))?;
+    Ok((scenario, text))
+}
+
+/// Prints a value as JSON on standard output.
+fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    println!("{}", json(value));
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! What a phone is told, what it is given, and what it wants done.
+
+use std::net::SocketAddr;
+
+use crate::evidence::history::{Direction, OpKind, What};
+use crate::experiment::agent::sip::transaction::Timers;
+use crate::units::{RunTime, Span};
+
+/// How a phone reaches its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// One connection, kept open.
+    Tcp,
+}
+
+/// A phone's settings.
+#[derive(Clone, Debug)]
+pub struct PhoneConfig {
+    /// Its name in the history: `phone-07`.
+    pub name: String,
+    /// User, also for authentication.
+    pub user: String,
+    /// Password in clear.
+    pub password: String,
+    /// Domain of the addresses of record.
+    pub domain: String,
+    /// The server: registrar and outbound proxy.
+    pub server: SocketAddr,
+    /// Own address; for TCP, what is known of it before connecting.
+    pub local: SocketAddr,
+    /// Transport to the server.
+    pub transport: Transport,
+    /// How long it rings before it answers; zero answers without ringing.
+    pub ring: Span,
+    /// Transaction timers.
+    pub timers: Timers,
+    /// First number for operations that nobody commanded: registering again after a lost connection, and
+    /// what the far side did. No other operation of the trial may have a number from here on.
+    pub op_base: u64,
+    /// Seed of tags, branches and Call-IDs.
+    pub seed: u64,
+}
+
+/// The media of one side of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// Own RTP address.
+    pub address: SocketAddr,
+    /// Encoding name: `PCMA`, `PCMU`.
+    pub codec: String,
+    /// RTP payload type to offer.
+    pub payload_type: u8,
+    /// Packet interval in milliseconds.
+    pub ptime_ms: u32,
+}
+
+/// What happened to a phone.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram came.
+    Datagram {
+        /// Its source.
+        from: SocketAddr,
+        /// Its payload.
+        bytes: &'a [u8],
+    },
+    /// The connection gave these octets.
+    Stream {
+        /// Any piece of the stream.
+        bytes: &'a [u8],
+    },
+    /// The connection that was asked for stands.
+    Connected {
+        /// Its own end.
+        local: SocketAddr,
+    },
+    /// The connection broke, or could not be made.
+    Disconnected {
+        /// Why, as the operating system says it: `connection reset`, `connection refused`.
+        reason: &'a str,
+    },
+    /// The user wants something.
+    Command(Command),
+}
+
+/// What a user can want. Patience counts from `planned`.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Register the phone.
+    Register {
+        /// Number of the operation.
+        op: u64,
+        /// When it was due.
+        planned: RunTime,
+        /// Wanted lifetime of the registration, in seconds.
+        expires_s: u32,
+        /// How long the user waits.
+        patience: Span,
+    },
+    /// Call somebody.
+    Call {
+        /// Number of the operation.
+        op: u64,
+        /// Number of the call, unique within the trial.
+        call: u64,
+        /// `StandingCall` or `NewCall`.
+        kind: OpKind,
+        /// When it was due.
+        planned: RunTime,
+        /// User to call.
+        callee: String,
+        /// Own media.
+        media: Media,
+        /// How long the user waits for the answer.
+        patience: Span,
+    },
+    /// The next INVITE from `from_user` belongs to `call`. A later `Expect` for the same user replaces this
+    /// one; an INVITE that nobody expects gets 486.
+    Expect {
+        /// Number of the call.
+        call: u64,
+        /// User of its From.
+        from_user: String,
+        /// Own media.
+        media: Media,
+    },
+    /// End a call.
+    HangUp {
+        /// Number of the operation.
+        op: u64,
+        /// Number of the call.
+        call: u64,
+        /// When it was due.
+        planned: RunTime,
+    },
+    /// Ask once whether the server answers: one datagram, no retransmission, any final response counts.
+    Options {
+        /// Number of the operation.
+        op: u64,
+        /// When it was due.
+        planned: RunTime,
+        /// How long an answer counts.
+        deadline: Span,
+    },
+}
+
+/// What a phone wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a datagram.
+    Datagram {
+        /// Where.
+        to: SocketAddr,
+        /// The payload.
+        bytes: Vec<u8>,
+    },
+    /// Write to the connection.
+    Stream {
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Open a new connection, dropping an older one (or an attempt) without telling.
+    Connect {
+        /// Where.
+        to: SocketAddr,
+    },
+    /// Write this to the history.
+    Event {
+        /// When it happened.
+        t: RunTime,
+        /// What happened.
+        what: What,
+    },
+    /// Do something with the media of a call.
+    Media(MediaCommand),
+}
+
+/// What to do with the media of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaCommand {
+    /// Send, and receive at `local`.
+    Start {
+        /// Number of the call.
+        call: u64,
+        /// Direction of what we send.
+        direction: Direction,
+        /// Own RTP address.
+        local: SocketAddr,
+        /// Where to send to.
+        remote: SocketAddr,
+        /// Encoding name.
+        codec: String,
+        /// RTP payload type to send.
+        payload_type: u8,
+        /// Packet interval in milliseconds.
+        ptime_ms: u32,
+    },
+    /// Send to another address from now on.
+    Update {
+        /// Number of the call.
+        call: u64,
+        /// Where to send to.
+        remote: SocketAddr,
+    },
+    /// Send no more.
+    Stop {
+        /// Number of the call.
+        call: u64,
+    },
+}

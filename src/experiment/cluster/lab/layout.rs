@@ -1,0 +1,199 @@
+//! Names and addresses of the lab: who sits where on the network.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use crate::experiment::cluster::ClusterError;
+use crate::scenario::LabCluster;
+use crate::units::Span;
+
+/// The floating address.
+pub(super) const VIP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 10);
+
+/// Phones and chatters.
+pub(super) const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
+
+/// The store that relays share their calls through.
+pub(super) const STORE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 20);
+
+/// Domain of SIP and XMPP (RFC 2606 reserves `.test`).
+pub(super) const DOMAIN: &str = "lab.test";
+
+/// `password(user)` is this prefix and the user's name.
+pub(super) const PASSWORD_PREFIX: &str = "secret-";
+
+/// Namespace of the switch.
+pub(super) const SWITCH_NETNS: &str = "fn-sw";
+
+/// Namespace of phones and chatters.
+pub(super) const CLIENTS_NETNS: &str = "fn-clients";
+
+/// Namespace of the store.
+pub(super) const STORE_NETNS: &str = "fn-store";
+
+/// Everything of the lab on the machine's disk.
+pub(super) const DIRECTORY: &str = "/run/fivenines/lab";
+
+/// Addresses .11 to .18 are nodes.
+const MOST_NODES: usize = 8;
+
+/// Longest name of an interface, and so of a node: its switch port has the same name.
+const LONGEST_NAME: usize = 15;
+
+/// One node of the lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    /// Name: host name, switch port, `X-Node`.
+    pub(super) name: String,
+    /// Place in the order of priority, from 0.
+    pub(super) index: usize,
+}
+
+impl Node {
+    /// The node's own address.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 77, 0, 11 + self.index as u8)
+    }
+
+    /// A fixed hardware address: with a new one after each boot, clients' ARP entries would go stale.
+    pub(super) fn mac(&self) -> String {
+        format!("02:00:00:77:00:{:02x}", 11 + self.index)
+    }
+
+    /// VRRP priority: 150 for the first, 10 less for each further one.
+    pub(super) fn priority(&self) -> u8 {
+        150 - 10 * self.index as u8
+    }
+
+    /// Number of the node's database in the store.
+    pub(super) fn database(&self) -> usize {
+        self.index + 1
+    }
+
+    /// What the node keeps over its boots: configuration, accounts, disk, logs.
+    pub(super) fn directory(&self) -> PathBuf {
+        Path::new(DIRECTORY).join(&self.name)
+    }
+}
+
+/// What the lab is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Preferred owner first.
+    pub(super) nodes: Vec<Node>,
+    /// VRRP advertisement interval.
+    pub(super) advert: Span,
+    /// Whether relays share their calls.
+    pub(super) redis: bool,
+    /// Whether keepalived gives the address away when the SIP server dies.
+    pub(super) watch_sip: bool,
+}
+
+impl Layout {
+    /// The layout that a scenario asks for.
+    ///
+    /// # Errors
+    /// When a name cannot name a switch port, or keepalived cannot keep the interval.
+    pub(super) fn new(cluster: &LabCluster) -> Result<Layout, ClusterError> {
+        let layout = Layout::of(&cluster.nodes, cluster.advert_interval.get_ref().0, cluster.redis)?;
+        Ok(Layout { watch_sip: cluster.watch_sip, ..layout })
+    }
+
+    /// See [`Layout::new`].
+    pub(super) fn of(names: &[String], advert: Span, redis: bool) -> Result<Layout, ClusterError> {
+        check_names(names)?;
+        // The field on the wire counts in 10 ms and has 12 bits (RFC 5798, section 5.2.7).
+        let centiseconds = advert.as_nanos() / 10_000_000;
+        if !(1..=4095).contains(&centiseconds) || advert.as_nanos() % 10_000_000 != 0 {
+            return Err(not_ready(
+                format!("an advertisement interval of {advert} cannot be sent"),
+                "choose a multiple of 10 ms, from 10 ms to 40.95 s",
+            ));
+        }
+        let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
+        Ok(Layout { nodes, advert, redis, watch_sip: true })
+    }
+
+    /// The node of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn node(&self, name: &str) -> Result<&Node, ClusterError> {
+        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
+            not_ready(format!("the lab has no node `{name}`"), &format!("nodes: {}", self.names().join(", ")))
+        })
+    }
+
+    /// Node names in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.name.clone()).collect()
+    }
+}
+
+/// The path under which iproute2 keeps a named namespace.
+pub(super) fn netns_path(name: &str) -> PathBuf {
+    Path::new("/run/netns").join(name)
+}
+
+/// Where a client stands, as endpoints want it.
+pub(super) fn client_address() -> IpAddr {
+    IpAddr::V4(CLIENTS)
+}
+
+fn check_names(names: &[String]) -> Result<(), ClusterError> {
+    if !(2..=MOST_NODES).contains(&names.len()) {
+        return Err(not_ready(
+            format!("a lab of {} nodes is not possible", names.len()),
+            &format!("give 2 to {MOST_NODES} names"),
+        ));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let taken = ["br0", "clients", "store", "lo"].contains(&name.as_str()) || names[..index].contains(name);
+        if !starts_well || !name.chars().all(plain) || name.len() > LONGEST_NAME || taken {
+            return Err(not_ready(
+                format!("`{name}` cannot name a node and its switch port"),
+                "use distinct names of up to 15 small letters, digits and -, not br0, clients, store or lo",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// An error that the user can cure.
+pub(super) fn not_ready(what: impl Into<String>, remedy: &str) -> ClusterError {
+    ClusterError::NotReady { what: what.into(), remedy: remedy.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(names: &[&str], advert: Span) -> Result<Layout, ClusterError> {
+        Layout::of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), advert, true)
+    }
+
+    #[test]
+    fn nodes_have_the_documented_addresses() {
+        let layout = layout(&["alpha", "beta", "charlie"], Span::from_millis(100)).unwrap();
+        let charlie = layout.node("charlie").unwrap();
+        assert_eq!(charlie.address().to_string(), "10.77.0.13");
+        assert_eq!(charlie.mac(), "02:00:00:77:00:0d");
+        assert_eq!((charlie.priority(), charlie.database()), (130, 3));
+        assert!(layout.node("delta").unwrap_err().to_string().contains("alpha, beta, charlie"));
+    }
+
+    #[test]
+    fn names_and_intervals_that_cannot_work_are_refused() {
+        let advert = Span::from_millis(100);
+        for names in [&["alpha"][..], &["alpha", "alpha"], &["alpha", "br0"], &["alpha", "be/ta"], &["alpha", "-x"]] {
+            assert!(layout(names, advert).is_err(), "{names:?}");
+        }
+        assert!(layout(&["alpha", "sixteen-letters-"], advert).is_err());
+        for advert in [Span::ZERO, Span::from_millis(15), Span::from_millis(40_960), Span::from_millis(-100)] {
+            assert!(layout(&["alpha", "beta"], advert).is_err(), "{advert}");
+        }
+        assert!(layout(&["alpha", "beta"], Span::from_millis(40_950)).is_ok());
+    }
+}

@@ -1,0 +1,382 @@
+//! The lab: real servers in Linux namespaces of this machine, as root.
+//!
+//! Each node has its own process, mount, network, host name and IPC namespaces, with the machine's own
+//! root under an overlay, so that what apt installed is what runs. The nodes, the clients and the store
+//! that relays share hang on one bridge, 10.77.0.0/24; the floating address 10.77.0.10 is keepalived's.
+
+mod certificates;
+mod config;
+mod fault;
+mod health;
+pub mod init;
+mod journal;
+mod layout;
+mod network;
+mod node;
+mod process;
+mod store;
+mod system;
+mod tools;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use certificates::Certificates;
+use fault::failed;
+use journal::Journal;
+use layout::{Layout, VIP, netns_path, not_ready};
+use node::{Booted, ENGINE, log_tail, not_up};
+use process::Process;
+use store::Store;
+
+use super::{Cluster, ClusterError};
+use crate::experiment::run::clock::Clock;
+use crate::scenario::{LabCluster, Service};
+use crate::units::Span;
+
+/// How long servers may take to answer. A busy machine needs a few seconds, replication one ping round.
+const PATIENCE: Span = Span::from_secs(20);
+
+/// How long another process that has the lab may take to end.
+const OWNER_PATIENCE: Span = Span::from_secs(1);
+
+/// Where relays take commands, on their own loopback.
+const RELAY_PORT: u16 = 2223;
+
+/// A lab of namespace nodes.
+#[derive(Debug)]
+pub struct Lab {
+    layout: Layout,
+    program: PathBuf,
+    clock: Clock,
+    users: Vec<String>,
+    journal: Option<Journal>,
+    tls: Option<Certificates>,
+    nodes: BTreeMap<String, Booted>,
+    store: Option<Store>,
+    keep: bool,
+}
+
+impl Lab {
+    /// A lab as the scenario wants it; nothing is started.
+    ///
+    /// # Errors
+    /// When names or the interval cannot work.
+    pub fn new(cluster: &LabCluster) -> Result<Lab, ClusterError> {
+        Ok(Lab::with(Layout::new(cluster)?))
+    }
+
+    /// A lab of the usual three nodes, for use by hand.
+    ///
+    /// # Errors
+    /// When the advertisement interval cannot work.
+    pub fn by_hand(advert: Span, redis: bool) -> Result<Lab, ClusterError> {
+        let names = ["alpha", "beta", "charlie"].map(String::from);
+        Ok(Lab::with(Layout::of(&names, advert, redis)?))
+    }
+
+    fn with(layout: Layout) -> Lab {
+        // This link runs the same program even when its file was replaced meanwhile.
+        let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+        let clock = Clock::start();
+        let (journal, tls, store, nodes) = (None, None, None, BTreeMap::new());
+        Lab { layout, program, clock, users: Vec::new(), journal, tls, nodes, store, keep: false }
+    }
+
+    /// Runs `program` as PID 1 of nodes instead of this program: a test's own binary has no `lab-init`.
+    #[must_use]
+    pub fn with_program(mut self, program: PathBuf) -> Lab {
+        self.program = program;
+        self
+    }
+
+    /// The lab that stands on this machine; none when there is none. It stays when this handle goes.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn standing() -> Result<Option<Lab>, ClusterError> {
+        let Some(journal) = read_journal()? else { return Ok(None) };
+        let mut lab = Lab::with(journal.layout()?);
+        lab.keep = true;
+        for node in &lab.layout.nodes {
+            if let Some(booted) = Booted::find(node) {
+                lab.nodes.insert(node.name.clone(), booted);
+            }
+        }
+        lab.journal = Some(journal);
+        Ok(Some(lab))
+    }
+
+    /// Leaves the lab standing when this handle goes.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn leave_standing(mut self) -> Result<(), ClusterError> {
+        if let Some(journal) = &mut self.journal {
+            journal.owner = None;
+            journal.write(&journal::file()).map_err(|error| failed("write the journal", "lab", error.to_string()))?;
+        }
+        self.keep = true;
+        Ok(())
+    }
+
+    /// Removes whatever a lab left on this machine; returns whether there was anything.
+    ///
+    /// # Errors
+    /// When a journal is there and cannot be read.
+    pub fn remove_standing() -> Result<bool, ClusterError> {
+        let journal = read_journal()?;
+        let found = journal.is_some() || netns_path(layout::SWITCH_NETNS).exists();
+        clean(journal.as_ref());
+        Ok(found)
+    }
+
+    /// PID 1 of a node, as this machine numbers it; none when the node is off.
+    #[must_use]
+    pub fn pid1(&self, node: &str) -> Option<u32> {
+        self.nodes.get(node).filter(|booted| booted.is_alive()).map(|booted| booted.pid1.pid)
+    }
+
+    /// The node that answers SIP at the floating address now.
+    #[must_use]
+    pub fn answering(&self) -> Option<String> {
+        health::sip_answer(VIP)
+    }
+
+    /// The command line that runs `command` inside a node.
+    ///
+    /// # Errors
+    /// When the node is off.
+    pub fn exec(&self, node: &str, command: &[String]) -> Result<std::process::Command, ClusterError> {
+        self.layout.node(node)?;
+        let pid1 = self.pid1(node).ok_or_else(|| not_ready(format!("{node} is off"), "heal it or put the lab up"))?;
+        let mut line = tools::command("nsenter");
+        line.args(["-t", &pid1.to_string(), "-a", "-r", "-w", "--"]).args(command);
+        line.stdin(std::process::Stdio::inherit());
+        Ok(line)
+    }
+
+    fn take_possession(&mut self, users: &[String]) -> Result<(), ClusterError> {
+        tools::check(self.layout.redis)?;
+        check_users(users)?;
+        let stale = self.wait_for_owner()?;
+        clean(stale.as_ref());
+        self.users = users.to_vec();
+        let tls = Certificates::make().map_err(|error| failed("make certificates", "lab", error.to_string()))?;
+        self.tls = Some(tls);
+        self.journal = Some(Journal::new(&self.layout));
+        self.write_journal()
+    }
+
+    /// The journal of a dead process, if there is one. A tool that was just killed takes a moment to die.
+    fn wait_for_owner(&self) -> Result<Option<Journal>, ClusterError> {
+        let deadline = self.clock.now() + OWNER_PATIENCE;
+        loop {
+            let Some(journal) = read_journal()? else { return Ok(None) };
+            match journal.check_free() {
+                Ok(()) => return Ok(Some(journal)),
+                Err(taken) if self.clock.now() >= deadline => return Err(taken),
+                Err(_) => self.clock.sleep(node::LOOK_EVERY),
+            }
+        }
+    }
+
+    fn write_journal(&self) -> Result<(), ClusterError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        journal.write(&journal::file()).map_err(|error| failed("write the journal", "lab", error.to_string()))
+    }
+
+    fn bring_up(&mut self) -> Result<(), ClusterError> {
+        network::up().map_err(|reason| failed("make the network", "switch", reason))?;
+        if self.layout.redis {
+            let store = Store::start().map_err(|reason| failed("start redis", "store", reason))?;
+            if let Some(journal) = &mut self.journal {
+                journal.processes.push(store.process().clone());
+            }
+            self.store = Some(store);
+            self.write_journal()?;
+        }
+        let names = self.layout.names();
+        for name in &names {
+            self.furnish(name)?;
+            self.boot(name)?;
+        }
+        // One after the other: a node that asks a peer for its registrations must find it answering.
+        names.iter().try_for_each(|name| self.start_services(name))?;
+        // The preferred owner's engine first: nobody takes the address from whoever has it.
+        for name in &names {
+            self.start_service(name, ENGINE)?;
+            self.wait(name, "the floating address", |_| health::sip_answer(VIP).is_some())?;
+        }
+        names.iter().try_for_each(|name| self.wait_healthy(name))?;
+        self.wait(&names[0], "XMPP at the floating address", |_| health::tcp_open(VIP, 5222))
+    }
+
+    fn furnish(&self, name: &str) -> Result<(), ClusterError> {
+        let node = self.layout.node(name)?;
+        let tls = self.tls.as_ref().ok_or_else(|| failed("furnish", name, "no certificates".into()))?;
+        node::furnish(&self.layout, node, tls, &self.users)
+            .map_err(|error| not_up(node, format!("{}: {error}", node.directory().display())))
+    }
+
+    fn boot(&mut self, name: &str) -> Result<(), ClusterError> {
+        let node = self.layout.node(name)?.clone();
+        let mut journal = self.journal.take();
+        let booted = Booted::boot(&node, &self.program, self.clock, |process| {
+            if let Some(journal) = &mut journal {
+                journal.processes.retain(Process::is_alive);
+                journal.processes.push(process);
+                // The name of its directory in its command line finds it as well.
+                let _full = journal.write(&journal::file());
+            }
+        });
+        self.journal = journal;
+        self.nodes.insert(name.to_owned(), booted?);
+        Ok(())
+    }
+
+    fn start_services(&mut self, name: &str) -> Result<(), ClusterError> {
+        // The relay first: a SIP server that does not find it at its start does without for a while.
+        self.start_service(name, "media")?;
+        self.wait_relay(name)?;
+        self.start_service(name, "sip")?;
+        self.start_service(name, "xmpp")?;
+        self.wait_answers(name)
+    }
+
+    fn start_service(&mut self, name: &str, service: &'static str) -> Result<(), ClusterError> {
+        let clock = self.clock;
+        self.booted_mut(name)?.start(service, clock)
+    }
+
+    /// Boots a node that lost its power.
+    fn boot_again(&mut self, name: &str) -> Result<(), ClusterError> {
+        if let Some(mut old) = self.nodes.remove(name) {
+            old.kill();
+            old.reap();
+        }
+        self.boot(name)?;
+        self.start_services(name)?;
+        self.start_service(name, ENGINE)
+    }
+
+    /// Starts a server again that died.
+    fn restart(&mut self, name: &str, service: Service) -> Result<(), ClusterError> {
+        self.start_service(name, node::service_name(service))?;
+        if service != Service::Media {
+            return Ok(());
+        }
+        self.wait_relay(name)?;
+        let found = health::find_relay_again(self.booted(name)?.pid1.pid);
+        found.map_err(|reason| failed("tell the SIP server of its relay", name, reason))
+    }
+
+    /// Waits until the relay's control port is bound.
+    fn wait_relay(&self, name: &str) -> Result<(), ClusterError> {
+        self.wait(name, "media", |lab| lab.booted(name).is_ok_and(|booted| booted.has_udp_port(RELAY_PORT)))
+    }
+
+    fn booted(&self, name: &str) -> Result<&Booted, ClusterError> {
+        self.nodes.get(name).ok_or_else(|| not_ready(format!("{name} is off"), "bring the lab up"))
+    }
+
+    fn booted_mut(&mut self, name: &str) -> Result<&mut Booted, ClusterError> {
+        self.nodes.get_mut(name).ok_or_else(|| not_ready(format!("{name} is off"), "bring the lab up"))
+    }
+
+    /// Waits until the node's own servers answer.
+    fn wait_answers(&self, name: &str) -> Result<(), ClusterError> {
+        let address = self.layout.node(name)?.address();
+        self.wait(name, "sip", |_| health::sip_answer(address).is_some())?;
+        self.wait(name, "xmpp", |_| health::tcp_open(address, 5222))
+    }
+
+    /// Waits until the node's servers answer and every node that is on replicates with every other.
+    fn wait_healthy(&self, name: &str) -> Result<(), ClusterError> {
+        self.wait_answers(name)?;
+        self.wait(name, "replication of registrations", |lab| {
+            let on: Vec<_> = lab.nodes.values().filter(|booted| booted.is_alive()).collect();
+            lab.booted(name).is_ok_and(|booted| health::replication_peers(booted.pid1.pid) >= on.len())
+        })
+    }
+
+    fn wait(&self, name: &str, what: &str, ready: impl Fn(&Lab) -> bool) -> Result<(), ClusterError> {
+        let node = self.layout.node(name)?;
+        let deadline = self.clock.now() + PATIENCE;
+        while !ready(self) {
+            let died = self.booted(name)?.died(what);
+            if died || self.clock.now() >= deadline {
+                let log = if ["media", "xmpp"].contains(&what) { what } else { "sip" };
+                let end = if died { "it ended".to_owned() } else { format!("waited {PATIENCE}") };
+                return Err(not_up(node, format!("no {what}, {end}: {}", log_tail(node, log))));
+            }
+            self.clock.sleep(node::LOOK_EVERY);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.down();
+        }
+    }
+}
+
+fn read_journal() -> Result<Option<Journal>, ClusterError> {
+    Journal::read(&journal::file())
+        .map_err(|error| not_ready(format!("{}: {error}", journal::FILE), "delete the file, then: fivenines lab down"))
+}
+
+/// User names go into files' contents and SIP addresses as they are.
+fn check_users(users: &[String]) -> Result<(), ClusterError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    match users.iter().find(|user| user.is_empty() || !user.chars().all(plain)) {
+        None => Ok(()),
+        Some(user) => Err(not_ready(format!("`{user}` cannot be a user"), "use small letters, digits, - _ and .")),
+    }
+}
+
+/// Ends every process of the lab and removes its namespaces and files.
+fn clean(journal: Option<&Journal>) {
+    let clock = Clock::start();
+    let mut processes = process::with_argument_under(Path::new(layout::DIRECTORY));
+    processes.extend(store::processes());
+    processes.extend(journal.into_iter().flat_map(|journal| journal.processes.clone()));
+    processes.iter().for_each(Process::kill);
+    let deadline = clock.now() + PATIENCE;
+    while processes.iter().any(Process::is_alive) && clock.now() < deadline {
+        clock.sleep(node::LOOK_EVERY);
+    }
+    network::down(journal.is_some_and(|journal| journal.mounted_netns));
+    // Files that were never there need no removal.
+    let _none = fs::remove_dir_all(layout::DIRECTORY);
+    let _none = fs::remove_file(journal::FILE);
+    let _none = Path::new(journal::FILE).parent().map(fs::remove_dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::cluster::Action;
+
+    #[test]
+    fn users_that_would_need_quoting_are_refused() {
+        assert!(check_users(&["phone-01".into(), "chat-03-a".into()]).is_ok());
+        for user in ["", "a b", "a\"b", "Ärger", "x\n"] {
+            assert!(check_users(&[user.to_owned()]).is_err(), "{user:?}");
+        }
+    }
+
+    #[test]
+    fn a_lab_that_was_never_up_touches_nothing_when_it_goes() {
+        let mut lab = Lab::by_hand(Span::from_millis(100), true).unwrap();
+        assert_eq!(lab.nodes(), ["alpha", "beta", "charlie"]);
+        assert!(lab.inject("alpha", Action::PowerOff).is_err());
+        assert!(lab.inject("delta", Action::PowerOff).is_err());
+        assert!(lab.describe().contains("every 100 ms"));
+        lab.down();
+    }
+}

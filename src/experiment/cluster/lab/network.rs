@@ -1,0 +1,169 @@
+//! The switch, the clients and the store as named network namespaces.
+
+use std::fs;
+use std::path::Path;
+
+use super::journal;
+use super::layout::{CLIENTS, CLIENTS_NETNS, Node, STORE, STORE_NETNS, SWITCH_NETNS};
+use super::tools::{run, run_with_input};
+
+/// Namespaces in the order in which they are made.
+const NAMESPACES: [&str; 3] = [SWITCH_NETNS, CLIENTS_NETNS, STORE_NETNS];
+
+/// Makes the switch with the ports of clients and store.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn up() -> Result<(), String> {
+    for namespace in NAMESPACES {
+        run("ip", &["netns", "add", namespace])?;
+        let quiet = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || true";
+        run("ip", &["netns", "exec", namespace, "sh", "-c", quiet])?;
+        run("ip", &["-n", namespace, "link", "set", "lo", "up"])?;
+    }
+    // No learning delay and no multicast snooping: adverts reach every port at once.
+    let bridge = "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br0 up\n";
+    batch(SWITCH_NETNS, bridge)?;
+    leaf("clients", CLIENTS_NETNS, &CLIENTS.to_string(), "02:00:00:77:00:64")?;
+    leaf("store", STORE_NETNS, &STORE.to_string(), "02:00:00:77:00:14")
+}
+
+/// A port of the switch with a named namespace behind it.
+fn leaf(port: &str, namespace: &str, address: &str, mac: &str) -> Result<(), String> {
+    batch(
+        SWITCH_NETNS,
+        &format!(
+            "link add {port} type veth peer name eth0 address {mac} netns {namespace}\n\
+             link set {port} master br0 up\n"
+        ),
+    )?;
+    batch(namespace, &format!("addr add {address}/24 brd + dev eth0\nlink set eth0 up\n"))
+}
+
+fn batch(namespace: &str, lines: &str) -> Result<(), String> {
+    run_with_input("ip", &["-n", namespace, "-batch", "-"], lines).map(drop)
+}
+
+/// Plugs a node, whose PID 1 is `pid1`, into its port.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn plug(node: &Node, pid1: u32) -> Result<(), String> {
+    let (port, mac) = (&node.name, node.mac());
+    // The kernel may still be taking down the port of the node's last life.
+    let _none = run("ip", &["-n", SWITCH_NETNS, "link", "del", port]);
+    batch(
+        SWITCH_NETNS,
+        &format!(
+            "link add {port} type veth peer name eth0 address {mac} netns {pid1}\nlink set {port} master br0 up\n"
+        ),
+    )?;
+    let lines = format!("link set lo up\naddr add {}/24 brd + dev eth0\nlink set eth0 up\n", node.address());
+    let pid1 = pid1.to_string();
+    run_with_input("nsenter", &["-t", &pid1, "-n", "ip", "-batch", "-"], &lines).map(drop)
+}
+
+/// Whether the switch has the port and it is not down.
+pub(super) fn port_is_up(port: &str) -> bool {
+    run("ip", &["-n", SWITCH_NETNS, "-br", "link", "show", port]).is_ok_and(|line| !line.contains(" DOWN "))
+}
+
+/// Sets the port up or down.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn set_port(port: &str, state: &str) -> Result<(), String> {
+    run("ip", &["-n", SWITCH_NETNS, "link", "set", port, state]).map(drop)
+}
+
+/// One line about the node's own interface: state and flags.
+///
+/// # Errors
+/// When the node cannot be asked.
+pub(super) fn link_seen_by_node(pid1: u32) -> Result<String, String> {
+    run("nsenter", &["-t", &pid1.to_string(), "-n", "ip", "-br", "link", "show", "dev", "eth0"])
+        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Whether the node holds the address.
+///
+/// # Errors
+/// When the node cannot be asked.
+pub(super) fn node_has_address(pid1: u32, address: &str) -> Result<bool, String> {
+    let text = run("nsenter", &["-t", &pid1.to_string(), "-n", "ip", "-4", "-o", "addr", "show", "dev", "eth0"])?;
+    Ok(text.contains(&format!(" {address}/")))
+}
+
+/// Drops all frames from and to the port.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn dig_hole(port: &str) -> Result<(), String> {
+    nft(&["-f", "-"], &hole_rules(port)).map(drop)
+}
+
+fn hole_rules(port: &str) -> String {
+    format!(
+        "table bridge hole_{port} {{\nchain forward {{\ntype filter hook forward priority 0;\n\
+         iifname \"{port}\" counter drop\noifname \"{port}\" counter drop\n}}\n}}\n"
+    )
+}
+
+/// Lets frames through again.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn fill_hole(port: &str) -> Result<(), String> {
+    nft(&["delete", "table", "bridge", &format!("hole_{port}")], "").map(drop)
+}
+
+/// Frames that the hole swallowed: from the node, to the node.
+///
+/// # Errors
+/// When there is no hole.
+pub(super) fn swallowed(port: &str) -> Result<Vec<u64>, String> {
+    nft(&["list", "table", "bridge", &format!("hole_{port}")], "").map(|listing| packet_counts(&listing))
+}
+
+fn packet_counts(listing: &str) -> Vec<u64> {
+    let words: Vec<_> = listing.split_ascii_whitespace().collect();
+    words.windows(2).filter(|pair| pair[0] == "packets").filter_map(|pair| pair[1].parse().ok()).collect()
+}
+
+fn nft(arguments: &[&str], input: &str) -> Result<String, String> {
+    let line = [&["netns", "exec", SWITCH_NETNS, "nft"], arguments].concat();
+    run_with_input("ip", &line, input)
+}
+
+/// Removes every namespace of the lab, and the mount that the first of them needed if it was ours.
+pub(super) fn down(mounted_netns: bool) {
+    for namespace in NAMESPACES {
+        // Not there is what is wanted.
+        let _none = run("ip", &["netns", "del", namespace]);
+    }
+    let directory = Path::new("/run/netns");
+    let is_empty = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none());
+    if mounted_netns && is_empty && journal::is_mount_point(directory) {
+        let _busy = nix::mount::umount(directory);
+        let _busy = fs::remove_dir(directory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_a_hole_are_read_in_order() {
+        let listing = "table bridge hole_alpha {\n chain forward {\n  iifname \"alpha\" counter packets 12 bytes 648 drop\n\
+                       oifname \"alpha\" counter packets 0 bytes 0 drop\n }\n}\n";
+        assert_eq!(packet_counts(listing), [12, 0]);
+        assert!(packet_counts("").is_empty());
+    }
+
+    #[test]
+    fn a_hole_swallows_both_ways() {
+        let rules = hole_rules("beta");
+        assert!(rules.contains("iifname \"beta\" counter drop") && rules.contains("oifname \"beta\" counter drop"));
+    }
+}

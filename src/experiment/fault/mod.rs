@@ -1,0 +1,128 @@
+//! Faults: injected at known instants, verified that they bit, and healed whatever happens.
+
+use crate::evidence::history::{FaultMark, FaultStep, What};
+use crate::experiment::cluster::{Action, Cluster, ClusterError};
+use crate::experiment::run::recorder::Recorder;
+use crate::scenario::Fault;
+
+/// The action that a scenario's fault means.
+#[must_use]
+pub fn action(fault: &Fault) -> Action {
+    match fault {
+        Fault::PowerOff(_) => Action::PowerOff,
+        Fault::ServiceKill(fault) => Action::ServiceKill(fault.service),
+        Fault::ServiceHang(fault) => Action::ServiceHang(fault.service),
+        Fault::LinkDown(_) => Action::LinkDown,
+        Fault::BlackHole(_) => Action::BlackHole,
+    }
+}
+
+/// Breaks a cluster and mends it. What is still broken when this is dropped (a panic, an early return) is
+/// healed then.
+pub struct Injector<'a> {
+    cluster: &'a mut dyn Cluster,
+    recorder: Recorder,
+    open: Vec<Open>,
+}
+
+/// A fault that is not healed yet.
+#[derive(Clone, Debug)]
+struct Open {
+    fault: usize,
+    kind: &'static str,
+    node: String,
+    action: Action,
+}
+
+impl<'a> Injector<'a> {
+    /// An injector with nothing broken.
+    pub fn new(cluster: &'a mut dyn Cluster, recorder: Recorder) -> Injector<'a> {
+        Injector { cluster, recorder, open: Vec::new() }
+    }
+
+    /// The cluster itself.
+    pub fn cluster(&mut self) -> &mut dyn Cluster {
+        self.cluster
+    }
+
+    /// Injects fault number `fault` and verifies that it bit; the node that was hit. The three steps are in the
+    /// history and as comments in the taps.
+    ///
+    /// # Errors
+    /// When there is no owner to hit, or a command failed; the fault is still healed later.
+    pub fn inject(&mut self, fault: usize, spec: &Fault) -> Result<String, ClusterError> {
+        let node = self.resolve(spec)?;
+        let open = Open { fault, kind: spec.kind(), node: node.clone(), action: action(spec) };
+        self.open.push(open.clone());
+        self.mark(&open, FaultStep::CommandStart, None);
+        let done = self.cluster.inject(&node, open.action);
+        self.mark(&open, FaultStep::CommandEnd, Some(done.as_ref().map_or_else(ToString::to_string, Clone::clone)));
+        done?;
+        match self.cluster.verify(&node, open.action) {
+            Ok(evidence) => self.mark(&open, FaultStep::Verified, Some(evidence)),
+            Err(error) => self.mark(&open, FaultStep::NotVerified, Some(error.to_string())),
+        }
+        Ok(node)
+    }
+
+    /// Heals fault number `fault`, if it is open.
+    ///
+    /// # Errors
+    /// When the node does not come back.
+    pub fn heal(&mut self, fault: usize) -> Result<(), ClusterError> {
+        let Some(at) = self.open.iter().position(|open| open.fault == fault) else { return Ok(()) };
+        let open = self.open.remove(at);
+        self.mark(&open, FaultStep::HealStart, None);
+        let healed = self.cluster.heal(&open.node, open.action);
+        match &healed {
+            Ok(()) => self.mark(&open, FaultStep::HealEnd, None),
+            Err(error) => self.mark(&open, FaultStep::HealFailed, Some(error.to_string())),
+        }
+        healed
+    }
+
+    /// Heals everything, the last fault first; what could not be healed, in words.
+    pub fn heal_all(&mut self) -> Vec<String> {
+        let mut unhealed = Vec::new();
+        while let Some(last) = self.open.last() {
+            let fault = last.fault;
+            if let Err(error) = self.heal(fault) {
+                unhealed.push(error.to_string());
+            }
+        }
+        unhealed
+    }
+
+    fn resolve(&mut self, spec: &Fault) -> Result<String, ClusterError> {
+        if spec.target() != "vip-owner" {
+            return Ok(spec.target().to_owned());
+        }
+        let mut owners = self.cluster.owners()?;
+        if owners.is_empty() {
+            return Err(ClusterError::Failed {
+                action: spec.kind().into(),
+                node: "vip-owner".into(),
+                reason: "no node holds the floating address".into(),
+            });
+        }
+        Ok(owners.swap_remove(0))
+    }
+
+    fn mark(&self, open: &Open, step: FaultStep, detail: Option<String>) {
+        let now = self.recorder.clock().now();
+        let step_name = serde_json::to_string(&step).unwrap_or_default();
+        let told = detail.as_deref().unwrap_or_default();
+        self.recorder.mark(format!("fault {} {} {} {step_name} at {now} {told}", open.fault, open.kind, open.node));
+        let mark = FaultMark { fault: open.fault, kind: open.kind.into(), node: open.node.clone(), step, detail };
+        self.recorder.record_at(now, What::Fault(mark));
+    }
+}
+
+impl Drop for Injector<'_> {
+    fn drop(&mut self) {
+        self.heal_all();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Scenario and seed → what is due when. Pure: the same seed gives the same plan, and it can be printed.
+//!
+//! The traffic is an open model: every wish has its instant whatever became of the earlier ones. Instants
+//! count from the start of the measured window; what prepares it (first registrations, standing calls) has
+//! negative ones.
+
+mod traffic;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Scenario;
+use crate::units::Span;
+
+/// Everything that is due in one trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Seed that it was made from.
+    pub seed: u64,
+    /// Length of the measured window.
+    pub window_ns: Span,
+    /// The phones, in order of their number.
+    pub phones: Vec<PlannedPhone>,
+    /// The chat pairs.
+    pub pairs: Vec<PlannedPair>,
+    /// What is due, in order of time.
+    pub intents: Vec<Intent>,
+}
+
+/// One phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPhone {
+    /// Actor name in the history: `phone-07`.
+    pub name: String,
+    /// User part of its address of record.
+    pub user: String,
+    /// SIP over TCP instead of UDP.
+    pub tcp: bool,
+}
+
+/// One chat pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPair {
+    /// Number, from 0.
+    pub pair: u32,
+    /// User name of the one who writes.
+    pub sender: String,
+    /// User name of the one who reads.
+    pub receiver: String,
+}
+
+/// Something that is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// When, from the start of the window.
+    pub at_ns: Span,
+    /// What.
+    #[serde(flatten)]
+    pub wish: Wish,
+}
+
+/// What is wished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case")]
+pub enum Wish {
+    /// A phone registers.
+    Register {
+        /// Index into [`Plan::phones`].
+        phone: usize,
+        /// How long the user waits for it.
+        patience_ns: Span,
+    },
+    /// A call is placed.
+    Call(PlannedCall),
+    /// One OPTIONS datagram.
+    Options,
+    /// A message is written.
+    Message {
+        /// Unique in the trial.
+        message: u64,
+        /// The pair.
+        pair: u32,
+        /// Number within the pair.
+        seq: u32,
+    },
+    /// A fault is injected.
+    Inject {
+        /// Number in the scenario.
+        fault: usize,
+    },
+    /// A fault is healed.
+    Heal {
+        /// Number in the scenario.
+        fault: usize,
+    },
+}
+
+/// A call that is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCall {
+    /// Number of the call, unique in the trial.
+    pub call: u64,
+    /// Index of the calling phone.
+    pub caller: usize,
+    /// Index of the called phone.
+    pub callee: usize,
+    /// `PCMA` or `PCMU`.
+    pub codec: String,
+    /// Packet interval.
+    pub ptime_ns: Span,
+    /// How long it is held after the answer; absent: until the end of the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ns: Option<Span>,
+    /// How long the caller waits for the answer.
+    pub patience_ns: Span,
+}
+
+impl Plan {
+    /// Makes the plan of one trial.
+    #[must_use]
+    pub fn make(scenario: &Scenario, seed: u64) -> Plan {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let window_ns = scenario.window.get_ref().0;
+        let mut plan = Plan { seed, window_ns, phones: Vec::new(), pairs: Vec::new(), intents: Vec::new() };
+        traffic::add(&mut plan, scenario, &mut rng);
+        plan.intents.sort_by_key(|intent| intent.at_ns);
+        plan
+    }
+
+    /// User names of all phones and chatters: the accounts that the cluster needs.
+    #[must_use]
+    pub fn users(&self) -> Vec<String> {
+        let phones = self.phones.iter().map(|phone| phone.user.clone());
+        let chatters = self.pairs.iter().flat_map(|pair| [pair.sender.clone(), pair.receiver.clone()]);
+        phones.chain(chatters).collect()
+    }
+
+    /// The largest number of calls that can be up at one time, for sizing relays and port ranges.
+    #[must_use]
+    pub fn concurrent_calls(&self) -> usize {
+        let calls = self.intents.iter().filter_map(|intent| match &intent.wish {
+            Wish::Call(call) => Some((intent.at_ns, call)),
+            _ => None,
+        });
+        let mut changes: Vec<(Span, i64)> = Vec::new();
+        for (at, call) in calls {
+            let length = call.hold_ns.map_or(self.window_ns, |hold| hold + call.patience_ns);
+            changes.extend([(at, 1), (at + length, -1)]);
+        }
+        changes.sort_unstable();
+        let (mut now, mut most) = (0i64, 0i64);
+        for (_, change) in changes {
+            now += change;
+            most = most.max(now);
+        }
+        usize::try_from(most).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use super::*;
+
+const OFFICE: &str = r#"
+name = "office"
+question = "?"
+window = "20s"
+[cluster.reference]
+nodes = ["alpha", "beta"]
+address = "127.0.77.10"
+takeover = ["700ms"]
+[traffic.registrations]
+phones = 4
+interval = "1s"
+tcp_share = 0.5
+[traffic.standing_calls]
+count = 3
+[traffic.new_calls]
+rate_per_s = 2
+hold = "2s"
+patience = "4s"
+[traffic.chat]
+pairs = 2
+messages_per_s = 4
+[[fault]]
+power_off = { target = "vip-owner", at = "5s" }
+"#;
+
+fn office(seed: u64) -> Plan {
+    Plan::make(&Scenario::parse("office.toml", OFFICE).unwrap(), seed)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
+    assert_eq!(office(7), office(7));
+    assert_ne!(office(7).intents, office(8).intents);
+}
+
+#[test]
+fn everything_asked_for_is_due_in_the_window() {
+    let plan = office(1);
+    let count = |wanted: fn(&Wish) -> bool| {
+        plan.intents.iter().filter(|intent| intent.at_ns >= Span::ZERO && wanted(&intent.wish)).count()
+    };
+    assert_eq!(count(|wish| matches!(wish, Wish::Register { .. })), 80);
+    assert_eq!(count(|wish| matches!(wish, Wish::Call(_))), 40);
+    assert_eq!(count(|wish| matches!(wish, Wish::Message { .. })), 80);
+    assert_eq!(count(|wish| matches!(wish, Wish::Inject { .. })), 1);
+    assert!(plan.intents.is_sorted_by_key(|intent| intent.at_ns));
+    assert_eq!(plan.phones.iter().filter(|phone| phone.tcp).count(), 2);
+}
+
+/// A phone must never be due for two calls at one time: else the second says nothing about the server.
+#[test]
+fn no_phone_is_double_booked() {
+    let plan = office(3);
+    let mut free_at = vec![Span(i64::MIN); plan.phones.len()];
+    for intent in &plan.intents {
+        let Wish::Call(call) = &intent.wish else { continue };
+        let until = call.hold_ns.map_or(plan.window_ns, |hold| intent.at_ns + hold + call.patience_ns);
+        for phone in [call.caller, call.callee] {
+            assert!(free_at[phone] <= intent.at_ns, "phone {phone} at {}", intent.at_ns);
+            free_at[phone] = until;
+        }
+    }
+}
+
+#[test]
+fn every_phone_registers_before_the_first_call() {
+    let plan = office(1);
+    let first_call = plan.intents.iter().position(|intent| matches!(intent.wish, Wish::Call(_))).unwrap();
+    let registered = plan.intents[..first_call].iter().filter(|i| matches!(i.wish, Wish::Register { .. })).count();
+    assert_eq!(registered, plan.phones.len());
+}
+
+#[test]
+fn call_numbers_are_unique() {
+    let mut numbers: Vec<u64> = office(1)
+        .intents
+        .iter()
+        .filter_map(|intent| if let Wish::Call(call) = &intent.wish { Some(call.call) } else { None })
+        .collect();
+    numbers.sort_unstable();
+    let all = numbers.len();
+    numbers.dedup();
+    assert_eq!(numbers.len(), all);
+}

@@ -1,0 +1,63 @@
+//! The receiving thread: kernel stamp, tap, and the phone's own RTCP statistics.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+
+use super::{Port, Shared, lock};
+use crate::experiment::run::recorder::{TapPacket, TapTransport};
+use crate::experiment::run::socket::{Received, StampedSocket};
+
+/// The stop flag is looked at this often.
+const WAIT_MS: u16 = 50;
+
+pub(super) fn run(shared: &Shared) {
+    let mut events = [EpollEvent::empty(); 64];
+    let mut buffer = vec![0; 65536];
+    while !shared.stop.load(Ordering::Relaxed) {
+        let ready = shared.epoll.wait(&mut events, EpollTimeout::from(WAIT_MS)).unwrap_or(0);
+        for event in &events[..ready] {
+            let port = lock(&shared.by_number).get(&(event.data() >> 1)).cloned();
+            if let Some(port) = port {
+                drain(shared, &port, event.data() & 1 == 1, &mut buffer);
+            }
+        }
+    }
+}
+
+fn drain(shared: &Shared, port: &Arc<Port>, rtcp: bool, buffer: &mut [u8]) {
+    let clock = shared.recorder.clock();
+    let socket = if rtcp { &port.rtcp } else { &port.rtp };
+    // An error is an ICMP answer to something that we sent; the socket lives on.
+    while let Ok(Some(received)) = socket.receive(&clock, buffer) {
+        let bytes = &buffer[..received.length];
+        if rtcp {
+            note_report(port, received, bytes);
+        } else {
+            port.heard(received.at);
+            lock(&port.reception).rtp(received.at, bytes);
+        }
+        tap(shared, socket, received, bytes);
+    }
+}
+
+fn note_report(port: &Port, received: Received, bytes: &[u8]) {
+    let Ok(compound) = rtcp_types::Compound::parse(bytes) else { return };
+    for packet in compound.into_iter().flatten() {
+        if let Ok(report) = packet.try_as::<rtcp_types::SenderReport<'_>>() {
+            lock(&port.reception).sender_report(received.at, report.ntp_timestamp());
+        }
+    }
+}
+
+fn tap(shared: &Shared, socket: &StampedSocket, received: Received, bytes: &[u8]) {
+    shared.recorder.tap(TapPacket {
+        t: received.at,
+        outbound: false,
+        transport: TapTransport::Udp,
+        src: received.from,
+        dst: socket.local(),
+        payload: bytes.to_vec(),
+    });
+}

@@ -1,0 +1,28 @@
+//! The traffic of a scenario in words, for the head of a report.
+
+use super::Scenario;
+
+impl Scenario {
+    /// One line for each kind of traffic that is asked for.
+    #[must_use]
+    pub fn describe_traffic(&self) -> Vec<String> {
+        let traffic = &self.traffic;
+        let standing = traffic.standing_calls.as_ref().map(|calls| {
+            let codecs: Vec<&str> = calls.codecs.iter().map(|codec| codec.sdp_name()).collect();
+            format!("{} standing calls, {}, {} packets", calls.count, codecs.join(" and "), calls.ptime.get_ref().0)
+        });
+        let new = traffic.new_calls.as_ref().map(|calls| {
+            let calls = calls.get_ref();
+            format!("{} new calls/s, held {}, patience {}", calls.rate_per_s, calls.hold.0, calls.patience.0)
+        });
+        let registrations = traffic.registrations.as_ref().map(|registrations| {
+            format!("{} phones, each registers every {}", registrations.phones, registrations.interval.get_ref().0)
+        });
+        let options = traffic.options.as_ref().map(|train| format!("OPTIONS every {}", train.interval.get_ref().0));
+        let chat = traffic
+            .chat
+            .as_ref()
+            .map(|chat| format!("{} chat pairs, {} messages/s in all", chat.pairs, chat.messages_per_s.get_ref()));
+        [standing, new, registrations, options, chat].into_iter().flatten().collect()
+    }
+}

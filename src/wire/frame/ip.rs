@@ -1,0 +1,179 @@
+//! IPv4 and IPv6, and what they carry.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pnet::packet::ipv4::Ipv4Packet;
+use pnet::packet::ipv6::Ipv6Packet;
+use pnet::packet::tcp::TcpPacket;
+use pnet::packet::udp::UdpPacket;
+
+use crate::wire::vrrp;
+
+/// An IP packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ip<'a> {
+    /// Source.
+    pub source: IpAddr,
+    /// Destination.
+    pub destination: IpAddr,
+    /// What it carries.
+    pub transport: Transport<'a>,
+}
+
+/// What an IP packet carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport<'a> {
+    /// A UDP datagram (its captured part).
+    Udp {
+        /// Source port.
+        source: u16,
+        /// Destination port.
+        destination: u16,
+        /// Payload.
+        payload: &'a [u8],
+    },
+    /// A TCP segment.
+    Tcp {
+        /// Source port.
+        source: u16,
+        /// Destination port.
+        destination: u16,
+        /// Sequence number of the first octet.
+        sequence: u32,
+        /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
+        flags: u8,
+        /// Payload.
+        payload: &'a [u8],
+    },
+    /// A VRRP advertisement.
+    Vrrp(vrrp::Advert),
+    /// ICMP or ICMPv6, with its type.
+    Icmp(u8),
+    /// A fragment: no part of a datagram is taken for a whole one.
+    Fragment,
+    /// Another protocol, or cut off.
+    Other,
+}
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+const FRAGMENT_HEADER: u8 = 44;
+/// Hop-by-hop, routing, destination options, mobility, HIP, shim6 (RFC 7045): length in the second octet.
+const EXTENSIONS: [u8; 6] = [0, 43, 60, 135, 139, 140];
+/// RFC 8504 §5.3 lets a node set a limit; more than this is an attack.
+const MOST_EXTENSIONS: usize = 8;
+
+impl<'a> Ip<'a> {
+    /// Reads a packet of either version.
+    #[must_use]
+    pub fn parse(octets: &'a [u8]) -> Option<Ip<'a>> {
+        match octets.first()? >> 4 {
+            4 => ipv4(octets),
+            6 => ipv6(octets),
+            _ => None,
+        }
+    }
+
+    /// Source address and port of a UDP datagram or TCP segment.
+    #[must_use]
+    pub fn source_socket(&self) -> Option<SocketAddr> {
+        match self.transport {
+            Transport::Udp { source, .. } | Transport::Tcp { source, .. } => Some(SocketAddr::new(self.source, source)),
+            _ => None,
+        }
+    }
+
+    /// Destination address and port of a UDP datagram or TCP segment.
+    #[must_use]
+    pub fn destination_socket(&self) -> Option<SocketAddr> {
+        match self.transport {
+            Transport::Udp { destination, .. } | Transport::Tcp { destination, .. } => {
+                Some(SocketAddr::new(self.destination, destination))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn ipv4(octets: &[u8]) -> Option<Ip<'_>> {
+    let view = Ipv4Packet::new(octets)?;
+    let header = usize::from(view.get_header_length()) * 4;
+    // A total length of 0 is what segmentation offload leaves in captures of outgoing packets.
+    let total = match usize::from(view.get_total_length()) {
+        0 => octets.len(),
+        total => total.min(octets.len()),
+    };
+    let payload = octets.get(header.max(Ipv4Packet::minimum_packet_size())..total)?;
+    let fragmented = view.get_fragment_offset() != 0 || view.get_flags() & 1 != 0;
+    Some(Ip {
+        source: view.get_source().into(),
+        destination: view.get_destination().into(),
+        transport: if fragmented {
+            Transport::Fragment
+        } else {
+            transport(view.get_next_level_protocol().0, payload, false)
+        },
+    })
+}
+
+fn ipv6(octets: &[u8]) -> Option<Ip<'_>> {
+    let view = Ipv6Packet::new(octets)?;
+    let rest = octets.get(Ipv6Packet::minimum_packet_size()..)?;
+    let length = match usize::from(view.get_payload_length()) {
+        0 => rest.len(),
+        length => length.min(rest.len()),
+    };
+    let mut payload = rest.get(..length)?;
+    let mut next = view.get_next_header().0;
+    for _ in 0..MOST_EXTENSIONS {
+        if !EXTENSIONS.contains(&next) {
+            break;
+        }
+        let &[following, words, ..] = payload else { break };
+        next = following;
+        payload = payload.get(8 + usize::from(words) * 8..).unwrap_or_default();
+    }
+    Some(Ip {
+        source: view.get_source().into(),
+        destination: view.get_destination().into(),
+        transport: if next == FRAGMENT_HEADER { Transport::Fragment } else { transport(next, payload, true) },
+    })
+}
+
+fn transport(protocol: u8, octets: &[u8], ipv6: bool) -> Transport<'_> {
+    match protocol {
+        UDP => udp(octets),
+        TCP => tcp(octets),
+        vrrp::PROTOCOL => vrrp::Advert::parse(octets, ipv6).map(Transport::Vrrp),
+        ICMP | ICMPV6 => octets.first().map(|kind| Transport::Icmp(*kind)),
+        _ => None,
+    }
+    .unwrap_or(Transport::Other)
+}
+
+fn udp(octets: &[u8]) -> Option<Transport<'_>> {
+    let view = UdpPacket::new(octets)?;
+    let length = match usize::from(view.get_length()) {
+        0 => octets.len(),
+        length => length.min(octets.len()),
+    };
+    Some(Transport::Udp {
+        source: view.get_source(),
+        destination: view.get_destination(),
+        payload: octets.get(UdpPacket::minimum_packet_size()..length)?,
+    })
+}
+
+fn tcp(octets: &[u8]) -> Option<Transport<'_>> {
+    let view = TcpPacket::new(octets)?;
+    let header = (usize::from(view.get_data_offset()) * 4).max(TcpPacket::minimum_packet_size());
+    Some(Transport::Tcp {
+        source: view.get_source(),
+        destination: view.get_destination(),
+        sequence: view.get_sequence(),
+        flags: view.get_flags(),
+        payload: octets.get(header..)?,
+    })
+}

@@ -1,0 +1,253 @@
+//! The pcapng format. Only the blocks that carry packets, their interfaces and drop counters are parsed;
+//! all others are skipped by their length.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use pcap_parser::nom::{Err, IResult};
+use pcap_parser::{
+    EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, OptionCode, PcapError, PcapNGOption,
+    parse_enhancedpacketblock_be, parse_enhancedpacketblock_le, parse_interfacedescriptionblock_be,
+    parse_interfacedescriptionblock_le, parse_interfacestatisticsblock_be, parse_interfacestatisticsblock_le,
+};
+
+use super::{Flaw, LinkType, OpenError, Packet, Sense};
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
+const ENHANCED_PACKET: u32 = 6;
+/// Option `epb_flags` of a packet block.
+const EPB_FLAGS: OptionCode = OptionCode(2);
+/// Block type, length, length again.
+const LEAST_BLOCK: u32 = 12;
+
+#[derive(Debug)]
+pub(super) struct Ng<'a> {
+    rest: &'a [u8],
+    big_endian: bool,
+    interfaces: Vec<Interface>,
+    section: u32,
+    read: u64,
+    /// Drop counters by section and interface: each statistics block replaces the one before it.
+    drops: BTreeMap<(u32, u32), u64>,
+    flaws: Vec<Flaw>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    link: LinkType,
+    /// Ticks a second.
+    ticks: u128,
+    offset_s: i64,
+}
+
+/// A whole block, still octets.
+struct Raw<'a> {
+    kind: u32,
+    octets: &'a [u8],
+}
+
+impl<'a> Ng<'a> {
+    pub(super) fn new(file: &'a [u8]) -> Result<Ng<'a>, OpenError> {
+        let mut ng = Ng {
+            rest: file,
+            big_endian: false,
+            interfaces: Vec::new(),
+            section: 0,
+            read: 0,
+            drops: BTreeMap::new(),
+            flaws: Vec::new(),
+        };
+        ng.note_byte_order();
+        match ng.block() {
+            Some(Raw { kind: SECTION_HEADER, .. }) => Ok(ng),
+            _ => Err(OpenError::BadHeader("pcapng section")),
+        }
+    }
+
+    pub(super) fn flaws(&self) -> &[Flaw] {
+        &self.flaws
+    }
+
+    pub(super) fn dropped(&self) -> Option<u64> {
+        (!self.drops.is_empty()).then(|| self.drops.values().fold(0, |sum: u64, n| sum.saturating_add(*n)))
+    }
+
+    pub(super) fn next(&mut self) -> Option<Packet<'a>> {
+        loop {
+            self.note_byte_order();
+            let block = self.block()?;
+            match block.kind {
+                SECTION_HEADER => {
+                    self.section += 1;
+                    self.interfaces.clear();
+                }
+                INTERFACE_DESCRIPTION => self.interface(block.octets),
+                INTERFACE_STATISTICS => self.statistics(block.octets),
+                ENHANCED_PACKET => {
+                    self.read += 1;
+                    if let Some(packet) = self.packet(block.octets) {
+                        return Some(packet);
+                    }
+                }
+                SIMPLE_PACKET => {
+                    self.read += 1;
+                    self.flaw("a simple packet block carries no time and is left out");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A section header tells the byte order of all that follows, its own length included.
+    fn note_byte_order(&mut self) {
+        if self.rest.get(..4) == Some(&[0x0a, 0x0d, 0x0d, 0x0a]) {
+            self.big_endian = self.rest.get(8..12) == Some(&[0x1a, 0x2b, 0x3c, 0x4d]);
+        }
+    }
+
+    fn block(&mut self) -> Option<Raw<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (Some(kind), Some(length)) = (self.word(0), self.word(4)) else {
+            return self.end(format!("the file ends inside a block ({} octets are left)", self.rest.len()));
+        };
+        if length < LEAST_BLOCK || length % 4 != 0 {
+            return self.end(format!("a block has the impossible length {length}; the rest cannot be read"));
+        }
+        let Some((octets, rest)) = self.rest.split_at_checked(length as usize) else {
+            let left = self.rest.len();
+            return self.end(format!("the file ends inside a block ({left} of {length} octets are there)"));
+        };
+        self.rest = rest;
+        Some(Raw { kind, octets })
+    }
+
+    fn word(&self, at: usize) -> Option<u32> {
+        let octets = self.rest.get(at..at + 4)?.try_into().ok()?;
+        Some(if self.big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) })
+    }
+
+    fn end(&mut self, what: String) -> Option<Raw<'a>> {
+        self.rest = &[];
+        self.flaws.push(Flaw { after_packet: self.read, what });
+        None
+    }
+
+    fn flaw(&mut self, what: &str) {
+        self.flaws.push(Flaw { after_packet: self.read, what: what.to_owned() });
+    }
+
+    fn interface(&mut self, octets: &[u8]) {
+        let block: Option<InterfaceDescriptionBlock<'_>> =
+            whole(octets, self.big_endian, parse_interfacedescriptionblock_le, parse_interfacedescriptionblock_be);
+        let interface = block.map(|block| Interface {
+            link: LinkType::from(block.linktype.0.cast_unsigned()),
+            ticks: ticks(block.if_tsresol),
+            offset_s: self.signed_option(&block.options, OptionCode::IfTsoffset).unwrap_or(0),
+        });
+        if interface.is_none() {
+            self.flaw("an interface description is damaged; its packets are read as microseconds on Ethernet");
+        }
+        // A damaged description still counts: packets name their interface by its place in the list.
+        self.interfaces.push(interface.unwrap_or(Interface {
+            link: LinkType::Ethernet,
+            ticks: 1_000_000,
+            offset_s: 0,
+        }));
+    }
+
+    fn statistics(&mut self, octets: &[u8]) {
+        let block: Option<InterfaceStatisticsBlock<'_>> =
+            whole(octets, self.big_endian, parse_interfacestatisticsblock_le, parse_interfacestatisticsblock_be);
+        let Some(block) = block else { return self.flaw("an interface statistics block is damaged") };
+        let counts = [OptionCode::IsbIfDrop, OptionCode::IsbOsDrop]
+            .map(|code| self.signed_option(&block.options, code).map(i64::cast_unsigned));
+        if counts.iter().any(Option::is_some) {
+            let dropped = counts.into_iter().flatten().fold(0, u64::saturating_add);
+            self.drops.insert((self.section, block.if_id), dropped);
+        }
+    }
+
+    fn packet(&mut self, octets: &'a [u8]) -> Option<Packet<'a>> {
+        let block: Option<EnhancedPacketBlock<'a>> =
+            whole(octets, self.big_endian, parse_enhancedpacketblock_le, parse_enhancedpacketblock_be);
+        let Some(block) = block else {
+            self.flaw("a packet block is damaged and left out");
+            return None;
+        };
+        let Some(interface) = self.interfaces.get(block.if_id as usize).copied() else {
+            self.flaw("a packet of an interface that is not described is left out");
+            return None;
+        };
+        let Some(data) = block.data.get(..block.caplen as usize) else {
+            self.flaw("a packet is longer than its block and left out");
+            return None;
+        };
+        Some(Packet {
+            number: self.read,
+            unix_ns: interface.unix_ns(u64::from(block.ts_high) << 32 | u64::from(block.ts_low)),
+            link: interface.link,
+            sense: self.sense(&block.options),
+            comment: comment(&block.options),
+            octets: data,
+            wire_length: block.origlen,
+        })
+    }
+
+    fn sense(&self, options: &[PcapNGOption<'_>]) -> Sense {
+        let flags = options.iter().find(|option| option.code == EPB_FLAGS);
+        let Some(octets) = flags.and_then(|option| option.value.get(..4)?.try_into().ok()) else {
+            return Sense::Unknown;
+        };
+        let flags = if self.big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) };
+        match flags & 3 {
+            1 => Sense::Inbound,
+            2 => Sense::Outbound,
+            _ => Sense::Unknown,
+        }
+    }
+
+    /// An option of eight octets in the section's byte order (the parser's own accessors assume one).
+    fn signed_option(&self, options: &[PcapNGOption<'_>], code: OptionCode) -> Option<i64> {
+        let option = options.iter().find(|option| option.code == code)?;
+        let octets = option.value.get(..8)?.try_into().ok()?;
+        Some(if self.big_endian { i64::from_be_bytes(octets) } else { i64::from_le_bytes(octets) })
+    }
+}
+
+impl Interface {
+    fn unix_ns(self, stamp: u64) -> i64 {
+        let ns = (u128::from(stamp) * 1_000_000_000 / self.ticks.max(1)).min(i64::MAX as u128) as i64;
+        ns.saturating_add(self.offset_s.saturating_mul(1_000_000_000))
+    }
+}
+
+/// Ticks a second of an `if_tsresol` octet: a power of ten, or of two with the high bit set.
+pub(super) fn ticks(resolution: u8) -> u128 {
+    let exponent = u32::from(resolution & 0x7f).min(38);
+    if resolution & 0x80 == 0 { 10u128.pow(exponent) } else { 1 << exponent }
+}
+
+fn comment<'a>(options: &[PcapNGOption<'a>]) -> Option<Cow<'a, str>> {
+    let option = options.iter().find(|option| option.code == OptionCode::Comment)?;
+    let length = usize::from(option.len).min(option.value.len());
+    Some(match &option.value {
+        Cow::Borrowed(octets) => String::from_utf8_lossy(octets.get(..length).unwrap_or_default()),
+        Cow::Owned(octets) => {
+            Cow::Owned(String::from_utf8_lossy(octets.get(..length).unwrap_or_default()).into_owned())
+        }
+    })
+}
+
+type Parser<'a, B> = fn(&'a [u8]) -> IResult<&'a [u8], B, PcapError<&'a [u8]>>;
+
+fn whole<'a, B>(octets: &'a [u8], big_endian: bool, little: Parser<'a, B>, big: Parser<'a, B>) -> Option<B> {
+    match if big_endian { big(octets) } else { little(octets) } {
+        Ok((_, block)) => Some(block),
+        Err(Err::Incomplete(_) | Err::Error(_) | Err::Failure(_)) => None,
+    }
+}
