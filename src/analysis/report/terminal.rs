@@ -108,9 +108,7 @@ fn intervals(out: &mut String, services: &[OutageSummary]) {
 }
 
 fn interval(service: &OutageSummary) -> Option<String> {
-    let low = words::duration(service.ci_low_ms?);
-    let high = service.ci_high_ms.map_or("not bounded".to_owned(), words::duration);
-    Some(format!("{} {low} to {high}", words::service(&service.service)))
+    Some(format!("{} {}", words::service(&service.service), words::interval(service.ci_low_ms?, service.ci_high_ms)))
 }
 
 fn quality_table(out: &mut String, qos: &[QosPeriod]) {

@@ -44,6 +44,15 @@ pub fn hears(direction: Direction) -> &'static str {
     }
 }
 
+/// An interval; without an upper end `20.0 s or more`.
+#[must_use]
+pub fn interval(low_ms: f64, high_ms: Option<f64>) -> String {
+    match high_ms {
+        Some(high) => format!("{} to {}", duration(low_ms), duration(high)),
+        None => format!("{} or more", duration(low_ms)),
+    }
+}
+
 /// A duration in running text: `0.72 s` rather than `720 ms`.
 #[must_use]
 pub fn spoken(ms: f64) -> String {

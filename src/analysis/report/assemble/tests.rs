@@ -36,7 +36,7 @@ fn the_planted_takeovers_stand_in_every_service_row() {
 fn users_are_counted_not_only_averaged() {
     let report = fixture::quickstart(2);
     let media = row(&report, 0, "media to caller");
-    // 12 standing calls, and of the 6 new calls that were placed in the last 3 s (2 a second) the 5 that were set up.
+    // 17 calls talked when the fault struck, the 12 standing ones lost their media.
     assert_eq!((media.n, media.users, media.affected, media.censored), (2, 2 * 17, 2 * 12, 0));
     let register = row(&report, 0, "register");
     assert_eq!((register.users, register.affected), (2 * 40, 2 * 7));
@@ -162,7 +162,7 @@ fn a_service_that_never_went_away_is_within_a_limit_and_an_unmeasured_one_is_unk
     assert_eq!(outcome(&with_trials(|measured| measured.outages.clear(), 1)), Outcome::Pass);
     let nobody = |measured: &mut Measured| {
         measured.outages.clear();
-        measured.calls.clear();
+        measured.users.clear();
     };
     assert_eq!(outcome(&with_trials(nobody, 1)), Outcome::Unknown);
 }

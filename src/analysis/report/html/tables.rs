@@ -48,8 +48,7 @@ fn signed(ms: f64) -> String {
 }
 
 fn interval(row: &OutageSummary) -> String {
-    let Some(low) = row.ci_low_ms else { return "–".to_owned() };
-    format!("{} to {}", words::duration(low), row.ci_high_ms.map_or("not bounded".to_owned(), words::duration))
+    row.ci_low_ms.map_or("–".to_owned(), |low| words::interval(low, row.ci_high_ms))
 }
 
 /// Delay, jitter, loss and MOS before, during and after.
