@@ -2,16 +2,19 @@
 
 mod address;
 mod capture;
+mod figures;
 pub mod model;
 mod silence;
 mod source;
 mod track;
+mod trial;
 
 use std::path::PathBuf;
 
 use crate::wire::pcap::OpenError;
 
 pub use capture::measure_capture;
+pub use trial::measure_trial;
 
 /// `schema` of [`model::Measured`].
 pub const SCHEMA: &str = "fivenines.measure.v1";

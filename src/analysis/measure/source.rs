@@ -34,6 +34,10 @@ impl CaptureFile {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok(CaptureFile { name, path: path.to_owned(), octets })
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
 }
 
 impl<'a> Merged<'a> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use self::streams::{Collector, Flow, Stream};
 use super::address::Claims;
+use super::figures::mean;
 use super::model::{Anomaly, Measured, Outage, StreamMeasured};
 use super::silence::{self, Due, Rule, Silence};
 use super::source::{CaptureFile, Merged};
@@ -168,11 +169,6 @@ fn outage(silence: &Silence, scope: &str) -> Outage {
         error_ms: silence.error.as_millis_f64(),
         estimates: silence.estimates,
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0u64), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / n as f64)
 }
 
 #[cfg(test)]

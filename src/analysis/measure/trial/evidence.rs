@@ -1,0 +1,208 @@
+//! Everything that a trial left behind, read once and put on the run clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
+use std::net::SocketAddr;
+
+use super::clock::ClockMap;
+use crate::analysis::measure::MeasureError;
+use crate::analysis::measure::address::Claims;
+use crate::analysis::measure::model::{Anomaly, Caveat, Window};
+use crate::analysis::measure::source::{CaptureFile, Merged};
+use crate::evidence::history::{self, Event, TrialStage, What};
+use crate::evidence::rundir::TrialDir;
+use crate::units::{RunTime, Span};
+use crate::wire::frame::{Body, Frame, Ip, Transport};
+use crate::wire::pcap::{Packet, Sense};
+use crate::wire::rtp::Rtp;
+use crate::wire::signature::Signature;
+
+/// One signed packet at one of our sockets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed {
+    pub(super) at: RunTime,
+    pub(super) index: u32,
+    pub(super) due: RunTime,
+    pub(super) ssrc: u32,
+    pub(super) source: SocketAddr,
+    pub(super) destination: SocketAddr,
+}
+
+/// The packets of one of our streams.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taps {
+    pub(super) sent: Vec<Signed>,
+    pub(super) received: Vec<Signed>,
+}
+
+/// What a trial left behind.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    /// In order of time.
+    pub(super) events: Vec<Event>,
+    pub(super) window: Window,
+    /// By our stream number.
+    pub(super) taps: BTreeMap<u32, Taps>,
+    pub(super) claims: Claims,
+    /// When anything came in at our own sockets, in order.
+    pub(super) inbound: Vec<RunTime>,
+    /// Bound of the error of a one-way delay.
+    pub(super) clock_error: Span,
+    pub(super) anomalies: Vec<Anomaly>,
+    pub(super) caveats: Vec<Caveat>,
+}
+
+impl Evidence {
+    pub(super) fn read(trial: &TrialDir) -> Result<Evidence, MeasureError> {
+        let (mut events, mut anomalies) = read_history(trial)?;
+        events.sort_by_key(|event| event.t_ns);
+        let mut caveats = Vec::new();
+        let window = window(&events, &mut caveats);
+        let files = captures(trial, &mut anomalies)?;
+        let mut collected = Collected::default();
+        let clock = ClockMap::of(&events);
+        match &clock {
+            Some(clock) => collected.read(&files, clock, &mut anomalies, &mut caveats)?,
+            None => caveats.push(without_clock()),
+        }
+        caveats.extend(clock.iter().flat_map(ClockMap::caveats));
+        for taps in collected.taps.values_mut() {
+            taps.sent.sort_by_key(|packet| (packet.at, packet.index));
+            taps.received.sort_by_key(|packet| (packet.at, packet.index));
+        }
+        let clock_error = clock.map_or(Span::ZERO, |clock| clock.error(window.end_ns));
+        let Collected { taps, claims, mut inbound } = collected;
+        inbound.sort_unstable();
+        Ok(Evidence { events, window, taps, claims, inbound, clock_error, anomalies, caveats })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    taps: BTreeMap<u32, Taps>,
+    claims: Claims,
+    inbound: Vec<RunTime>,
+}
+
+impl Collected {
+    fn read(
+        &mut self,
+        files: &[CaptureFile],
+        clock: &ClockMap,
+        anomalies: &mut Vec<Anomaly>,
+        caveats: &mut Vec<Caveat>,
+    ) -> Result<(), MeasureError> {
+        let mut merged = Merged::new(files)?;
+        // The same advert is seen on every port of a bridge; once is enough.
+        let mut seen = BTreeSet::new();
+        for (file, packet) in merged.by_ref() {
+            let frame = Frame::parse(packet.link, packet.octets);
+            match &frame.body {
+                Body::Ip(ip) => self.ip(&files[file].name, clock, &packet, ip, &mut seen),
+                Body::Arp(arp) => {
+                    let at = clock.stamped(packet.unix_ns);
+                    if seen.insert((arp.sender_mac.to_string(), at.as_nanos() / 1_000_000)) {
+                        self.claims.arp(at, arp, format!("{} packet {}", files[file].name, packet.number));
+                    }
+                }
+                Body::Other => {}
+            }
+        }
+        anomalies.extend(merged.anomalies());
+        caveats.extend(merged.caveats());
+        Ok(())
+    }
+
+    fn ip(
+        &mut self,
+        file: &str,
+        clock: &ClockMap,
+        packet: &Packet<'_>,
+        ip: &Ip<'_>,
+        seen: &mut BTreeSet<(String, i64)>,
+    ) {
+        if packet.sense == Sense::Inbound {
+            self.inbound.push(clock.stamped(packet.unix_ns));
+        }
+        match &ip.transport {
+            Transport::Udp { payload, .. } if packet.sense != Sense::Unknown => self.media(clock, packet, ip, payload),
+            Transport::Vrrp(advert) => {
+                let (at, who) = (clock.stamped(packet.unix_ns), ip.source.to_string());
+                if seen.insert((who.clone(), at.as_nanos() / 1_000_000)) {
+                    self.claims.advert(at, who, advert, format!("{file} packet {}", packet.number));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn media(&mut self, clock: &ClockMap, packet: &Packet<'_>, ip: &Ip<'_>, payload: &[u8]) {
+        let Some(rtp) = Rtp::parse(payload) else { return };
+        let Some(signature) = Signature::read(rtp.payload) else { return };
+        let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
+        let sent = packet.sense == Sense::Outbound;
+        let at = if sent { clock.written(packet.unix_ns) } else { clock.stamped(packet.unix_ns) };
+        let signed = Signed { at, index: signature.index, due: signature.due, ssrc: rtp.ssrc, source, destination };
+        let taps = self.taps.entry(signature.stream).or_default();
+        if sent { taps.sent.push(signed) } else { taps.received.push(signed) }
+    }
+}
+
+fn read_history(trial: &TrialDir) -> Result<(Vec<Event>, Vec<Anomaly>), MeasureError> {
+    let path = trial.history();
+    let io = |source| MeasureError::Io { path: trial.history(), source };
+    let (events, bad) = history::read(BufReader::new(File::open(&path).map_err(io)?)).map_err(io)?;
+    let anomalies = bad.into_iter().map(|(line, why)| Anomaly {
+        place: format!("history.jsonl line {line}"),
+        what: format!("is no event: {why}"),
+    });
+    Ok((events, anomalies.collect()))
+}
+
+/// The measured window; without its marks, as much as there is, and the trial is void.
+fn window(events: &[Event], caveats: &mut Vec<Caveat>) -> Window {
+    let stage = |wanted: TrialStage| {
+        events.iter().find(|event| event.what == What::Stage { stage: wanted }).map(|event| event.t_ns)
+    };
+    let edge = |event: Option<&Event>| event.map(|event| event.t_ns).unwrap_or_default();
+    let (start, end) = (stage(TrialStage::Steady), stage(TrialStage::WindowEnd));
+    if start.is_none() || end.is_none() {
+        caveats.push(Caveat {
+            text: "the trial did not reach the end of its window: only what was written before is measured".to_owned(),
+            remedy: "run it again; the last lines of history.jsonl tell how far it came".to_owned(),
+            voids: true,
+        });
+    }
+    Window { start_ns: start.unwrap_or(edge(events.first())), end_ns: end.unwrap_or(edge(events.last())) }
+}
+
+/// The trial's captures in order of name; a missing directory is an anomaly and not the end.
+fn captures(trial: &TrialDir, anomalies: &mut Vec<Anomaly>) -> Result<Vec<CaptureFile>, MeasureError> {
+    let listed = std::fs::read_dir(trial.captures()).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let Ok(listed) = listed else {
+        anomalies.push(Anomaly { place: "captures".to_owned(), what: "cannot be read: no media".to_owned() });
+        return Ok(Vec::new());
+    };
+    let mut paths: Vec<_> = listed.into_iter().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pcapng"));
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let file = CaptureFile::open(&path)?;
+        if file.is_empty() {
+            anomalies.push(Anomaly { place: file.name.clone(), what: "is empty".to_owned() });
+        } else {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+fn without_clock() -> Caveat {
+    Caveat {
+        text: "the history has no sample of the wall clock: the captures cannot be put on the run clock".to_owned(),
+        remedy: "run the trial again".to_owned(),
+        voids: true,
+    }
+}

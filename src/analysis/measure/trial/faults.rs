@@ -1,0 +1,120 @@
+//! The faults of a trial, and which outage follows which.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::measure::model::{Caveat, FaultMeasured};
+use crate::evidence::history::{Event, FaultStep, What};
+use crate::scenario::{Cluster, Fault, Scenario};
+use crate::units::{RunTime, Span};
+
+/// An outage that begins later than this after a fault is not put down to it.
+const FOLLOWS: Span = Span::from_secs(10);
+/// The last sign of life may lie so far before the command that takes it away.
+const JUST_BEFORE: Span = Span::from_millis(200);
+
+/// The faults, in order of time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    pub(super) list: Vec<FaultMeasured>,
+    heal_starts: BTreeMap<usize, RunTime>,
+    not_verified: Vec<usize>,
+}
+
+impl Faults {
+    pub(super) fn of(events: &[Event], scenario: &Scenario, end: RunTime) -> Faults {
+        let mut faults = Faults::default();
+        for event in events {
+            if let What::Fault(mark) = &event.what {
+                faults.step(event.t_ns, mark, scenario, end);
+            }
+        }
+        faults.list.sort_by_key(|fault| (fault.command_start_ns, fault.fault));
+        for fault in &mut faults.list {
+            fault.successor = successor(events, fault, end);
+        }
+        faults
+    }
+
+    fn step(&mut self, at: RunTime, mark: &crate::evidence::history::FaultMark, scenario: &Scenario, end: RunTime) {
+        if mark.step == FaultStep::CommandStart {
+            self.list.push(FaultMeasured {
+                fault: mark.fault,
+                kind: mark.kind.clone(),
+                node: mark.node.clone(),
+                successor: None,
+                command_start_ns: at,
+                command_end_ns: None,
+                effect_ns: None,
+                verified: false,
+                healed_ns: None,
+                configured_ms: configured(scenario, mark.fault).map(Span::as_millis_f64),
+                phases: Vec::new(),
+            });
+        }
+        let Some(fault) = self.list.iter_mut().find(|fault| fault.fault == mark.fault) else { return };
+        match mark.step {
+            FaultStep::CommandEnd => fault.command_end_ns = Some(at),
+            FaultStep::Verified => fault.verified = true,
+            FaultStep::NotVerified => self.not_verified.push(mark.fault),
+            FaultStep::HealStart => drop(self.heal_starts.entry(mark.fault).or_insert(at)),
+            FaultStep::HealEnd if at <= end => fault.healed_ns = Some(at),
+            FaultStep::CommandStart | FaultStep::HealEnd | FaultStep::HealFailed => {}
+        }
+    }
+
+    /// The fault that an outage follows: one that struck right at its start, else the last one before it
+    /// that was not yet being healed, else the first one that struck within it.
+    pub(super) fn of_outage(&self, start: RunTime, until: RunTime) -> Option<usize> {
+        let struck = |fault: &&FaultMeasured| fault.command_start_ns > start && fault.command_start_ns < until;
+        let inside = self.list.iter().find(struck);
+        if let Some(fault) = inside.filter(|fault| fault.command_start_ns - start <= JUST_BEFORE) {
+            return Some(fault.fault);
+        }
+        let before = self.list.iter().rev().find(|fault| fault.command_start_ns <= start).filter(|fault| {
+            let healing = self.heal_starts.get(&fault.fault).is_some_and(|heal| *heal <= start);
+            start - fault.command_start_ns <= FOLLOWS && !healing
+        });
+        before.or(inside).map(|fault| fault.fault)
+    }
+
+    /// Where an outage that sparse operations bracket can have begun at the earliest: at the first fault in
+    /// between, else at the last success.
+    pub(super) fn anchor(&self, last_success: RunTime, until: RunTime) -> RunTime {
+        let inside = |at: &RunTime| *at > last_success && *at < until;
+        self.list.iter().map(|fault| fault.command_start_ns).find(inside).unwrap_or(last_success)
+    }
+
+    /// For each fault, the time in which users count for it: until the next fault or the end.
+    pub(super) fn spans(&self, end: RunTime) -> Vec<(usize, RunTime, RunTime)> {
+        let starts: Vec<RunTime> = self.list.iter().map(|fault| fault.command_start_ns).collect();
+        let next = |place: usize| starts.get(place + 1).copied().unwrap_or(end).min(end);
+        self.list.iter().enumerate().map(|(place, fault)| (fault.fault, starts[place], next(place))).collect()
+    }
+
+    pub(super) fn caveats(&self) -> Vec<Caveat> {
+        let told = |fault: usize| Caveat {
+            text: format!("fault {fault} was injected and then not seen to bite: its outages mean nothing"),
+            remedy: "read the fault's lines in history.jsonl; run the trial again".to_owned(),
+            voids: true,
+        };
+        self.not_verified.iter().map(|fault| told(*fault)).collect()
+    }
+}
+
+/// The planted takeover of the reference cluster: only where a node goes, its address moves.
+fn configured(scenario: &Scenario, fault: usize) -> Option<Span> {
+    let Cluster::Reference(reference) = &scenario.cluster else { return None };
+    let of_node = scenario.faults.get(fault).is_some_and(|fault| Fault::service(fault.as_ref()).is_none());
+    let takeover = reference.takeover.get(fault).or(reference.takeover.last())?;
+    of_node.then_some(takeover.0)
+}
+
+/// The first other node that the cluster named as owner after the fault.
+fn successor(events: &[Event], fault: &FaultMeasured, end: RunTime) -> Option<String> {
+    let after = events.iter().filter(|event| event.t_ns > fault.command_start_ns && event.t_ns <= end);
+    let mut owners = after.filter_map(|event| match &event.what {
+        What::Owner { nodes } => Some(nodes),
+        _ => None,
+    });
+    owners.find_map(|nodes| nodes.iter().find(|node| **node != fault.node).cloned())
+}

@@ -1,0 +1,230 @@
+//! Our own media: what was due is known, so silence is loss, and every packet is known again by its mark.
+
+use std::collections::BTreeMap;
+
+use super::evidence::{Evidence, Signed, Taps};
+use super::faults::Faults;
+use crate::analysis::measure::figures::{mean, percentile};
+use crate::analysis::measure::model::{Delay, Outage, StreamMeasured};
+use crate::analysis::measure::silence::{self, Due, Rule, Silence};
+use crate::analysis::measure::track::{self, Arrival};
+use crate::evidence::history::{Direction, OpKind, Step, StreamMark, StreamState, What};
+use crate::units::{RunTime, Span};
+
+/// Silences up to this are no outage, whatever the packet interval.
+const LEAST_SILENCE: Span = Span::from_millis(60);
+/// What comes later than this after it was due brings no conversation (G.114: 400 ms one way is the limit
+/// for planning); it counts as received, but it does not end an outage.
+const TOO_LATE: Span = Span::from_millis(400);
+
+/// One of our streams with all that is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct OwnStream {
+    pub(super) stream: u32,
+    pub(super) call: u64,
+    pub(super) direction: Direction,
+    pub(super) codec: String,
+    pub(super) interval: Span,
+    /// First packet due.
+    pub(super) start: RunTime,
+    /// No packet due any more: the stream stopped, the dialog ended, or the window did.
+    pub(super) end: RunTime,
+    /// Packets due.
+    pub(super) expected: u64,
+    /// First arrivals of the packets that were due, in order of arrival.
+    pub(super) firsts: Vec<Arrival>,
+    /// One-way delay of each of `firsts`, where its sending was tapped.
+    pub(super) delays: Vec<Option<Span>>,
+    pub(super) silences: Vec<Silence>,
+    /// RFC 3550 jitter in milliseconds after each packet.
+    pub(super) jitter: Vec<(RunTime, f64)>,
+    duplicates: u64,
+    reordered: u64,
+    ssrcs: Vec<u32>,
+    source: String,
+    destination: String,
+}
+
+/// All streams that had media due before the window ended, in order of their numbers.
+pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
+    let mut started: BTreeMap<u32, (RunTime, &StreamMark)> = BTreeMap::new();
+    let mut stopped: BTreeMap<u32, RunTime> = BTreeMap::new();
+    for event in &evidence.events {
+        match &event.what {
+            What::Stream(mark) if mark.state == StreamState::Started => {
+                started.entry(mark.stream).or_insert((event.t_ns, mark));
+            }
+            What::Stream(mark) => drop(stopped.entry(mark.stream).or_insert(event.t_ns)),
+            _ => {}
+        }
+    }
+    let ended = dialog_ends(evidence);
+    let none = Taps::default();
+    let due = started.into_iter().filter(|(_, (at, _))| *at < evidence.window.end_ns);
+    due.map(|(number, (at, mark))| {
+        let ends = [stopped.get(&number), ended.get(&mark.call)];
+        let own_end = ends.into_iter().flatten().min().copied();
+        let taps = evidence.taps.get(&number).unwrap_or(&none);
+        own_stream(at, own_end, mark, taps, evidence, validate)
+    })
+    .collect()
+}
+
+/// When each dialog ended for its users: the first BYE that was sent or received.
+pub(super) fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, RunTime> {
+    let mut ends = BTreeMap::new();
+    for event in &evidence.events {
+        if let What::Op(op) = &event.what
+            && let Some(call) = op.call
+            && (op.step == Step::RemoteEnd || (op.kind == OpKind::Bye && op.step == Step::Invoke))
+        {
+            ends.entry(call).or_insert(event.t_ns);
+        }
+    }
+    ends
+}
+
+fn own_stream(
+    started: RunTime,
+    own_end: Option<RunTime>,
+    mark: &StreamMark,
+    taps: &Taps,
+    evidence: &Evidence,
+    validate: Span,
+) -> OwnStream {
+    let interval = Span(mark.ptime_ns.max(1_000_000));
+    let start = first_due(taps, interval).unwrap_or(started);
+    let cut = own_end.is_none_or(|end| end > evidence.window.end_ns);
+    let end = own_end.unwrap_or(evidence.window.end_ns).min(evidence.window.end_ns);
+    // The last packet may have been under way when the dialog or the window ended.
+    let expected = ((end - start).as_nanos() / interval.as_nanos()).max(0).cast_unsigned();
+    let due: Vec<Signed> = taps.received.iter().filter(|p| u64::from(p.index) < expected).copied().collect();
+    let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, interval)).collect();
+    let firsts = track::firsts(&arrivals);
+    let counts = track::counts(&arrivals, &firsts);
+    let sent: BTreeMap<i64, RunTime> = taps.sent.iter().map(|packet| (i64::from(packet.index), packet.at)).collect();
+    let due_at = |index: i64| start + Span(interval.as_nanos().saturating_mul(index));
+    let in_time = |arrival: &Arrival| {
+        let left = sent.get(&arrival.index).copied().unwrap_or(due_at(arrival.index));
+        arrival.at <= end && arrival.at - left <= TOO_LATE
+    };
+    let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
+    let good: Vec<Arrival> = firsts.iter().filter(|arrival| in_time(arrival)).copied().collect();
+    let rule = Rule { interval, threshold, validate };
+    let silences = silence::silences(&good, rule, Due { start: Some(start), end: Some(end), cut });
+    OwnStream {
+        stream: mark.stream,
+        call: mark.call,
+        direction: mark.direction,
+        codec: mark.codec.clone(),
+        interval,
+        start,
+        end,
+        expected,
+        delays: firsts.iter().map(|arrival| Some(arrival.at - *sent.get(&arrival.index)?)).collect(),
+        jitter: track::jitter(&firsts, threshold),
+        firsts,
+        silences,
+        duplicates: counts.duplicates,
+        reordered: counts.reordered,
+        ssrcs: ssrcs(&due),
+        source: due.first().map_or(mark.remote, |packet| packet.source).to_string(),
+        destination: due.first().map_or_else(String::new, |packet| packet.destination.to_string()),
+    }
+}
+
+fn first_due(taps: &Taps, interval: Span) -> Option<RunTime> {
+    let packet = taps.sent.first().or(taps.received.first())?;
+    Some(packet.due - Span(interval.as_nanos().saturating_mul(packet.index.into())))
+}
+
+fn arrival(packet: &Signed, interval: Span) -> Arrival {
+    let index = i64::from(packet.index);
+    let media = Some(Span(interval.as_nanos().saturating_mul(index)));
+    Arrival { at: packet.at, segment: 0, index, media, pause: false }
+}
+
+/// In order of appearance.
+fn ssrcs(packets: &[Signed]) -> Vec<u32> {
+    let mut ssrcs = Vec::new();
+    for packet in packets {
+        if !ssrcs.contains(&packet.ssrc) {
+            ssrcs.push(packet.ssrc);
+        }
+    }
+    ssrcs
+}
+
+impl OwnStream {
+    /// When packet `index` was due.
+    pub(super) fn due_at(&self, index: i64) -> RunTime {
+        self.start + Span(self.interval.as_nanos().saturating_mul(index))
+    }
+
+    /// Longest silence, that to the end of the due media included.
+    pub(super) fn longest_gap(&self) -> Option<Span> {
+        let edges = [self.start].into_iter().chain(self.firsts.iter().map(|a| a.at).filter(|at| *at < self.end));
+        let times: Vec<RunTime> = edges.chain([self.end]).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).max()
+    }
+
+    /// The stream's figures, without its score.
+    pub(super) fn measured(&self, clock_error: Span) -> StreamMeasured {
+        let packets = self.firsts.len() as u64;
+        StreamMeasured {
+            ssrc: self.ssrcs.first().copied().unwrap_or_default(),
+            more_ssrcs: self.ssrcs.iter().skip(1).copied().collect(),
+            src: self.source.clone(),
+            dst: self.destination.clone(),
+            codec: Some(self.codec.clone()),
+            signed_stream: Some(self.stream),
+            call: Some(self.call),
+            direction: Some(self.direction),
+            start_ns: self.firsts.first().map_or(self.start, |arrival| arrival.at),
+            end_ns: self.firsts.last().map_or(self.start, |arrival| arrival.at),
+            packets,
+            expected: self.expected,
+            lost: self.expected.saturating_sub(packets),
+            duplicates: self.duplicates,
+            reordered: self.reordered,
+            ptime_ms: Some(self.interval.as_millis_f64()),
+            jitter_ms_mean: mean(self.jitter.iter().map(|(_, jitter)| *jitter)),
+            jitter_ms_max: self.jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
+            delta_ms_max: track::largest_distance(&self.firsts).map(Span::as_millis_f64),
+            gap_ms_max: self.longest_gap().map(Span::as_millis_f64),
+            delay: delay(&self.delays, clock_error),
+            ..StreamMeasured::default()
+        }
+    }
+
+    /// The stream's outages.
+    pub(super) fn outages(&self, faults: &Faults) -> impl Iterator<Item = Outage> {
+        self.silences.iter().map(|silence| Outage {
+            service: "media".to_owned(),
+            scope: format!("call {}", self.call),
+            direction: Some(self.direction),
+            fault: faults.of_outage(silence.start, silence.end.unwrap_or(self.end)),
+            start_ns: silence.start,
+            end_ns: silence.end,
+            duration_ms: silence.length.as_millis_f64(),
+            censored: silence.end.is_none(),
+            method: "timestamp".to_owned(),
+            error_ms: silence.error.as_millis_f64(),
+            estimates: silence.estimates,
+        })
+    }
+}
+
+fn delay(delays: &[Option<Span>], error: Span) -> Option<Delay> {
+    let mut sorted: Vec<f64> = delays.iter().flatten().map(|delay| delay.as_millis_f64()).collect();
+    sorted.sort_by(f64::total_cmp);
+    Some(Delay {
+        n: sorted.len() as u64,
+        mean_ms: mean(sorted.iter().copied())?,
+        p50_ms: percentile(&sorted, 0.5)?,
+        p95_ms: percentile(&sorted, 0.95)?,
+        max_ms: *sorted.last()?,
+        error_ms: error.as_millis_f64(),
+        method: "one clock".to_owned(),
+    })
+}

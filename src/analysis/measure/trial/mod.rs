@@ -1,0 +1,154 @@
+//! Measuring a trial of our own from its directory alone.
+
+mod attempts;
+mod calls;
+mod caveats;
+mod chat;
+mod clock;
+mod evidence;
+mod faults;
+mod media;
+mod owners;
+mod phases;
+mod qos;
+mod score;
+mod services;
+mod signalling;
+
+use std::collections::BTreeSet;
+
+use self::chat::Chat;
+use self::evidence::Evidence;
+use self::faults::Faults;
+use self::media::OwnStream;
+use self::score::Heard;
+use self::services::Services;
+use super::model::{Measured, Outage, ServiceUsers, Window};
+use super::{MeasureError, SCHEMA};
+use crate::evidence::history::{Direction, Health, What};
+use crate::evidence::rundir::TrialDir;
+use crate::scenario::Scenario;
+use crate::units::{RunTime, Span};
+
+/// Services in the order in which a cluster gives them back.
+const SERVICES: [&str; 7] = ["address", "sip_answer", "register", "new_call", "media", "chat_session", "chat_delivery"];
+
+/// Measures one trial. The same directory and scenario give the same figures, byte for byte.
+///
+/// # Errors
+/// When the history or a capture cannot be read at all. What is missing or broken inside them is told in
+/// `anomalies` and `caveats`.
+pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, MeasureError> {
+    let evidence = Evidence::read(trial)?;
+    let window = evidence.window;
+    let mut faults = Faults::of(&evidence.events, scenario, window.end_ns);
+    let validate = scenario.validate.0;
+    let streams = media::streams(&evidence, validate);
+    let operations = services::operations(&evidence.events);
+    let probe_interval = scenario.traffic.options.as_ref().map(|train| train.interval.as_ref().0);
+    let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval };
+    let chat = Chat::of(&evidence.events);
+    let owners = owners::owners(&evidence);
+    let frame = chat_frame(scenario, &faults, window);
+
+    let mut outages = owners::outages(&evidence, &faults);
+    outages.extend(services.outages());
+    outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
+    outages.extend(chat.outages(frame));
+    outages.sort_by_key(|outage| (rank(outage), outage.scope.clone(), outage.start_ns, outage.direction));
+    let mut users = owners::users(&evidence, &faults);
+    users.extend(services.users());
+    users.extend(media_users(&streams, &faults, window));
+    users.extend(chat.users(frame));
+
+    let mut caveats = evidence.caveats.clone();
+    caveats.extend(faults.caveats());
+    caveats.extend(services.thin(&outages));
+    caveats.extend(caveats::of(&evidence, scenario, &owners));
+    let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
+    phases::fill(&mut faults, &evidence, &operations, &outages);
+    let heard: Vec<Heard<'_>> = streams.iter().map(|stream| Heard::of(stream, scenario.dejitter)).collect();
+    let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
+    Ok(Measured {
+        schema: SCHEMA.to_owned(),
+        window: Some(window),
+        faults: faults.list,
+        outages,
+        users,
+        streams: heard.iter().map(|heard| heard.measured(window, evidence.clock_error)).collect(),
+        calls: calls::calls(&evidence.events, &operations, &streams, window),
+        chatters,
+        messages,
+        signalling: signalling::summaries(&operations, window),
+        qos,
+        owners,
+        health: health(&evidence),
+        anomalies: evidence.anomalies,
+        caveats,
+    })
+}
+
+fn chat_frame<'a>(scenario: &Scenario, faults: &'a Faults, window: Window) -> chat::Frame<'a> {
+    let chat = scenario.traffic.chat.as_ref();
+    let (late_after, reconnect) = chat.map_or((Span::from_secs(2), Span::ZERO), |c| (c.late_after.0, c.reconnect.0));
+    chat::Frame { faults, window, validate: scenario.validate.0, late_after, reconnect }
+}
+
+fn rank(outage: &Outage) -> usize {
+    SERVICES.iter().position(|service| *service == outage.service).unwrap_or(SERVICES.len())
+}
+
+/// The times for which users are counted: from each fault to the next, or the whole window without faults.
+fn spans(faults: &Faults, window: Window) -> Vec<(Option<usize>, RunTime, RunTime)> {
+    if faults.list.is_empty() {
+        return vec![(None, window.start_ns, window.end_ns)];
+    }
+    faults.spans(window.end_ns).into_iter().map(|(fault, start, end)| (Some(fault), start, end)).collect()
+}
+
+fn service_users(service: &str, fault: Option<usize>, users: BTreeSet<String>) -> Option<ServiceUsers> {
+    (!users.is_empty()).then(|| ServiceUsers {
+        service: service.to_owned(),
+        direction: None,
+        role: None,
+        fault,
+        users: users.into_iter().collect(),
+    })
+}
+
+/// The listeners whose media was due at the instant of each fault.
+fn media_users(streams: &[OwnStream], faults: &Faults, window: Window) -> Vec<ServiceUsers> {
+    let mut all = Vec::new();
+    for (fault, start, end) in spans(faults, window) {
+        for direction in [Direction::ToCallee, Direction::ToCaller] {
+            let of = streams.iter().filter(|stream| stream.direction == direction);
+            let due = of.filter(|stream| match fault {
+                Some(_) => stream.start <= start && stream.end > start,
+                None => stream.start < end,
+            });
+            let calls: BTreeSet<u64> = due.map(|stream| stream.call).collect();
+            if !calls.is_empty() {
+                all.push(ServiceUsers {
+                    service: "media".to_owned(),
+                    direction: Some(direction),
+                    role: None,
+                    fault,
+                    users: calls.iter().map(|call| format!("call {call}")).collect(),
+                });
+            }
+        }
+    }
+    all
+}
+
+fn health(evidence: &Evidence) -> Option<Health> {
+    evidence.events.iter().rev().find_map(|event| match &event.what {
+        What::Health(health) => Some(health.clone()),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;

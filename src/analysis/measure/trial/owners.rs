@@ -1,0 +1,150 @@
+//! Who held the floating address, and how long nobody did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::evidence::Evidence;
+use super::faults::Faults;
+use crate::analysis::measure::model::{Estimates, Outage, OwnerInterval, ServiceUsers};
+use crate::evidence::history::What;
+use crate::units::{RunTime, Span};
+
+/// Owners over time: by VRRP or gratuitous ARP where captures show them, else as the cluster itself said.
+pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
+    let told = told(evidence);
+    let mut seen = evidence.claims.owners(evidence.window.end_ns);
+    if seen.is_empty() {
+        return told;
+    }
+    let names = names(&seen, &told);
+    for interval in &mut seen {
+        for node in &mut interval.nodes {
+            if let Some(name) = names.get(node) {
+                node.clone_from(name);
+            }
+        }
+        interval.nodes.sort();
+    }
+    seen
+}
+
+/// What the cluster said, each statement until the next one.
+fn told(evidence: &Evidence) -> Vec<OwnerInterval> {
+    let mut owners: Vec<OwnerInterval> = Vec::new();
+    for event in &evidence.events {
+        let What::Owner { nodes } = &event.what else { continue };
+        match owners.last_mut() {
+            Some(last) if last.nodes == *nodes => continue,
+            Some(last) => last.end_ns = event.t_ns,
+            None => {}
+        }
+        owners.push(OwnerInterval {
+            nodes: nodes.clone(),
+            start_ns: event.t_ns,
+            end_ns: evidence.window.end_ns.max(event.t_ns),
+            source: "cluster".to_owned(),
+        });
+    }
+    owners
+}
+
+/// The node's name for each claimant: the one that the cluster named for the longest time while it claimed.
+fn names(seen: &[OwnerInterval], told: &[OwnerInterval]) -> BTreeMap<String, String> {
+    let mut together: BTreeMap<(&str, &str), Span> = BTreeMap::new();
+    for (claim, statement) in seen.iter().flat_map(|claim| told.iter().map(move |statement| (claim, statement))) {
+        let common = claim.end_ns.min(statement.end_ns) - claim.start_ns.max(statement.start_ns);
+        if let ([who], [node]) = (&claim.nodes[..], &statement.nodes[..])
+            && common > Span::ZERO
+        {
+            let sum = together.entry((who, node)).or_default();
+            *sum = *sum + common;
+        }
+    }
+    let mut names: BTreeMap<String, (Span, String)> = BTreeMap::new();
+    for ((who, node), common) in together {
+        let best = names.entry(who.to_owned()).or_default();
+        if common > best.0 {
+            *best = (common, node.to_owned());
+        }
+    }
+    names.into_iter().map(|(who, (_, node))| (who, node)).collect()
+}
+
+/// The outage of the address after each fault that took its owner away.
+pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
+    let ends = faults.spans(evidence.window.end_ns);
+    let seen = !evidence.claims.adverts.is_empty();
+    ends.iter()
+        .filter_map(|(fault, start, end)| {
+            if seen {
+                by_claims(evidence, *fault, *start, *end)
+            } else {
+                by_word(evidence, faults, *fault, *start, *end)
+            }
+        })
+        .collect()
+}
+
+/// From the fault to the first advert or gratuitous ARP of another claimant.
+fn by_claims(evidence: &Evidence, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
+    let adverts = &evidence.claims.adverts;
+    let old = adverts.iter().rev().find(|claim| claim.at <= start)?;
+    let last_old = adverts.iter().rev().find(|claim| claim.who == old.who && claim.at < end)?;
+    let new = adverts.iter().find(|claim| claim.at > start && claim.at < end && claim.who != old.who);
+    let interval = old.advert.map_or(Span::ZERO, |(interval, _)| interval);
+    // The old owner goes on advertising: nothing was taken from it.
+    if new.is_none() && end - last_old.at <= Span(interval.as_nanos().saturating_mul(4)) {
+        return None;
+    }
+    let recovered = new.map(|claim| {
+        let arp = evidence.claims.announcements.iter().map(|claim| claim.at).find(|at| *at > start && *at <= claim.at);
+        arp.unwrap_or(claim.at)
+    });
+    Some(outage(fault, start, recovered, end, "timestamp", Span::from_millis(1)))
+}
+
+/// As the cluster itself says, when it names the hit node as owner before and another one afterwards. This
+/// is a hint only: it tells when a node took the address, not when the first frame reached it.
+fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
+    let hit = faults.list.iter().find(|other| other.fault == fault)?;
+    let statements = || {
+        evidence.events.iter().filter_map(|event| match &event.what {
+            What::Owner { nodes } => Some((event.t_ns, nodes)),
+            _ => None,
+        })
+    };
+    let before = statements().filter(|(at, _)| *at <= start).next_back()?;
+    let after = || statements().filter(|(at, _)| *at > start && *at < end);
+    let gone = after().find(|(_, nodes)| !nodes.contains(&hit.node))?;
+    if !before.1.contains(&hit.node) {
+        return None;
+    }
+    let recovered = after().find(|(at, nodes)| *at >= gone.0 && !nodes.is_empty()).map(|(at, _)| at);
+    let asked_before = after().map(|(at, _)| at).take_while(|at| Some(*at) < recovered).last().unwrap_or(start);
+    let error = recovered.map_or(Span::ZERO, |at| Span((at - asked_before).as_nanos() / 2));
+    Some(outage(fault, start, recovered, end, "cluster", error))
+}
+
+fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime, method: &str, error: Span) -> Outage {
+    let length = recovered.unwrap_or(end) - start;
+    Outage {
+        service: "address".to_owned(),
+        scope: "all".to_owned(),
+        direction: None,
+        fault: Some(fault),
+        start_ns: start,
+        end_ns: recovered,
+        duration_ms: length.as_millis_f64(),
+        censored: recovered.is_none(),
+        method: method.to_owned(),
+        error_ms: error.as_millis_f64(),
+        estimates: Estimates { timestamp_ms: recovered.map(|_| length.as_millis_f64()), ..Estimates::default() },
+    }
+}
+
+pub(super) fn users(evidence: &Evidence, faults: &Faults) -> Vec<ServiceUsers> {
+    let known = !evidence.claims.adverts.is_empty()
+        || evidence.events.iter().any(|event| matches!(event.what, What::Owner { .. }));
+    let all = BTreeSet::from(["all".to_owned()]);
+    let spans = super::spans(faults, evidence.window).into_iter().filter(|_| known);
+    spans.filter_map(|(fault, _, _)| super::service_users("address", fault, all.clone())).collect()
+}
