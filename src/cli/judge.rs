@@ -5,7 +5,10 @@ use std::path::Path;
 
 use super::Failure;
 use crate::analysis::measure;
-use crate::analysis::report::{self, model::{Outcome, Report, Trial}};
+use crate::analysis::report::{
+    self,
+    model::{Outcome, Report, Trial},
+};
 use crate::evidence::rundir::RunDir;
 use crate::scenario::Scenario;
 
@@ -39,7 +42,8 @@ pub fn judge(dir: &RunDir) -> Result<Judged, Failure> {
     let trials = dir.trials().map_err(|error| Failure::new(2, format!("{path} has no trials: {error}")))?;
     let mut measured = Vec::new();
     for (number, trial) in trials {
-        let _ = &trial; let trial = crate::analysis::measure::model::Measured::default();
+        let _ = &trial;
+        let trial = crate::analysis::measure::model::Measured::default();
         measured.push(Trial { number, seed: info.seed + u64::from(number) - 1, measured: trial });
     }
     Ok(Judged { report: report::assemble(&scenario, info, measured) })
