@@ -1,11 +1,17 @@
 //! From figures to what people read: terminal, JSON, HTML, PNG/SVG, CSV, JUnit.
 
 mod assemble;
+mod figures;
+pub mod html;
+pub mod junit;
 pub mod model;
+mod render;
+pub mod tables;
 pub mod terminal;
 pub mod words;
 
 pub use assemble::assemble;
+pub use render::{RenderError, render_all};
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -110,7 +110,7 @@ pub struct OutageSummary {
     /// Longest censored lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_above_ms: Option<f64>,
-    /// The users that `median_ms` rests on, as in [`OutageSummary::users`]: `calls`, `phones`, `chatters`, `probe`.
+    /// The users that `median_ms` rests on, as in [`OutageSummary::users`]: `calls`, `phones`, `chatters`, `pairs`, `probes`.
     pub unit: String,
     /// How it was measured, in words: `OPTIONS every 10 ms`.
     pub method: String,

@@ -60,7 +60,7 @@ impl Pen {
 fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
     let injected = format!("{} at {:.3} s", words::fault(&transition.kind), transition.at_s);
     let configured = transition.configured_ms.map(|ms| format!("configured {}", exact(ms))).unwrap_or_default();
-    let label = pad_right(&clip(&transition.label, 19), 19);
+    let label = pad_right(&words::clip(&transition.label, 19), 19);
     line(out, &format!("{} {} {configured}", pen.bold(&label), pad_right(&injected, 32)));
     line(out, &row(["service", "typical", "worst", "still out", "how it was measured"]));
     for service in &transition.services {
@@ -71,7 +71,7 @@ fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
 
 fn cells(service: &OutageSummary) -> [String; 5] {
     let worst = service.worst_above_ms.map(words::longer_than).or(service.worst_ms.map(words::duration));
-    let is_probe = service.unit == "probe";
+    let is_probe = service.unit == "probes";
     let typical = if service.affected == 0 {
         "none".to_owned()
     } else {
@@ -93,7 +93,7 @@ fn cells(service: &OutageSummary) -> [String; 5] {
 fn row(cells: [&str; 5]) -> String {
     let [service, typical, worst, out, method] = cells;
     let numbers = format!("{} {} {}", pad_left(typical, 9), pad_left(worst, 9), pad_left(out, 11));
-    format!(" {} {numbers}   {}", pad_right(service, 15), clip(method, 29)).trim_end().to_owned()
+    format!(" {} {numbers}   {}", pad_right(service, 15), words::clip(method, 29)).trim_end().to_owned()
 }
 
 /// The intervals of the medians, from six trials on.
@@ -129,19 +129,14 @@ fn quality_table(out: &mut String, qos: &[QosPeriod]) {
     let mos_note =
         if outside.is_empty() { String::new() } else { format!("outside the model: {}", outside.join(", ")) };
     let rows = [
-        ("delay p95", cells(&|period| period.delay_ms_p95.map(fine)), delay_note.as_str()),
-        ("jitter p95", cells(&|period| period.jitter_ms_p95.map(fine)), "RFC 3550"),
+        ("delay p95", cells(&|period| period.delay_ms_p95.map(words::fine)), delay_note.as_str()),
+        ("jitter p95", cells(&|period| period.jitter_ms_p95.map(words::fine)), "RFC 3550"),
         ("loss", cells(&|period| period.loss_percent.map(words::percent)), "of packets that were due"),
         ("MOS-CQE (G.107)", cells(&|period| period.mos_median.map(|mos| format!("{mos:.2}"))), mos_note.as_str()),
     ];
     for (name, cells, note) in rows {
-        line(out, format!(" {name:16}{cells}   {}", clip(note, 29)).trim_end());
+        line(out, format!(" {name:16}{cells}   {}", words::clip(note, 29)).trim_end());
     }
-}
-
-/// Delays of loopback and LAN need a digit more than outages.
-fn fine(ms: f64) -> String {
-    if ms < 9.995 { format!("{ms:.2} ms") } else { words::duration(ms) }
 }
 
 fn fates(out: &mut String, report: &Report) {
@@ -174,7 +169,7 @@ fn caveats(out: &mut String, report: &Report, pen: Pen) {
 
 fn verdict(out: &mut String, report: &Report, pen: Pen) {
     for threshold in report.verdict.thresholds.iter().filter(|threshold| threshold.outcome == Outcome::Pass) {
-        line(out, &format!(" ✓ {}", clip(&threshold.text, WIDTH - 3)));
+        line(out, &format!(" ✓ {}", words::clip(&threshold.text, WIDTH - 3)));
     }
     for reason in &report.verdict.reasons {
         for (number, text) in wrap(reason, WIDTH - 3, "").iter().enumerate() {
@@ -205,30 +200,18 @@ fn line(out: &mut String, text: &str) {
 fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut current = String::new();
-    for word in words_with_units(text) {
+    for word in words::with_tied_units(text).split(' ').filter(|word| !word.is_empty()) {
         if !current.trim().is_empty() && current.chars().count() + 1 + word.chars().count() > width {
             lines.push(std::mem::replace(&mut current, indent.to_owned()));
         } else if !current.trim().is_empty() {
             current.push(' ');
         }
-        current.push_str(&word);
+        current.push_str(&word.replace('\u{a0}', " "));
     }
     if !current.trim().is_empty() {
         lines.push(current);
     }
     lines
-}
-
-fn words_with_units(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let is_unit = ["s", "ms", "%"].contains(&word.trim_end_matches(['.', ',', ';', ')']));
-        match words.last_mut() {
-            Some(number) if is_unit => *number = format!("{number} {word}"),
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 fn pad_left(text: &str, width: usize) -> String {
@@ -237,13 +220,6 @@ fn pad_left(text: &str, width: usize) -> String {
 
 fn pad_right(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
-}
-
-fn clip(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

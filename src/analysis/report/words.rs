@@ -1,5 +1,8 @@
 //! How figures are written: one place, so that terminal, page and figures say the same.
 
+use serde::Serialize;
+
+use crate::evidence::history::Direction;
 use crate::units::Span;
 
 /// A duration: `3.2 ms`, `701 ms`, `1.62 s`, `12.4 s`, `144 s`.
@@ -24,6 +27,21 @@ pub fn longer_than(ms: f64) -> String {
 #[must_use]
 pub fn value_or_above(value_ms: Option<f64>, above_ms: Option<f64>) -> String {
     value_ms.map(duration).or(above_ms.map(longer_than)).unwrap_or_else(|| "–".to_owned())
+}
+
+/// A delay of a loopback or a LAN needs a digit more than an outage: `0.30 ms`.
+#[must_use]
+pub fn fine(ms: f64) -> String {
+    if ms < 9.995 { format!("{ms:.2} ms") } else { duration(ms) }
+}
+
+/// Who listens, after the name of a call.
+#[must_use]
+pub fn hears(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ToCaller => ", to the caller",
+        Direction::ToCallee => ", to the callee",
+    }
 }
 
 /// A duration in running text: `0.72 s` rather than `720 ms`.
@@ -53,6 +71,20 @@ pub fn count(value: f64) -> String {
     grouped
 }
 
+/// The same text, each number tied to its unit with a no-break space.
+#[must_use]
+pub fn with_tied_units(text: &str) -> String {
+    let mut tied = String::new();
+    for word in text.split(' ') {
+        let is_unit = ["s", "ms", "%"].contains(&word.trim_end_matches(['.', ',', ';', ')']));
+        if !tied.is_empty() {
+            tied.push(if is_unit { '\u{a0}' } else { ' ' });
+        }
+        tied.push_str(word);
+    }
+    tied
+}
+
 /// Percent of something: `0 %`, `0.12 %`, `97.2 %`.
 #[must_use]
 pub fn percent(value: f64) -> String {
@@ -67,6 +99,28 @@ pub fn percent(value: f64) -> String {
 #[must_use]
 pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// At most `width` characters; what is cut off ends with an ellipsis.
+#[must_use]
+pub fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A number as it is, to a thousandth: `0`, `1622.04`.
+#[must_use]
+pub fn plain(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The word that stands for a value without fields in the JSON: `gap_recovered`.
+#[must_use]
+pub fn json_word(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A service's name as a reader sees it.
@@ -131,6 +185,20 @@ pub fn phase(name: &str) -> String {
     }
 }
 
+/// A phase in few words, for the lanes of a figure.
+#[must_use]
+pub fn short_phase(name: &str) -> String {
+    match name {
+        "effect" => "last packet".to_owned(),
+        "first_advert" => "first advert".to_owned(),
+        "first_garp" => "first ARP".to_owned(),
+        "reachable" => "reachable".to_owned(),
+        "first_sip_answer" => "SIP answers".to_owned(),
+        "first_xmpp_answer" => "XMPP answers".to_owned(),
+        other => phase(other),
+    }
+}
+
 /// A fault as a reader sees it: `power-off`.
 #[must_use]
 pub fn fault(kind: &str) -> String {
@@ -163,6 +231,7 @@ mod tests {
         assert_eq!(count(4370.0), "4370");
         assert_eq!(count(1_234_567.0), "1\u{202f}234\u{202f}567");
         assert_eq!((percent(0.0), percent(0.125), percent(97.21)), ("0 %".into(), "0.12 %".into(), "97.2 %".into()));
+        assert_eq!(with_tied_units("for 0.72 s, then 5 % of it"), "for 0.72\u{a0}s, then 5\u{a0}% of it");
         assert_eq!(plural(1, "call", "calls"), "1 call");
     }
 }

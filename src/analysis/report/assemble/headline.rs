@@ -8,7 +8,7 @@ pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for (number, transition) in transitions.iter().enumerate() {
         let clauses = clauses(transition, number == 0);
-        let when = when(transition, trials.len());
+        let when = when(transition, if number == 0 { trials.len() } else { 1 });
         match &clauses[..] {
             [] => sentences.push(format!("{when}, nothing measurable was lost.")),
             clauses => sentences.push(format!("{when}, {}.", enumerate(clauses))),
@@ -32,7 +32,7 @@ fn when(transition: &Transition, trials: usize) -> String {
         _ => "was hit",
     };
     let node = if node == "several" { "the owner" } else { node };
-    let typical = if trials > 1 { " (typically)" } else { "" };
+    let typical = if trials > 1 { format!(" (medians of {trials} trials)") } else { String::new() };
     format!("When {node} {happened}{typical}")
 }
 

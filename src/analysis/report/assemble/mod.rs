@@ -7,6 +7,8 @@ mod outages;
 mod quality;
 mod rows;
 
+pub(in crate::analysis::report) use rows::{ROW_NAMES, row_of};
+
 use crate::analysis::measure::model::{FaultMeasured, Phase, QosPeriod};
 use crate::analysis::verdict::{Figure, judge};
 use crate::evidence::rundir::RunInfo;

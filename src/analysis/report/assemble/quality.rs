@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::analysis::measure::model::{CallMeasured, QosPeriod, StreamMeasured};
 use crate::analysis::report::model::{MosSummary, Trial};
+use crate::analysis::report::words;
 use crate::evidence::history::OpKind;
 
 use super::outages::median_of_values;
@@ -93,13 +92,16 @@ fn model_of(trials: &[Trial]) -> String {
 /// Calls by fate; `unjudged` where the evidence did not allow a judgement.
 pub(super) fn call_fates(trials: &[Trial]) -> BTreeMap<String, u64> {
     count(
-        trials.iter().flat_map(|trial| &trial.measured.calls).map(|call| call.fate.map_or("unjudged".to_owned(), word)),
+        trials
+            .iter()
+            .flat_map(|trial| &trial.measured.calls)
+            .map(|call| call.fate.map_or("unjudged".to_owned(), words::json_word)),
     )
 }
 
 /// Messages by fate.
 pub(super) fn message_fates(trials: &[Trial]) -> BTreeMap<String, u64> {
-    count(trials.iter().flat_map(|trial| &trial.measured.messages).map(|message| word(message.fate)))
+    count(trials.iter().flat_map(|trial| &trial.measured.messages).map(|message| words::json_word(message.fate)))
 }
 
 fn count(words: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
@@ -108,9 +110,4 @@ fn count(words: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
         *counts.entry(word).or_insert(0) += 1;
     }
     counts
-}
-
-/// A unit variant's name as it stands in the JSON.
-fn word<T: Serialize>(value: T) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -27,8 +27,8 @@ enum Side {
 
 /// All rows, in the order in which a cluster gives the services back.
 pub(super) const ROWS: [Row; 9] = [
-    Row { name: "address", service: "address", side: Side::All, unit: "probe" },
-    Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probe" },
+    Row { name: "address", service: "address", side: Side::All, unit: "probes" },
+    Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probes" },
     Row { name: "register", service: "register", side: Side::All, unit: "phones" },
     Row { name: "new_call", service: "new_call", side: Side::All, unit: "calls" },
     Row { name: "media to caller", service: "media", side: Side::Listener(Direction::ToCaller), unit: "calls" },
@@ -37,6 +37,22 @@ pub(super) const ROWS: [Row; 9] = [
     Row { name: "chat_session receiver", service: "chat_session", side: Side::Receiver, unit: "chatters" },
     Row { name: "chat_delivery", service: "chat_delivery", side: Side::All, unit: "pairs" },
 ];
+
+/// Names of all rows, in order.
+pub(in crate::analysis::report) const ROW_NAMES: [&str; 9] = {
+    let mut names = [""; 9];
+    let mut row = 0;
+    while row < ROWS.len() {
+        names[row] = ROWS[row].name;
+        row += 1;
+    }
+    names
+};
+
+/// The row that an outage belongs to.
+pub(in crate::analysis::report) fn row_of(outage: &Outage) -> Option<&'static str> {
+    ROWS.iter().find(|row| row.has(outage)).map(|row| row.name)
+}
 
 impl Row {
     pub(super) fn has(&self, outage: &Outage) -> bool {
@@ -123,7 +139,7 @@ fn short(span: Span) -> String {
 }
 
 /// Chat pairs are named `chat-03-a` (writes) and `chat-03-b` (only reads).
-pub(in crate::analysis::report) fn is_sender(chatter: &str) -> bool {
+fn is_sender(chatter: &str) -> bool {
     chatter.ends_with("-a")
 }
 

@@ -67,6 +67,8 @@ pub(super) struct NodeConfig {
     pub cert_pem: String,
     pub key_pem: String,
     pub seed: u64,
+    /// CLOCK_MONOTONIC at the cluster's epoch: instants that nodes tell each other are on one clock.
+    pub monotonic_epoch_ns: i64,
 }
 
 /// One end of the channel.

@@ -131,6 +131,7 @@ impl Reference {
             cert_pem: self.certificates.certificate_pem.clone(),
             key_pem: self.certificates.key_pem.clone(),
             seed: u64::from(std::process::id()) << 32 | self.boots,
+            monotonic_epoch_ns: self.clock.monotonic_epoch_ns(),
         }
     }
 

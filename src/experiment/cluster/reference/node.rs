@@ -89,7 +89,7 @@ fn start(config: &NodeConfig, channel: &Channel) -> io::Result<Threads> {
     let replica = UdpSocket::bind(config.own)?;
     replica.set_nonblocking(true)?;
     let sip_loop = SipLoop {
-        clock: Clock::start(),
+        clock: Clock::with_epoch(config.monotonic_epoch_ns),
         server: Server::new(ServerConfig {
             node: config.name.clone(),
             domain: config.domain.clone(),

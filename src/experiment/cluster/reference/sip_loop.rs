@@ -19,6 +19,8 @@ const INBOX: u64 = 0;
 const SIP_UDP: u64 = 1;
 const REPLICA: u64 = 2;
 const FIRST_CONNECTION: u64 = 16;
+/// What a node that has just started asks its peers: everything that you know.
+const HELLO: &[u8] = b"hello";
 
 /// What the loop is told.
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl SipLoop {
 impl Running {
     fn serve(&mut self) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 64];
+        self.replicate(HELLO);
         loop {
             self.flush();
             let now = self.parts.clock.now();
@@ -118,9 +121,21 @@ impl Running {
     }
 
     fn read_replicas(&mut self) {
-        while let Ok((length, _)) = self.parts.replica.recv_from(&mut self.buffer) {
-            let input = Input::Replica { bytes: &self.buffer[..length] };
-            self.parts.server.handle(self.parts.clock.now(), input);
+        while let Ok((length, from)) = self.parts.replica.recv_from(&mut self.buffer) {
+            let bytes = &self.buffer[..length];
+            if bytes == HELLO {
+                for record in self.parts.server.snapshot() {
+                    let _peer_down = self.parts.replica.send_to(&record, from);
+                }
+            } else {
+                self.parts.server.handle(self.parts.clock.now(), Input::Replica { bytes });
+            }
+        }
+    }
+
+    fn replicate(&self, bytes: &[u8]) {
+        for peer in &self.parts.peers {
+            let _peer_down = self.parts.replica.send_to(bytes, peer);
         }
     }
 
@@ -165,11 +180,7 @@ impl Running {
                 Output::Relay(RelayCommand::Close { session }) => {
                     let _relay_gone = self.parts.relay.send(RelayOrder::Close { session });
                 }
-                Output::Replicate(bytes) => {
-                    for peer in &self.parts.peers {
-                        let _peer_down = self.parts.replica.send_to(&bytes, peer);
-                    }
-                }
+                Output::Replicate(bytes) => self.replicate(&bytes),
             }
         }
     }

@@ -1,0 +1,54 @@
+//! Figures for papers and for the page: planned as data, laid out once, drawn as PNG, SVG or in the page.
+
+pub(super) mod data;
+mod draw;
+mod fates;
+mod font;
+pub(super) mod layout;
+mod outages;
+mod phases;
+mod png;
+mod seconds;
+mod timeline;
+
+use std::path::PathBuf;
+
+use super::model::{Report, Trial};
+use data::FigureData;
+
+pub(super) use timeline::every_lane;
+
+/// The figures that have something to show.
+#[must_use]
+pub(super) fn plan(report: &Report) -> Vec<FigureData> {
+    let all = [
+        timeline::of_services(report),
+        outages::by_service(report),
+        seconds::mos(report),
+        seconds::delay_and_loss(report),
+        fates::fates(report),
+        phases::phases(report),
+    ];
+    all.into_iter().filter(FigureData::has_data).collect()
+}
+
+/// Each figure as `figures/NAME.png` and `figures/NAME.svg`.
+#[must_use]
+pub(super) fn render(report: &Report) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for figure in plan(report) {
+        let laid = layout::lay_out(&figure, layout::COLUMN);
+        let path = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
+        files.extend(draw::png(&laid).map(|bytes| (path("png"), bytes)));
+        files.extend(draw::svg(&laid).map(|bytes| (path("svg"), bytes)));
+    }
+    files
+}
+
+/// `trial 1 of 6`, where a figure can show only one; empty for a run of one trial.
+fn which_trial(report: &Report, trial: &Trial) -> String {
+    if report.trials.len() > 1 { format!("Trial {} of {}. ", trial.number, report.trials.len()) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests;

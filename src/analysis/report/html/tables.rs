@@ -1,0 +1,187 @@
+//! The page's tables.
+
+use maud::{Markup, html};
+
+use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage, QosPeriod};
+use crate::analysis::report::model::{Availability, MosSummary, OutageSummary, Report, Transition, Trial};
+use crate::analysis::report::words;
+
+/// The services of one fault, the configured truth beside them.
+pub(super) fn outages(transition: &Transition) -> Markup {
+    let with_interval = transition.services.iter().any(|row| row.ci_low_ms.is_some());
+    html! {
+        div.wide { table {
+            thead { tr {
+                th { "service" small { " and how it was measured" } } th { "typical" }
+                @if with_interval { th { "interval" } }
+                @if transition.configured_ms.is_some() { th { "over configured" } }
+                th { "worst" } th { "users hit" } th { "still out" } th { "± one outage" } th { "trials" }
+            } }
+            tbody { @for row in &transition.services { (outage_row(row, transition.configured_ms, with_interval)) } }
+        } }
+    }
+}
+
+fn outage_row(row: &OutageSummary, configured: Option<f64>, with_interval: bool) -> Markup {
+    let away = row.median_ms.zip(configured).map(|(median, configured)| median - configured);
+    let unit = if row.unit == "probes" { String::new() } else { format!(" {}", row.unit) };
+    html! { tr {
+        td { (words::service(&row.service)) br; small { (row.method) } }
+        td { b { @if row.affected == 0 { "none" } @else { (value(row.median_ms, row.median_above_ms)) } } }
+        @if with_interval { td { (interval(row)) } }
+        @if configured.is_some() { td { (away.map_or("–".to_owned(), signed)) } }
+        td { (value(row.worst_ms.filter(|_| row.worst_above_ms.is_none()), row.worst_above_ms)) }
+        td { (row.affected) small { " of " (row.users) (unit) } }
+        td { @if row.censored > 0 { span.more { (row.censored) } } @else { "0" } }
+        td { (words::duration(row.error_ms)) }
+        td { (row.n) }
+    } }
+}
+
+fn value(ms: Option<f64>, above: Option<f64>) -> Markup {
+    html! { @if ms.is_none() && above.is_some() { span.more { (words::value_or_above(ms, above)) } } @else { (words::value_or_above(ms, above)) } }
+}
+
+fn signed(ms: f64) -> String {
+    let sign = if ms < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", words::duration(ms.abs()))
+}
+
+fn interval(row: &OutageSummary) -> String {
+    let Some(low) = row.ci_low_ms else { return "–".to_owned() };
+    format!("{} to {}", words::duration(low), row.ci_high_ms.map_or("not bounded".to_owned(), words::duration))
+}
+
+/// Delay, jitter, loss and MOS before, during and after.
+pub(super) fn quality(qos: &[QosPeriod]) -> Markup {
+    let optional = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+    html! {
+        div.wide { table {
+            thead { tr {
+                th { "period" } th { "streams" } th { "packets due" } th { "lost" } th { "delay, median" } th { "delay, p95" }
+                th { "jitter, p95" } th { "MOS-CQE, median" } th { "lowest" } th.t { "" }
+            } }
+            tbody { @for period in qos { tr {
+                td { (period.period) }
+                td { (period.streams) }
+                td { (words::count(period.expected as f64)) }
+                td { (optional(period.loss_percent.map(words::percent))) }
+                td { (optional(period.delay_ms_p50.map(words::fine))) }
+                td { (optional(period.delay_ms_p95.map(words::fine))) }
+                td { (optional(period.jitter_ms_p95.map(words::fine))) }
+                td { (optional(period.mos_median.map(|mos| format!("{mos:.2}")))) }
+                td { (optional(period.mos_min.map(|mos| format!("{mos:.2}")))) }
+                td.t { @if !period.mos_valid && period.mos_median.is_some() { "outside the range of the model" } }
+            } } }
+        } }
+    }
+}
+
+/// Scores with their model.
+pub(super) fn mos(rows: &[MosSummary]) -> Markup {
+    html! {
+        div.wide { table {
+            thead { tr { th { "service" } th.t { "period" } th { "streams" } th { "median" } th { "lowest" } th.t { "model" } } }
+            tbody { @for row in rows { tr {
+                td { (row.service) } td.t { (row.period) } td { (row.n) }
+                td { (format!("{:.2}", row.median)) } td { (format!("{:.2}", row.min)) }
+                td.t { (row.model) @if !row.valid { ", outside its range" } }
+            } } }
+        } }
+    }
+}
+
+/// How often a year the target allows each outage.
+pub(super) fn budget(availability: &Availability) -> Markup {
+    let with_low = availability.budget.iter().any(|row| row.failures_per_year_low.is_some());
+    html! {
+        div.wide { table {
+            thead { tr {
+                th { "service" } th { "downtime of one failure" } th { "failures a year that five nines allow" }
+                @if with_low { th { "at the upper end of the interval" } }
+            } }
+            tbody { @for row in &availability.budget { tr {
+                td { (words::service(&row.service)) }
+                td { (words::duration(row.downtime_ms)) }
+                td { (words::count(row.failures_per_year.floor())) }
+                @if with_low { td { (row.failures_per_year_low.map_or("–".to_owned(), |rate| words::count(rate.floor()))) } }
+            } } }
+        } }
+    }
+}
+
+/// Everything of one trial that does not fit the summary.
+pub(super) fn trial(trial: &Trial) -> Markup {
+    let measured = &trial.measured;
+    let zero = measured.window.map(|window| window.start_ns).unwrap_or_default();
+    html! {
+        details {
+            summary { "Trial " (trial.number) ", seed " (trial.seed) }
+            (faults(&measured.faults, zero))
+            div.wide { table {
+                thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
+                tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
+            } }
+            @if measured.outages.len() > MOST_OUTAGES {
+                p { "And " (measured.outages.len() - MOST_OUTAGES) " more in tables/outages.csv." }
+            }
+        }
+    }
+}
+
+fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
+    html! {
+        div.wide { table {
+            thead { tr { th { "fault" } th.t { "node" } th { "at" } th { "command took" } th { "effect after" } th.t { "seen to bite" } th.t { "phases after the fault" } } }
+            tbody { @for fault in faults { tr {
+                td { (fault.fault + 1) ". " (words::fault(&fault.kind)) }
+                td.t { (fault.node) @if let Some(next) = &fault.successor { " → " (next) } }
+                td { (fault.command_start_ns - zero) }
+                td { @if let Some(end) = fault.command_end_ns { (end - fault.command_start_ns) } @else { "–" } }
+                td { @if let Some(effect) = fault.effect_ns { (effect - fault.command_start_ns) } @else { "–" } }
+                td.t { @if fault.verified { "yes" } @else { b { "no" } } }
+                td.t { @for (place, phase) in fault.phases.iter().enumerate() {
+                    @if place > 0 { " · " }
+                    span title=(phase.evidence) { (words::phase(&phase.phase)) " " (words::duration(phase.after_ms)) }
+                } }
+            } } }
+        } }
+    }
+}
+
+fn outage_line(outage: &Outage, zero: crate::units::RunTime) -> Markup {
+    let above = outage.censored.then_some(outage.duration_ms);
+    html! { tr {
+        td { (words::service(&outage.service)) }
+        td.t { (outage.scope) @if let Some(direction) = outage.direction { (words::hears(direction)) } }
+        td { @if let Some(fault) = outage.fault { (fault + 1) } @else { "none" } }
+        td { (format!("{:.3} s", (outage.start_ns - zero).as_secs_f64())) }
+        td { (value((!outage.censored).then_some(outage.duration_ms), above)) }
+        td { (words::duration(outage.error_ms)) }
+        td.t { (outage.method.replace('_', " ")) }
+    } }
+}
+
+/// What was odd, with its place.
+pub(super) fn anomalies(report: &Report) -> Markup {
+    let all = || {
+        report
+            .trials
+            .iter()
+            .flat_map(|trial| trial.measured.anomalies.iter().map(move |anomaly| (trial.number, anomaly)))
+    };
+    let line = |(number, anomaly): (u32, &Anomaly)| html! { tr { td { (number) } td.t { (anomaly.place) } td.t { (anomaly.what) } } };
+    html! {
+        @if all().next().is_none() { p { "None was found in the evidence." } } @else {
+            div.wide { table {
+                thead { tr { th { "trial" } th.t { "place" } th.t { "what" } } }
+                tbody { @for one in all().take(MOST_ANOMALIES) { (line(one)) } }
+            } }
+            @if all().count() > MOST_ANOMALIES { p { "And " (all().count() - MOST_ANOMALIES) " more in report.json." } }
+        }
+    }
+}
+
+/// A page with more rows in a trial would be slow, and nobody reads them.
+const MOST_OUTAGES: usize = 300;
+const MOST_ANOMALIES: usize = 50;
