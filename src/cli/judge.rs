@@ -5,7 +5,10 @@ use std::path::Path;
 
 use super::Failure;
 use crate::analysis::measure;
-use crate::analysis::report::{self, model::{Outcome, Report, Trial}};
+use crate::analysis::report::{
+    self,
+    model::{Outcome, Report, Trial},
+};
 use crate::evidence::rundir::RunDir;
 
 /// A judged run.

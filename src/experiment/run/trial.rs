@@ -114,18 +114,13 @@ fn start_traffic(
     let endpoints = cluster.endpoints();
     let socket = |error: io::Error| RunError::Sockets(error.to_string());
     let media = Arc::new(MediaEngine::start(recorder.clone()).map_err(socket)?);
-    let phones = PhoneDriver::start(
-        endpoints.clone(),
-        plan.phones.clone(),
-        plan.seed,
-        Arc::clone(&media),
-        recorder.clone(),
-    )
-    .map_err(socket)?;
+    let phones =
+        PhoneDriver::start(endpoints.clone(), plan.phones.clone(), plan.seed, Arc::clone(&media), recorder.clone())
+            .map_err(socket)?;
     let chat = match &scenario.traffic.chat {
-        Some(chat) => Some(
-            ChatDriver::start(chat_config(chat, endpoints), chat_plan(plan), recorder.clone()).map_err(socket)?,
-        ),
+        Some(chat) => {
+            Some(ChatDriver::start(chat_config(chat, endpoints), chat_plan(plan), recorder.clone()).map_err(socket)?)
+        }
         None => None,
     };
     let now = recorder.clock().now();
@@ -170,7 +165,12 @@ fn chat_plan(plan: &Plan) -> ChatPlan {
 
 /// Waits until everybody is registered, every standing call talks both ways and every chatter is logged in.
 /// False when interrupted.
-fn settle(plan: &Plan, traffic: &mut Traffic, interrupt: &mut Interrupt, ears: &mut dyn Ears) -> Result<bool, RunError> {
+fn settle(
+    plan: &Plan,
+    traffic: &mut Traffic,
+    interrupt: &mut Interrupt,
+    ears: &mut dyn Ears,
+) -> Result<bool, RunError> {
     let before: Vec<Intent> = plan.intents.iter().filter(|intent| intent.at_ns < Span::ZERO).cloned().collect();
     let standing = before.iter().filter(|intent| matches!(intent.wish, Wish::Call(_))).count();
     let lead = before.first().map_or(Span::ZERO, |intent| -intent.at_ns);
@@ -339,4 +339,3 @@ pub fn write_plan(plan: &Plan, path: &Path) -> io::Result<()> {
     }
     out.flush()
 }
-

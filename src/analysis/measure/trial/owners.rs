@@ -112,7 +112,7 @@ fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, e
             _ => None,
         })
     };
-    let before = statements().filter(|(at, _)| *at <= start).next_back()?;
+    let before = statements().rfind(|(at, _)| *at <= start)?;
     let after = || statements().filter(|(at, _)| *at > start && *at < end);
     let gone = after().find(|(_, nodes)| !nodes.contains(&hit.node))?;
     if !before.1.contains(&hit.node) {

@@ -80,8 +80,7 @@ pub(super) struct Channel {
 impl Channel {
     /// Both ends.
     pub(super) fn pair() -> io::Result<(Channel, OwnedFd)> {
-        let (ours, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         Ok((Channel { socket: ours }, theirs))
     }
 

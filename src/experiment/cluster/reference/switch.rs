@@ -93,7 +93,10 @@ impl Switch {
             clock,
             recorder: None,
             sockets: Sockets::bind(address, media_ports)?,
-            nodes: names.iter().map(|name| Node { name: name.clone(), channel: None, pid: None, ready: false }).collect(),
+            nodes: names
+                .iter()
+                .map(|name| Node { name: name.clone(), channel: None, pid: None, ready: false })
+                .collect(),
             owner: None,
             takeovers,
             taken: 0,

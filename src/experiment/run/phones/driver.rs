@@ -343,7 +343,15 @@ impl Driver {
         }
     }
 
-    fn tap(&self, t: RunTime, outbound: bool, transport: TapTransport, src: SocketAddr, dst: SocketAddr, payload: Vec<u8>) {
+    fn tap(
+        &self,
+        t: RunTime,
+        outbound: bool,
+        transport: TapTransport,
+        src: SocketAddr,
+        dst: SocketAddr,
+        payload: Vec<u8>,
+    ) {
         self.setting.recorder.tap(TapPacket { t, outbound, transport, src, dst, payload });
     }
 
