@@ -227,6 +227,7 @@ fn outage(
         end_ns: (!censored).then_some(end_ns),
         duration_ms: ms,
         censored,
+        left: false,
         method: method.into(),
         error_ms,
         estimates,

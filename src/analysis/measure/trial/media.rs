@@ -1,6 +1,6 @@
 //! Our own media: what was due is known, so silence is loss, and every packet is known again by its mark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{Evidence, Signed, Taps};
 use super::faults::Faults;
@@ -8,7 +8,7 @@ use crate::analysis::measure::figures::{mean, percentile};
 use crate::analysis::measure::model::{Delay, Outage, StreamMeasured};
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
 use crate::analysis::measure::track::{self, Arrival};
-use crate::evidence::history::{Direction, OpKind, Step, StreamMark, StreamState, What};
+use crate::evidence::history::{Direction, Event, OpKind, Step, StreamMark, StreamState, What};
 use crate::units::{RunTime, Span};
 
 /// Silences up to this are no outage, whatever the packet interval.
@@ -29,6 +29,8 @@ pub(super) struct OwnStream {
     pub(super) start: RunTime,
     /// No packet due any more: the stream stopped, the dialog ended, or the window did.
     pub(super) end: RunTime,
+    /// It ended because one of its own users hung up, before the window did.
+    pub(super) hung_up: bool,
     /// Packets due.
     pub(super) expected: u64,
     /// First arrivals of the packets that were due, in order of arrival.
@@ -60,25 +62,46 @@ pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
     }
     let ended = dialog_ends(evidence);
     let none = Taps::default();
-    let due = started.into_iter().filter(|(_, (at, _))| *at < evidence.window.end_ns);
+    let answered = answered_calls(evidence);
+    let due = started
+        .into_iter()
+        .filter(|(_, (at, mark))| *at < evidence.window.end_ns && answered.contains(&mark.call));
     due.map(|(number, (at, mark))| {
-        let ends = [stopped.get(&number), ended.get(&mark.call)];
-        let own_end = ends.into_iter().flatten().min().copied();
+        let dialog = ended.get(&mark.call);
+        let ends = [stopped.get(&number).copied(), dialog.map(|end| end.at)];
+        let own_end = ends.into_iter().flatten().min();
+        let by_user = dialog.is_some_and(|end| end.by_user);
         let taps = evidence.taps.get(&number).unwrap_or(&none);
-        own_stream(at, own_end, mark, taps, evidence, validate)
+        OwnStream { hung_up: by_user && own_end < Some(evidence.window.end_ns), ..own_stream(at, own_end, mark, taps, evidence, validate) }
     })
     .collect()
 }
 
-/// When each dialog ended for its users: the first BYE that was sent or received.
-pub(super) fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, RunTime> {
+/// Calls whose caller heard the answer. A called phone that answers nobody also sends, but nobody listens.
+fn answered_calls(evidence: &Evidence) -> BTreeSet<u64> {
+    let answered = |event: &Event| match &event.what {
+        What::Op(op) if op.step == Step::Ok && matches!(op.kind, OpKind::StandingCall | OpKind::NewCall) => op.call,
+        _ => None,
+    };
+    evidence.events.iter().filter_map(answered).collect()
+}
+
+/// The end of a dialog for its users: the first BYE that was sent or received.
+#[derive(Clone, Copy, Debug)]
+struct DialogEnd {
+    at: RunTime,
+    /// One of our own users sent it.
+    by_user: bool,
+}
+
+fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, DialogEnd> {
     let mut ends = BTreeMap::new();
     for event in &evidence.events {
         if let What::Op(op) = &event.what
             && let Some(call) = op.call
             && (op.step == Step::RemoteEnd || (op.kind == OpKind::Bye && op.step == Step::Invoke))
         {
-            ends.entry(call).or_insert(event.t_ns);
+            ends.entry(call).or_insert(DialogEnd { at: event.t_ns, by_user: op.kind == OpKind::Bye && op.step == Step::Invoke });
         }
     }
     ends
@@ -120,6 +143,7 @@ fn own_stream(
         interval,
         start,
         end,
+        hung_up: false,
         expected,
         delays: firsts.iter().map(|arrival| Some(arrival.at - *sent.get(&arrival.index)?)).collect(),
         jitter: track::jitter(&firsts, threshold),
@@ -208,6 +232,7 @@ impl OwnStream {
             end_ns: silence.end,
             duration_ms: silence.length.as_millis_f64(),
             censored: silence.end.is_none(),
+            left: silence.end.is_none() && self.hung_up,
             method: "timestamp".to_owned(),
             error_ms: silence.error.as_millis_f64(),
             estimates: silence.estimates,

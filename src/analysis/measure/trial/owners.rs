@@ -112,7 +112,7 @@ fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, e
             _ => None,
         })
     };
-    let before = statements().filter(|(at, _)| *at <= start).next_back()?;
+    let before = statements().rfind(|(at, _)| *at <= start)?;
     let after = || statements().filter(|(at, _)| *at > start && *at < end);
     let gone = after().find(|(_, nodes)| !nodes.contains(&hit.node))?;
     if !before.1.contains(&hit.node) {
@@ -135,6 +135,7 @@ fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime
         end_ns: recovered,
         duration_ms: length.as_millis_f64(),
         censored: recovered.is_none(),
+        left: false,
         method: method.to_owned(),
         error_ms: error.as_millis_f64(),
         estimates: Estimates { timestamp_ms: recovered.map(|_| length.as_millis_f64()), ..Estimates::default() },

@@ -29,7 +29,7 @@ pub(super) fn periods(
 fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
     let mut stretches: Stretches = Vec::new();
     for fault in &faults.list {
-        let of = || outages.iter().filter(|o| o.service == "media" && o.fault == Some(fault.fault));
+        let of = || outages.iter().filter(|o| o.service == "media" && !o.left && o.fault == Some(fault.fault));
         let start = of().map(|outage| outage.start_ns).min();
         let end = of().map(|outage| outage.end_ns.unwrap_or(window.end_ns)).max();
         let (Some(start), Some(end)) = (start, end) else { continue };

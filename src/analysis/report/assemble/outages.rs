@@ -33,6 +33,7 @@ pub(super) fn summarize(
         users: measured.iter().map(|trial| trial.users as u64).sum(),
         affected: every.len() as u64,
         censored: censored.len() as u64,
+        left: measured.iter().map(|trial| trial.left as u64).sum(),
         median_ms: None,
         median_above_ms: None,
         ci_low_ms: None,
@@ -58,24 +59,27 @@ struct Hit {
 /// One trial: how many users could have been hit, and who was.
 struct TrialHits {
     users: usize,
+    left: usize,
     hits: Vec<Hit>,
 }
 
 fn hits(trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
     let measured = &trial.measured;
-    let mut found = TrialHits { users: 0, hits: Vec::new() };
+    let mut found = TrialHits { users: 0, left: 0, hits: Vec::new() };
     for at in measured.faults.iter().filter(|at| fault.is_none_or(|fault| at.fault == fault)) {
         for row in rows {
             let outages = measured.outages.iter().filter(|outage| row.has(outage) && outage.fault == Some(at.fault));
-            let users = longest_of_each_user(outages);
-            found.users += row.users(measured, at.fault).max(users.len());
+            let (left, stayed): (Vec<&Outage>, Vec<&Outage>) = outages.partition(|outage| outage.left);
+            let users = longest_of_each_user(stayed);
+            found.users += row.users(measured, at.fault).saturating_sub(left.len()).max(users.len());
+            found.left += left.len();
             found.hits.extend(users.into_values());
         }
     }
     (found.users > 0).then_some(found)
 }
 
-fn longest_of_each_user<'a>(outages: impl Iterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {
+fn longest_of_each_user<'a>(outages: impl IntoIterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {
     let mut users: BTreeMap<&str, Hit> = BTreeMap::new();
     for outage in outages {
         let hit = Hit { ms: outage.duration_ms, censored: outage.censored, error_ms: outage.error_ms };

@@ -127,8 +127,14 @@ fn dot(lane: usize, slot: (usize, usize), (trial, outage): (u32, &Outage)) -> Ma
 }
 
 fn summary_marks(lane: usize, row: &OutageSummary) -> Vec<Mark> {
+    let interval = match (row.ci_low_ms, row.confidence) {
+        (Some(low), Some(confidence)) => {
+            format!(" ({}, exact {:.1} %)", words::interval(low, row.ci_high_ms), confidence * 100.0)
+        }
+        _ => String::new(),
+    };
     let title = format!(
-        "{}: median {}, n = {}, {} of {} {} hit; {}",
+        "{}: median {}{interval}, n = {}, {} of {} {} hit; {}",
         words::service(&row.service),
         words::value_or_above(row.median_ms, row.median_above_ms),
         words::plural(row.n, "trial", "trials"),

@@ -118,6 +118,7 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
                 h3 { (transition.label) }
                 p { (words::with_tied_units(&introduction(report, transition))) }
                 (tables::outages(transition))
+                @if let Some(note) = words::hung_up(transition) { p { (note) } }
             }
             @if spread.is_some() || phases.is_some() { div.pair style="margin-top:34px" { (titled(spread)) (titled(phases)) } }
         }

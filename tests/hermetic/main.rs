@@ -1,0 +1,4 @@
+//! Tests that need nothing but this machine's loopback interface.
+
+mod cli;
+mod layering;
