@@ -33,7 +33,7 @@ pub fn tables(report: &Report) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
 
 type Row = Vec<String>;
 
-const OUTAGES: [&str; 13] = [
+const OUTAGES: [&str; 14] = [
     "trial",
     "fault",
     "service",
