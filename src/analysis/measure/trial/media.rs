@@ -63,16 +63,18 @@ pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
     let ended = dialog_ends(evidence);
     let none = Taps::default();
     let answered = answered_calls(evidence);
-    let due = started
-        .into_iter()
-        .filter(|(_, (at, mark))| *at < evidence.window.end_ns && answered.contains(&mark.call));
+    let due =
+        started.into_iter().filter(|(_, (at, mark))| *at < evidence.window.end_ns && answered.contains(&mark.call));
     due.map(|(number, (at, mark))| {
         let dialog = ended.get(&mark.call);
         let ends = [stopped.get(&number).copied(), dialog.map(|end| end.at)];
         let own_end = ends.into_iter().flatten().min();
         let by_user = dialog.is_some_and(|end| end.by_user);
         let taps = evidence.taps.get(&number).unwrap_or(&none);
-        OwnStream { hung_up: by_user && own_end < Some(evidence.window.end_ns), ..own_stream(at, own_end, mark, taps, evidence, validate) }
+        OwnStream {
+            hung_up: by_user && own_end < Some(evidence.window.end_ns),
+            ..own_stream(at, own_end, mark, taps, evidence, validate)
+        }
     })
     .collect()
 }
@@ -101,7 +103,8 @@ fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, DialogEnd> {
             && let Some(call) = op.call
             && (op.step == Step::RemoteEnd || (op.kind == OpKind::Bye && op.step == Step::Invoke))
         {
-            ends.entry(call).or_insert(DialogEnd { at: event.t_ns, by_user: op.kind == OpKind::Bye && op.step == Step::Invoke });
+            ends.entry(call)
+                .or_insert(DialogEnd { at: event.t_ns, by_user: op.kind == OpKind::Bye && op.step == Step::Invoke });
         }
     }
     ends

@@ -98,7 +98,8 @@ fn panel(report: &Report, transition: &Transition, x: Axis) -> Panel {
 
 /// A dot for each user; of very many an even selection in order of length, the shortest and the longest kept.
 fn dots(report: &Report, fault: usize, lane: usize, row: &OutageSummary) -> Vec<Mark> {
-    let is_of = |outage: &&Outage| outage.fault == Some(fault) && row_of(outage) == Some(row.service.as_str());
+    let is_of =
+        |outage: &&Outage| !outage.left && outage.fault == Some(fault) && row_of(outage) == Some(row.service.as_str());
     let mut users: Vec<(u32, &Outage)> = Vec::new();
     for trial in &report.trials {
         users.extend(trial.measured.outages.iter().filter(is_of).map(|outage| (trial.number, outage)));

@@ -122,8 +122,9 @@ impl<'a> Lanes<'a> {
     }
 
     fn outage(&mut self, lane: usize, slot: (usize, usize), outage: &Outage) {
-        let (from, open) = (self.s(outage.start_ns), outage.censored);
-        let to = outage.end_ns.map_or(self.end_s, |end| self.s(end));
+        let (from, open) = (self.s(outage.start_ns), outage.censored && !outage.left);
+        let last_known = if outage.left { from + outage.duration_ms / 1e3 } else { self.end_s };
+        let to = outage.end_ns.map_or(last_known, |end| self.s(end));
         let title = outage_title(outage);
         self.marks.push(Mark::Bar { lane, slot, from, to, open, role: Role::Outage, title });
     }
