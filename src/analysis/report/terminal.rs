@@ -67,19 +67,8 @@ fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
         line(out, &row(cells(service).each_ref().map(String::as_str)));
     }
     intervals(out, &transition.services);
-    hung_up(out, &transition.services);
-}
-
-/// Who hung up in the outage is in no row.
-fn hung_up(out: &mut String, services: &[OutageSummary]) {
-    if let Some(most) = services.iter().map(|service| service.left).max().filter(|most| *most > 0) {
-        let callers = words::plural(most, "caller", "callers");
-        paragraph(
-            out,
-            &format!("Not counted: {callers} hung up, as planned, before media could come back."),
-            " ",
-            &str::to_owned,
-        );
+    if let Some(note) = words::hung_up(transition) {
+        paragraph(out, &note, " ", &str::to_owned);
     }
 }
 

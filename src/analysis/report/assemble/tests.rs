@@ -166,3 +166,19 @@ fn a_service_that_never_went_away_is_within_a_limit_and_an_unmeasured_one_is_unk
     };
     assert_eq!(outcome(&with_trials(nobody, 1)), Outcome::Unknown);
 }
+
+#[test]
+fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
+    let hang_up = |measured: &mut Measured| {
+        let media = measured.outages.iter_mut().filter(|outage| outage.service == "media" && outage.scope == "call 3");
+        for outage in media {
+            (outage.censored, outage.left, outage.end_ns) = (true, true, None);
+        }
+    };
+    let report = with_trials(hang_up, 1);
+    let media = row(&report, 0, "media to caller");
+    assert_eq!((media.left, media.users, media.affected, media.censored), (1, 16, 11, 0));
+    assert_eq!(report.availability.succeeded, 1, "beta's failover still counts as worked");
+    let note = crate::analysis::report::words::hung_up(&report.transitions[0]);
+    assert_eq!(note.unwrap(), "Not counted: 1 caller hung up, as planned, before media could come back.");
+}
