@@ -23,9 +23,9 @@ fn verified_faults(measured: &Measured) -> impl Iterator<Item = usize> {
     measured.faults.iter().filter(|fault| fault.verified).map(|fault| fault.fault)
 }
 
-/// Who hung up meanwhile tells nothing.
+/// A user who is out since an earlier fault has not come back either; who hung up meanwhile tells nothing.
 fn all_came_back(measured: &Measured, fault: usize) -> bool {
-    !measured.outages.iter().any(|outage| outage.fault == Some(fault) && outage.censored && !outage.left)
+    !measured.outages.iter().any(|outage| outage.fault.is_some_and(|of| of <= fault) && outage.censored && !outage.left)
 }
 
 /// The slowest transition counts: they are different experiments, and a median over them would describe none.

@@ -108,14 +108,23 @@ fn an_outage_without_a_fault_is_a_caveat_and_no_row() {
 fn the_statement_is_a_budget_and_a_coverage_and_never_a_claim() {
     let report = fixture::quickstart(1);
     let availability = &report.availability;
-    // Two failovers, the first left two receivers deaf: 1 of 2, lower bound 1 - sqrt(0.95).
-    assert_eq!((availability.failovers, availability.succeeded), (2, 1));
-    assert!((availability.coverage_low.unwrap() - (1.0 - 0.95_f64.sqrt())).abs() < 1e-9);
+    // Two failovers; the first left two receivers deaf, and they still were after the second.
+    assert_eq!((availability.failovers, availability.succeeded, availability.coverage_low), (2, 0, Some(0.0)));
+    assert!(availability.statement.contains("After none of 2 failovers every user had every service back."));
     assert!(availability.statement.contains("Availability itself was not measured"));
     // 315.36 s a year over the downtime of the slower of the two transitions.
     let media = availability.budget.iter().find(|row| row.service == "media to caller").unwrap();
     assert_eq!(Some(media.downtime_ms), row(&report, 1, "media to caller").median_ms);
     assert!((media.failures_per_year - 315_360.0 / media.downtime_ms).abs() < 1e-6);
+}
+
+#[test]
+fn a_small_number_of_successes_proves_little() {
+    let recover = |measured: &mut Measured| measured.outages.retain(|outage| !outage.censored);
+    let availability = with_trials(recover, 1).availability;
+    // One-sided Clopper–Pearson of 2 of 2: the square root of 0.05.
+    assert!((availability.coverage_low.unwrap() - 0.05_f64.sqrt()).abs() < 1e-9);
+    assert!(availability.statement.contains("at least 22.4 % of failovers do so"), "{}", availability.statement);
 }
 
 #[test]
@@ -170,6 +179,7 @@ fn a_service_that_never_went_away_is_within_a_limit_and_an_unmeasured_one_is_unk
 #[test]
 fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
     let hang_up = |measured: &mut Measured| {
+        measured.outages.retain(|outage| !outage.censored);
         let media = measured.outages.iter_mut().filter(|outage| outage.service == "media" && outage.scope == "call 3");
         for outage in media {
             (outage.censored, outage.left, outage.end_ns) = (true, true, None);
@@ -178,7 +188,7 @@ fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
     let report = with_trials(hang_up, 1);
     let media = row(&report, 0, "media to caller");
     assert_eq!((media.left, media.users, media.affected, media.censored), (1, 16, 11, 0));
-    assert_eq!(report.availability.succeeded, 1, "beta's failover still counts as worked");
+    assert_eq!(report.availability.succeeded, 2, "who hung up tells nothing about the failover");
     let note = crate::analysis::report::words::hung_up(&report.transitions[0]);
     assert_eq!(note.unwrap(), "Not counted: 1 caller hung up, as planned, before media could come back.");
 }

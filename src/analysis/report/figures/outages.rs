@@ -67,7 +67,7 @@ fn axis(report: &Report) -> Axis {
         .trials
         .iter()
         .flat_map(|trial| &trial.measured.outages)
-        .filter(|o| o.fault.is_some())
+        .filter(|o| o.fault.is_some() && !o.left && row_of(o).is_some())
         .map(|o| o.duration_ms);
     let all: Vec<f64> = measured.chain(configured).filter(|ms| *ms > 0.0).map(|ms| ms / 1e3).collect();
     let (low, high) = all.iter().fold((f64::MAX, 0.0_f64), |(low, high), s| (low.min(*s), high.max(*s)));

@@ -61,7 +61,7 @@ fn opening(report: &Report) -> Markup {
         header {
             div.run { (report.scenario) " · " (report.run.started_utc) " · "
                 (words::plural(report.trials.len() as u64, "trial", "trials")) " · seed " (report.run.seed) }
-            h1 { (report.question) }
+            h1 { (sentence_start(&report.question)) }
         }
         p.headline { (words::with_tied_units(&report.headline)) }
         div class={ "verdict " (class) } {
