@@ -67,7 +67,7 @@ impl Page {
         if measured.outages.is_empty() {
             return self.line("\nno outages");
         }
-        self.line("\noutages         of                         from s       length      ±  estimator");
+        self.line("\noutages         of                       from s       length      ±  estimator");
         for outage in &measured.outages {
             self.line(&outage_line(outage, zero));
         }
@@ -145,7 +145,7 @@ fn outage_line(outage: &Outage, zero: RunTime) -> String {
     };
     let (from, error) = (seconds(outage.start_ns, zero), Span::from_secs_f64(outage.error_ms / 1e3));
     let method = &outage.method;
-    format!("{service:<15} {:<24} {from:>9} {length:>12} {:>6}  {method}", outage.scope, error.to_string())
+    format!("{service:<15} {:<22} {from:>9} {length:>12} {:>6}  {method}", outage.scope, error.to_string())
 }
 
 fn call_line(call: &CallMeasured, zero: RunTime) -> String {
