@@ -14,7 +14,7 @@ mod relay;
 mod sip;
 mod sip_loop;
 mod switch;
-mod xmpp;
+pub(crate) mod xmpp;
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
