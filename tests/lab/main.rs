@@ -39,9 +39,10 @@ fn report(scenario: &str, scratch: &Scratch) -> Value {
     serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {told}"))
 }
 
+/// The outages of a service that follow the fault.
 fn outages<'a>(report: &'a Value, service: &'a str) -> Vec<&'a Value> {
     let all = report["trials"][0]["measured"]["outages"].as_array().unwrap();
-    all.iter().filter(|outage| outage["service"] == service).collect()
+    all.iter().filter(|outage| outage["service"] == service && outage["fault"] == 0).collect()
 }
 
 fn ms(outage: &Value) -> f64 {

@@ -65,32 +65,34 @@ impl<'a> Injector<'a> {
         Ok(node)
     }
 
-    /// Heals fault number `fault`, if it is open.
+    /// Heals fault number `fault`, if it is open. What could not be healed stays open for [`Injector::heal_all`].
     ///
     /// # Errors
     /// When the node does not come back.
     pub fn heal(&mut self, fault: usize) -> Result<(), ClusterError> {
         let Some(at) = self.open.iter().position(|open| open.fault == fault) else { return Ok(()) };
         let open = self.open.remove(at);
-        self.mark(&open, FaultStep::HealStart, None);
+        let healed = self.mend(&open);
+        if healed.is_err() {
+            self.open.push(open);
+        }
+        healed
+    }
+
+    fn mend(&mut self, open: &Open) -> Result<(), ClusterError> {
+        self.mark(open, FaultStep::HealStart, None);
         let healed = self.cluster.heal(&open.node, open.action);
         match &healed {
-            Ok(()) => self.mark(&open, FaultStep::HealEnd, None),
-            Err(error) => self.mark(&open, FaultStep::HealFailed, Some(error.to_string())),
+            Ok(()) => self.mark(open, FaultStep::HealEnd, None),
+            Err(error) => self.mark(open, FaultStep::HealFailed, Some(error.to_string())),
         }
         healed
     }
 
     /// Heals everything, the last fault first; what could not be healed, in words.
     pub fn heal_all(&mut self) -> Vec<String> {
-        let mut unhealed = Vec::new();
-        while let Some(last) = self.open.last() {
-            let fault = last.fault;
-            if let Err(error) = self.heal(fault) {
-                unhealed.push(error.to_string());
-            }
-        }
-        unhealed
+        let open = std::mem::take(&mut self.open);
+        open.iter().rev().filter_map(|open| self.mend(open).err()).map(|error| error.to_string()).collect()
     }
 
     fn resolve(&mut self, spec: &Fault) -> Result<String, ClusterError> {
