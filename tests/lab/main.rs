@@ -153,5 +153,5 @@ fn what_a_killed_tool_leaves_is_evidence_that_reads_and_a_lab_that_is_removed() 
     nothing_is_left();
     let measured = fivenines(&["measure", out.to_str().unwrap(), "--json"]);
     let value: Value = serde_json::from_slice(&measured.stdout).expect("the torn evidence is measured");
-    assert_eq!(value["schema"], "fivenines.report.v1");
+    assert_eq!(value["schema"], "fivenines.measure.v1");
 }

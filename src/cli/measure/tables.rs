@@ -180,6 +180,7 @@ mod tests {
             end_ns: None,
             duration_ms: 20_000.0,
             censored: true,
+            left: false,
             method: "timestamp".to_owned(),
             error_ms: 20.0,
             estimates: Estimates::default(),

@@ -170,6 +170,8 @@ impl Voice {
             end_ns: silence.end,
             duration_ms: silence.length.as_millis_f64(),
             censored: silence.end.is_none(),
+            // Whether a BYE was the user's plan or his despair, a capture does not tell.
+            left: false,
             method: "timestamp".to_owned(),
             error_ms: silence.error.as_millis_f64(),
             estimates: silence.estimates,

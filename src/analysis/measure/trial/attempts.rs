@@ -153,6 +153,7 @@ impl Vain {
             end_ns: self.end,
             duration_ms: (until - start).as_millis_f64(),
             censored: self.end.is_none(),
+            left: false,
             method: "planned_ops".to_owned(),
             error_ms: in_doubt.max(Span::ZERO).as_millis_f64() / 2.0,
             estimates: Estimates::default(),

@@ -120,6 +120,10 @@ impl Course {
             of.peek()?;
             Some(of.all(|stream| stream.is_dead()))
         };
+        // Who hangs up in the middle of an outage cannot know whether his call would have come back.
+        if streams.iter().any(|stream| stream.hung_up && stream.is_dead()) {
+            return None;
+        }
         match (dead(Direction::ToCallee)?, dead(Direction::ToCaller)?) {
             (true, true) if self.ended_in_order() => Some(CallFate::MediaDead),
             (true, true) => Some(CallFate::Zombie),

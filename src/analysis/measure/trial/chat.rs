@@ -263,6 +263,7 @@ fn session_outage(name: &str, down: &Down, frame: Frame<'_>) -> Outage {
         end_ns: down.end,
         duration_ms: (until - start).as_millis_f64(),
         censored: down.end.is_none(),
+        left: false,
         method: "timestamp".to_owned(),
         error_ms: frame.reconnect.as_millis_f64(),
         estimates: Estimates::default(),

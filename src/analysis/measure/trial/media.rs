@@ -30,6 +30,8 @@ pub(super) struct OwnStream {
     pub(super) start: RunTime,
     /// No packet due any more: the stream stopped, the dialog ended, or the window did.
     pub(super) end: RunTime,
+    /// It ended because one of its own users hung up, before the window did.
+    pub(super) hung_up: bool,
     /// Packets due.
     pub(super) expected: u64,
     /// First arrivals of the packets that were due, in order of arrival.
@@ -65,11 +67,13 @@ pub(super) fn streams(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>, v
     let none = Taps::default();
     let due = started.into_iter().filter_map(|(number, (at, mark))| {
         let answer = answered.get(&mark.call).copied().unwrap_or(Some(at))?;
-        let ends = [stopped.get(&number), ended.get(&mark.call)];
-        let own_end = ends.into_iter().flatten().min().copied();
+        let dialog = ended.get(&mark.call);
+        let ends = [stopped.get(&number).copied(), dialog.map(|end| end.at)];
+        let own_end = ends.into_iter().flatten().min();
+        let hung_up = dialog.is_some_and(|end| end.by_user && end.at < evidence.window.end_ns);
         let taps = evidence.taps.get(&number).unwrap_or(&none);
         (at.max(answer) < evidence.window.end_ns)
-            .then(|| own_stream((at, answer), own_end, mark, taps, evidence, validate))
+            .then(|| OwnStream { hung_up, ..own_stream((at, answer), own_end, mark, taps, evidence, validate) })
     });
     due.collect()
 }
@@ -88,15 +92,23 @@ fn answers(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>) -> BTreeMap<
     answers
 }
 
-/// When each dialog ended for its users: the first BYE that was sent or received.
-pub(super) fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, RunTime> {
+/// The end of a dialog for its users: the first BYE that was sent or received.
+#[derive(Clone, Copy, Debug)]
+struct DialogEnd {
+    at: RunTime,
+    /// One of our own users sent it.
+    by_user: bool,
+}
+
+fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, DialogEnd> {
     let mut ends = BTreeMap::new();
     for event in &evidence.events {
         if let What::Op(op) = &event.what
             && let Some(call) = op.call
             && (op.step == Step::RemoteEnd || (op.kind == OpKind::Bye && op.step == Step::Invoke))
         {
-            ends.entry(call).or_insert(event.t_ns);
+            ends.entry(call)
+                .or_insert(DialogEnd { at: event.t_ns, by_user: op.kind == OpKind::Bye && op.step == Step::Invoke });
         }
     }
     ends
@@ -143,6 +155,7 @@ fn own_stream(
         interval,
         start,
         end,
+        hung_up: false,
         expected,
         delays: firsts.iter().map(|arrival| Some(arrival.at - *sent.get(&arrival.index)?)).collect(),
         jitter: track::jitter(&firsts, threshold),
@@ -231,6 +244,7 @@ impl OwnStream {
             end_ns: silence.end,
             duration_ms: silence.length.as_millis_f64(),
             censored: silence.end.is_none(),
+            left: silence.end.is_none() && self.hung_up,
             method: "timestamp".to_owned(),
             error_ms: silence.error.as_millis_f64(),
             estimates: silence.estimates,

@@ -136,6 +136,7 @@ fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime
         end_ns: recovered,
         duration_ms: length.as_millis_f64(),
         censored: recovered.is_none(),
+        left: false,
         method: method.to_owned(),
         error_ms: error.as_millis_f64(),
         estimates: Estimates { timestamp_ms: recovered.map(|_| length.as_millis_f64()), ..Estimates::default() },

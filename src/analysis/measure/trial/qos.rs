@@ -29,7 +29,7 @@ pub(super) fn periods(
 fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
     let mut stretches: Stretches = Vec::new();
     for fault in &faults.list {
-        let of = || outages.iter().filter(|o| o.service == "media" && o.fault == Some(fault.fault));
+        let of = || outages.iter().filter(|o| o.service == "media" && !o.left && o.fault == Some(fault.fault));
         let start = of().map(|outage| outage.start_ns).min();
         // What a user who hung up never heard again does not go on for the others.
         let known = |outage: &Outage| outage.start_ns + Span::from_secs_f64(outage.duration_ms / 1e3);
