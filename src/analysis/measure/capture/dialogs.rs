@@ -187,6 +187,6 @@ impl Call {
 
     /// The BYE was sent and nobody confirmed it.
     pub(super) fn ended_in_disorder(&self) -> bool {
-        self.bye.is_some() && !self.bye_code.is_some_and(|code| code < 300)
+        self.bye.is_some() && self.bye_code.is_none_or(|code| code >= 300)
     }
 }

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::dialogs::Dialogs;
 use super::*;
 use crate::analysis::measure::model::{CallFate, Outage, StreamMeasured};
@@ -200,4 +202,32 @@ fn sip_over_tcp_is_put_together_from_its_segments() {
         signalling.segment(RunTime::ZERO, flow, sequence, 16, piece);
     }
     assert_eq!(signalling.dialogs.calls().len(), 1);
+}
+
+/// Runs a whole file that lies in memory.
+fn pass_over(file: &[u8]) -> Measured {
+    let mut pass = Pass::default();
+    for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
+        pass.packet("hostile.pcap", &packet);
+    }
+    pass.measure()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_damaged_capture_does_not_make_it_panic(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..200),
+    ) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/rtp-jitter-loss-wrap.pcap");
+        let mut file = std::fs::read(path).unwrap();
+        for (place, value) in damage {
+            let place = place.index(file.len());
+            file[place] = value;
+        }
+        let measured = pass_over(&file);
+        for stream in &measured.streams {
+            prop_assert!(stream.expected >= stream.packets && stream.lost == stream.expected - stream.packets);
+        }
+    }
 }

@@ -22,8 +22,8 @@ const VALIDATE: Span = Span::from_secs(1);
 const COMMON_INTERVAL: Span = Span::from_millis(20);
 /// A gap below this is a glitch.
 const GLITCH_MS: f64 = 200.0;
-/// More missing packets than received ones by this factor are a numbering that jumped, and not scored.
-const MOST_HOLES: u64 = 100;
+/// More packets than these were never due in one stream (28 hours of 20 ms): such a numbering is not scored.
+const MOST_SLOTS: u64 = 5_000_000;
 const BUFFER: Profile = Profile::Fixed { depth_ms: 50 };
 
 /// One logical stream, measured.
@@ -78,7 +78,7 @@ fn figures(
 ) -> StreamMeasured {
     let counts = track::counts(&stream.arrivals, firsts);
     let unnumbered = unnumbered(silences, stream.interval.unwrap_or(COMMON_INTERVAL));
-    let expected = counts.expected + unnumbered.iter().map(|(_, packets)| packets).sum::<u64>();
+    let expected = unnumbered.iter().fold(counts.expected, |sum: u64, (_, packets)| sum.saturating_add(*packets));
     let jitter = track::jitter(firsts, threshold);
     let delta = track::largest_distance(firsts).map(Span::as_millis_f64);
     let silent = silences.iter().map(|silence| silence.length.as_millis_f64());
@@ -120,8 +120,8 @@ fn unnumbered(silences: &[Silence], interval: Span) -> Vec<(RunTime, u64)> {
 fn score(stream: &Stream, firsts: &[Arrival], unnumbered: &[(RunTime, u64)]) -> Option<Mos> {
     let interval = stream.interval?;
     let base = listening::connection(stream.codec.as_deref()?, interval)?;
-    let counts = track::counts(&stream.arrivals, firsts);
-    if counts.expected > counts.packets.saturating_mul(MOST_HOLES) {
+    let spanned = track::counts(&stream.arrivals, firsts).expected;
+    if unnumbered.iter().fold(spanned, |sum, (_, packets)| sum.saturating_add(*packets)) > MOST_SLOTS {
         return None;
     }
     let replay = dejitter::replay(BUFFER, &expected(firsts, interval, unnumbered));
