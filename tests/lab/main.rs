@@ -1,6 +1,8 @@
 //! Lab tests: real servers in namespaces. They need root and Debian's packages; `tests/run` installs those and
 //! runs these one at a time. `cargo test` alone lists them as ignored.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
