@@ -3,6 +3,7 @@
 mod address;
 mod capture;
 mod figures;
+mod listening;
 pub mod model;
 mod silence;
 mod source;

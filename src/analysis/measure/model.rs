@@ -199,7 +199,8 @@ pub struct StreamMeasured {
     pub end_ns: RunTime,
     /// Packets received, duplicates not counted.
     pub packets: u64,
-    /// Packets that were due: from the plan for our own traffic, else from the sequence numbers.
+    /// Packets that were due: from the plan for our own traffic, else from the sequence numbers and, where a
+    /// silence has none (new SSRC, silence to the end of a dialog), from its length.
     pub expected: u64,
     /// `expected - packets`, never below 0.
     pub lost: u64,

@@ -60,7 +60,7 @@ struct Row {
     payload_type: u8,
 }
 
-/// One logical stream: the sources that followed each other on one flow.
+/// One logical stream: sources that followed each other on one flow, or on several flows of one dialog.
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) flow: Flow,
@@ -72,8 +72,8 @@ pub(super) struct Stream {
     pub(super) arrivals: Vec<Arrival>,
 }
 
-/// Name and clock rate of a payload type on a flow, where a session description tells.
-pub(super) type Announced<'a> = &'a dyn Fn(&Flow, u8) -> Option<(String, u32)>;
+/// Name and clock rate of a payload type on a flow at an instant, where a session description tells.
+pub(super) type Announced<'a> = &'a dyn Fn(&Flow, RunTime, u8) -> Option<(String, u32)>;
 
 impl Collector {
     /// Takes a datagram that looks like RTP.
@@ -201,7 +201,8 @@ fn chains(sources: Vec<(u32, Source)>) -> Vec<Vec<(u32, Source)>> {
 fn stream(flow: Flow, chain: &[(u32, Source)], announced: Announced<'_>) -> Stream {
     let rows = || chain.iter().flat_map(|(_, source)| &source.rows);
     let payload_type = commonest(rows().map(|row| row.payload_type));
-    let codec = announced(&flow, payload_type)
+    let start = chain.first().and_then(|(_, source)| source.start()).unwrap_or_default();
+    let codec = announced(&flow, start, payload_type)
         .or_else(|| static_payload(payload_type).map(|(name, rate)| (name.to_owned(), rate)));
     let rate = codec.as_ref().map(|(_, rate)| i64::from(*rate)).filter(|rate| *rate > 0);
     let media = |row: &Row| {
@@ -227,6 +228,30 @@ fn stream(flow: Flow, chain: &[(u32, Source)], announced: Announced<'_>) -> Stre
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
         interval: interval(&arrivals),
         arrivals,
+    }
+}
+
+impl Stream {
+    pub(super) fn start(&self) -> RunTime {
+        self.arrivals.first().map(|arrival| arrival.at).unwrap_or_default()
+    }
+
+    fn end(&self) -> RunTime {
+        self.arrivals.last().map(|arrival| arrival.at).unwrap_or_default()
+    }
+
+    /// Whether `next` can be the same media on another flow: it begins when this one has ended.
+    pub(super) fn hands_over_to(&self, next: &Stream) -> bool {
+        next.start() >= self.end() && next.start() - self.end() <= JOIN_WITHIN
+    }
+
+    /// Goes on with `next`: one stream with a hole.
+    pub(super) fn join(&mut self, next: Stream) {
+        let segments = self.arrivals.last().map_or(0, |arrival| arrival.segment + 1);
+        let shifted = next.arrivals.iter().map(|a| Arrival { segment: a.segment + segments, ..*a });
+        self.arrivals.extend(shifted);
+        self.ssrcs.extend(next.ssrcs);
+        self.signed_stream = self.signed_stream.or(next.signed_stream);
     }
 }
 

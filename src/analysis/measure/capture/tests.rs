@@ -1,6 +1,11 @@
 use std::path::Path;
 
+use proptest::prelude::*;
+
+use super::dialogs::Dialogs;
 use super::*;
+use crate::analysis::measure::model::{CallFate, Outage, StreamMeasured};
+use crate::evidence::history::Direction;
 
 fn golden(name: &str) -> Measured {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name);
@@ -30,7 +35,11 @@ fn voice_streams_measure_as_in_tshark_to_the_printed_digit() {
     assert_eq!((measured.outages, measured.anomalies), (vec![], vec![]));
 }
 
-fn feed(packets: &[(i64, u32, u16, u8)]) -> Vec<Stream> {
+fn feed(packets: &[(i64, u32, u16, u8)]) -> Vec<StreamMeasured> {
+    measured(packets).0
+}
+
+fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage>) {
     let mut collector = Collector::default();
     let flow = Flow {
         source: "10.0.0.1:4000".parse().unwrap(),
@@ -48,18 +57,23 @@ fn feed(packets: &[(i64, u32, u16, u8)]) -> Vec<Stream> {
         };
         collector.packet(RunTime::from_millis(*at_ms), flow, &rtp);
     }
-    collector.streams(&|_, _| None)
+    let voices = voice::voices(collector.streams(&|_, _, _| None), &Dialogs::default(), RunTime::ZERO);
+    let outages = voices.iter().flat_map(voice::Voice::outages).collect();
+    (voices.into_iter().map(|voice| voice.figures).collect(), outages)
 }
 
 #[test]
 fn a_new_ssrc_after_a_failover_is_one_stream_with_a_hole() {
     let packets: Vec<_> =
         (0..50).map(|k| (k * 20, 1, k as u16, 8)).chain((100..150).map(|k| (k * 20, 2, k as u16, 8))).collect();
-    let streams = feed(&packets);
+    let (streams, outages) = measured(&packets);
     assert_eq!(streams.len(), 1);
-    let (figures, outages) = measure_stream(&streams[0]);
-    assert_eq!((figures.ssrc, figures.more_ssrcs), (1, vec![2]));
-    assert_eq!((figures.packets, figures.expected), (100, 100));
+    let figures = &streams[0];
+    assert_eq!((figures.ssrc, figures.more_ssrcs.as_slice()), (1, &[2][..]));
+    // 50 packets were due in the second that no numbering spans.
+    assert_eq!((figures.packets, figures.expected, figures.lost), (100, 150, 50));
+    let mos = figures.mos_cqe.as_ref().unwrap();
+    assert!(mos.value < 2.0 && !mos.valid, "{mos:?}");
     // 980 → 2000 ms less one interval; across two numberings there is no sequence estimator.
     assert_eq!((outages.len(), outages[0].duration_ms), (1, 1000.0));
     assert_eq!(outages[0].estimates.sequence_ms, None);
@@ -82,8 +96,138 @@ fn comfort_noise_is_no_outage_and_no_jitter() {
     let speech = (0..50).map(|k| (k * 20, 1, k as u16, 8));
     let noise = [(1000, 1, 50, 13)];
     let again = (51..100).map(|k| (k * 20 + 2000, 1, k as u16, 8));
-    let streams = feed(&speech.chain(noise).chain(again).collect::<Vec<_>>());
-    let (figures, outages) = measure_stream(&streams[0]);
+    let (streams, outages) = measured(&speech.chain(noise).chain(again).collect::<Vec<_>>());
     assert_eq!(outages, []);
-    assert_eq!((figures.lost, figures.jitter_ms_max), (0, Some(0.0)));
+    assert_eq!((streams[0].lost, streams[0].jitter_ms_max), (0, Some(0.0)));
+}
+
+const CALLER: &str = "10.0.0.1:4000";
+const CALLEE: &str = "10.0.0.2:4000";
+
+/// A message of one call between `a` (tag t1) and `b` (tag t2); `tags` are those of From and To.
+fn sip(start: &str, cseq: &str, tags: (&str, &str), sdp: Option<(&str, &str)>) -> Vec<u8> {
+    let tag = |tag: &str| if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
+    let (from, to) = (tag(tags.0), tag(tags.1));
+    let body = sdp.map_or_else(String::new, |(address, direction)| {
+        let (ip, port) = address.split_once(':').unwrap();
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 96\r\n\
+             a=rtpmap:96 PCMA/8000\r\na={direction}\r\n"
+        )
+    });
+    format!(
+        "{start}\r\nCall-ID: one\r\nCSeq: {cseq}\r\nFrom: <sip:a@x>{from}\r\nTo: <sip:b@x>{to}\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Feeds a pass with a call that is answered at 100 ms.
+fn answered_call() -> Pass {
+    let mut pass = Pass::default();
+    let mut say = |at, octets: Vec<u8>| assert!(pass.signalling.datagram(RunTime::from_millis(at), &octets));
+    say(0, sip("INVITE sip:b@x SIP/2.0", "1 INVITE", ("t1", ""), Some((CALLER, "sendrecv"))));
+    say(50, sip("SIP/2.0 180 Ringing", "1 INVITE", ("t1", "t2"), None));
+    say(100, sip("SIP/2.0 200 OK", "1 INVITE", ("t1", "t2"), Some((CALLEE, "sendrecv"))));
+    pass
+}
+
+impl Pass {
+    /// Packets of 20 ms from `from_ms` until `to_ms`.
+    fn talk(&mut self, source: &str, destination: &str, ssrc: u32, (from_ms, to_ms): (i64, i64)) {
+        let flow =
+            Flow { source: source.parse().unwrap(), destination: destination.parse().unwrap(), sense: Sense::Unknown };
+        for at_ms in (from_ms..to_ms).step_by(20) {
+            let sequence = (at_ms / 20) as u16;
+            let timestamp = u32::from(sequence) * 160;
+            let rtp = Rtp { payload_type: 96, marker: false, sequence, timestamp, ssrc, payload: &[0; 20] };
+            self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp);
+        }
+        self.end = self.end.max(RunTime::from_millis(to_ms));
+    }
+}
+
+#[test]
+fn silence_until_the_bye_is_an_outage_and_not_a_perfect_stream() {
+    let mut pass = answered_call();
+    pass.talk(CALLER, CALLEE, 1, (120, 10_000));
+    pass.talk(CALLEE, CALLER, 2, (120, 4000));
+    let at = RunTime::from_millis(10_000);
+    pass.signalling.datagram(at, &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
+    pass.signalling.datagram(at, &sip("SIP/2.0 200 OK", "2 BYE", ("t1", "t2"), None));
+    let measured = pass.measure();
+    let call = &measured.calls[0];
+    assert_eq!((call.caller.as_str(), call.callee.as_str(), call.setup_ms), ("a", "b", Some(100.0)));
+    assert_eq!((call.code, call.bye_code, call.fate), (Some(200), Some(200), Some(CallFate::OneWay)));
+    assert_eq!(measured.outages.len(), 1);
+    let outage = &measured.outages[0];
+    // The last packet at 3980 ms, due every 20 ms until 10 s.
+    assert_eq!((outage.direction, outage.censored, outage.duration_ms), (Some(Direction::ToCaller), true, 6000.0));
+    let deaf = measured.streams.iter().find(|stream| stream.direction == Some(Direction::ToCaller)).unwrap();
+    assert_eq!((deaf.codec.as_deref(), deaf.lost, deaf.call), (Some("PCMA"), 300, Some(0)));
+}
+
+#[test]
+fn a_call_on_hold_is_silent_on_purpose() {
+    let mut pass = answered_call();
+    pass.talk(CALLEE, CALLER, 2, (120, 4000));
+    let hold = sip("INVITE sip:b@x SIP/2.0", "2 INVITE", ("t1", "t2"), Some((CALLER, "inactive")));
+    pass.signalling.datagram(RunTime::from_millis(4000), &hold);
+    pass.signalling.datagram(
+        RunTime::from_millis(8000),
+        &sip("INVITE sip:b@x SIP/2.0", "3 INVITE", ("t1", "t2"), Some((CALLER, "sendrecv"))),
+    );
+    pass.talk(CALLEE, CALLER, 2, (8000, 10_000));
+    assert_eq!(pass.measure().outages, []);
+}
+
+#[test]
+fn a_new_relay_address_within_a_dialog_is_one_stream_with_a_hole() {
+    let mut pass = answered_call();
+    pass.talk("10.0.0.9:7000", CALLER, 5, (120, 4000));
+    pass.talk("10.0.0.8:9000", CALLER, 6, (4700, 8000));
+    let measured = pass.measure();
+    assert_eq!((measured.streams.len(), measured.outages.len()), (1, 1));
+    assert_eq!((measured.outages[0].duration_ms, measured.streams[0].more_ssrcs.as_slice()), (700.0, &[6][..]));
+}
+
+#[test]
+fn sip_over_tcp_is_put_together_from_its_segments() {
+    let invite = sip("INVITE sip:b@x SIP/2.0", "1 INVITE", ("t1", ""), Some((CALLER, "sendrecv")));
+    let flow = ("10.0.0.1:40000".parse().unwrap(), "10.0.0.9:5060".parse().unwrap());
+    let mut signalling = Signalling::default();
+    let (head, tail) = invite.split_at(100);
+    for (sequence, piece) in [(7, head), (7, head), (107, tail)] {
+        signalling.segment(RunTime::ZERO, flow, sequence, 16, piece);
+    }
+    assert_eq!(signalling.dialogs.calls().len(), 1);
+}
+
+/// Runs a whole file that lies in memory.
+fn pass_over(file: &[u8]) -> Measured {
+    let mut pass = Pass::default();
+    for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
+        pass.packet("hostile.pcap", &packet);
+    }
+    pass.measure()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_damaged_capture_does_not_make_it_panic(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..200),
+    ) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/rtp-jitter-loss-wrap.pcap");
+        let mut file = std::fs::read(path).unwrap();
+        for (place, value) in damage {
+            let place = place.index(file.len());
+            file[place] = value;
+        }
+        let measured = pass_over(&file);
+        for stream in &measured.streams {
+            prop_assert!(stream.expected >= stream.packets && stream.lost == stream.expected - stream.packets);
+        }
+    }
 }

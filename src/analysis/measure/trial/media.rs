@@ -18,6 +18,9 @@ const LEAST_SILENCE: Span = Span::from_millis(60);
 /// for planning); it counts as received, but it does not end an outage.
 const TOO_LATE: Span = Span::from_millis(400);
 
+/// No trial has more packets in a stream (four days of 20 ms); a damaged history must not fill the memory.
+const MOST_PACKETS: u64 = 20_000_000;
+
 /// One of our streams with all that is known of it.
 #[derive(Clone, Debug)]
 pub(super) struct OwnStream {
@@ -130,7 +133,7 @@ fn own_stream(
     let cut = own_end.is_none_or(|end| end > evidence.window.end_ns);
     let end = own_end.unwrap_or(evidence.window.end_ns).min(evidence.window.end_ns);
     // The last packet may have been under way when the dialog or the window ended.
-    let expected = ((end - start).as_nanos() / interval.as_nanos()).max(0).cast_unsigned();
+    let expected = ((end - start).as_nanos() / interval.as_nanos()).max(0).cast_unsigned().min(MOST_PACKETS);
     let was_due = |packet: &&Signed| u64::try_from(i64::from(packet.index) - early).is_ok_and(|index| index < expected);
     let due: Vec<Signed> = taps.received.iter().filter(was_due).copied().collect();
     let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, early, interval)).collect();

@@ -2,11 +2,12 @@
 
 use super::media::OwnStream;
 use crate::analysis::measure::figures::mean;
-use crate::analysis::measure::model::{Mos, MosSecond, StreamMeasured, Window};
-use crate::analysis::quality::bursts::{Runs, Slot};
+use crate::analysis::measure::listening::{self, Score};
+use crate::analysis::measure::model::{MosSecond, StreamMeasured, Window};
+use crate::analysis::quality::bursts::Slot;
 use crate::analysis::quality::dejitter::{self, Expected, Profile, Replay};
-use crate::analysis::quality::g107::{self, Connection};
-use crate::analysis::quality::{Narrowband, Rating, Scale, g113, time_series};
+use crate::analysis::quality::g107::Connection;
+use crate::analysis::quality::time_series;
 use crate::scenario::Dejitter;
 use crate::units::{RunTime, Span};
 
@@ -20,16 +21,6 @@ pub(super) struct Heard<'a> {
     base: Option<Connection>,
 }
 
-/// Score of a stretch of a stream.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Score {
-    pub(super) mos: f64,
-    r: f64,
-    model: &'static str,
-    pub(super) valid: bool,
-    reasons: Vec<String>,
-}
-
 impl<'a> Heard<'a> {
     pub(super) fn of(stream: &'a OwnStream, dejitter: Dejitter) -> Heard<'a> {
         let mut packets = vec![None; usize::try_from(stream.expected).unwrap_or(0)];
@@ -40,12 +31,11 @@ impl<'a> Heard<'a> {
         }
         let expected: Vec<Expected> =
             (0..).zip(&packets).map(|(index, packet)| expect(stream, index, packet)).collect();
-        let equipment = g113::lookup::<Narrowband>(&stream.codec, Some(stream.interval.as_millis_f64()));
         Heard {
             stream,
             packets,
             replay: dejitter::replay(profile(dejitter), &expected),
-            base: equipment.ok().map(|equipment| Connection { equipment, ..Connection::default() }),
+            base: listening::connection(&stream.codec, stream.interval),
         }
     }
 
@@ -80,38 +70,18 @@ impl<'a> Heard<'a> {
     /// Scores the packets of some ranges as one stretch; `None` when there are none or the codec has no
     /// published values.
     pub(super) fn score_of(&self, ranges: &[std::ops::Range<usize>]) -> Option<Score> {
-        let runs = Runs::count(ranges.iter().flat_map(|range| self.slots(range.clone())));
-        let (ppl, burst_r) = (runs.ppl()?, runs.model_burst_r());
-        let ta_ms = self.ta_ms(ranges);
-        let connection = Connection { ppl, burst_r, ta_ms, t_ms: ta_ms, tr_ms: 2.0 * ta_ms, ..self.base.clone()? };
-        let score = g107::assess(&connection).ok()?;
-        // Beyond its range the loss term exceeds what silence itself is worth.
-        let impairment = score.components.ie_eff;
-        let most = if ppl >= 100.0 { Narrowband::LOSS_CEILING } else { impairment.min(Narrowband::LOSS_CEILING) };
-        let r: Rating<Narrowband> = Rating::new(score.r.value() + impairment - most);
-        let validity = score.validity;
-        let (mos, r, valid) = (r.mos().value(), r.value(), !validity.outside_validity);
-        Some(Score { mos, r, model: score.model, valid, reasons: validity.reasons })
+        let slots = ranges.iter().flat_map(|range| self.slots(range.clone()));
+        listening::score(self.base.as_ref()?, slots, self.ta_ms(ranges))
     }
 
     /// The stream's figures with its scores.
     pub(super) fn measured(&self, window: Window, clock_error: Span) -> StreamMeasured {
         let whole = self.score_of(std::slice::from_ref(&(0..self.packets.len())));
         StreamMeasured {
-            mos_cqe: whole.map(|score| self.with_source(score)),
+            mos_cqe: whole.zip(self.base.as_ref()).map(|(score, base)| score.with_source(base, "")),
             seconds: self.seconds(window),
             ..self.stream.measured(clock_error)
         }
-    }
-
-    fn with_source(&self, score: Score) -> Mos {
-        let mut notes = score.reasons;
-        if let Some(base) = &self.base {
-            let (equipment, ie) = (&base.equipment, base.equipment.ie);
-            let bpl = equipment.bpl.map(|bpl| format!(", Bpl {bpl}")).unwrap_or_default();
-            notes.push(format!("{}: Ie {ie}{bpl}, {}", equipment.condition, equipment.source));
-        }
-        Mos { value: score.mos, model: score.model.to_owned(), r: score.r, valid: score.valid, note: notes.join("; ") }
     }
 
     /// One score for each whole second of the window in which media was due.
