@@ -10,6 +10,7 @@ pub mod judge;
 pub mod lab;
 //x pub mod measure;
 pub mod mos;
+pub mod panel;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -47,6 +48,8 @@ enum Command {
     Lab(lab::LabArgs),
     /// Score a call by the ITU's models
     Mos(mos::MosArgs),
+    /// Scores of a panel of listeners, screening, and comparison with a model
+    Panel(panel::PanelArgs),
     /// What a downtime means against a target of availability
     Availability(availability::AvailabilityArgs),
     /// How far this instrument's answer is from a planted truth, on this machine
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
         Command::Mos(args) => say(mos::run(&args)),
+        Command::Panel(args) => say(panel::run(&args)),
         Command::Availability(args) => say(availability::run(&args)),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -37,18 +37,21 @@ pub(crate) struct Input {
     pub value: f64,
     pub computable: (f64, f64),
     pub recommended: (f64, f64),
+    /// Whether the recommended range is known from memory or a mere mention.
+    pub provisional: bool,
 }
 
 impl Input {
     /// Refuses what cannot be computed; gives the reason where the value lies outside the recommendation.
     pub(crate) fn check(&self, model: &'static str) -> Result<Option<String>, QualityError> {
-        let Input { name: parameter, unit, value, computable: (low, high), recommended } = *self;
+        let Input { name: parameter, unit, value, computable: (low, high), recommended, provisional } = *self;
         if !(value >= low && value <= high) {
             return Err(QualityError::OutOfRange { parameter, value, low, high, unit, model });
         }
         let inside = value >= recommended.0 && value <= recommended.1;
         let (is, until) = (with_unit(value, unit), with_unit(recommended.1, unit));
-        Ok((!inside).then(|| format!("{parameter} {is} is outside {} to {until}", recommended.0)))
+        let mark = if provisional { " (provisional range)" } else { "" };
+        Ok((!inside).then(|| format!("{parameter} {is} is outside {} to {until}{mark}", recommended.0)))
     }
 }
 
@@ -68,7 +71,7 @@ mod tests {
     use super::*;
 
     fn loss(value: f64) -> Input {
-        Input { name: "Ppl", unit: "%", value, computable: (0.0, 100.0), recommended: (0.0, 20.0) }
+        Input { name: "Ppl", unit: "%", value, computable: (0.0, 100.0), recommended: (0.0, 20.0), provisional: false }
     }
 
     #[test]
@@ -83,5 +86,7 @@ mod tests {
     fn between_the_ranges_is_computed_and_said_so() {
         assert_eq!(loss(20.0).check("m").unwrap(), None);
         assert_eq!(loss(21.0).check("m").unwrap().unwrap(), "Ppl 21 % is outside 0 to 20 %");
+        let from_memory = Input { provisional: true, ..loss(21.0) }.check("m").unwrap().unwrap();
+        assert_eq!(from_memory, "Ppl 21 % is outside 0 to 20 % (provisional range)");
     }
 }

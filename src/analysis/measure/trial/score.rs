@@ -109,7 +109,8 @@ impl<'a> Heard<'a> {
         if let Some(base) = &self.base {
             let (equipment, ie) = (&base.equipment, base.equipment.ie);
             let bpl = equipment.bpl.map(|bpl| format!(", Bpl {bpl}")).unwrap_or_default();
-            notes.push(format!("{}: Ie {ie}{bpl}, {}", equipment.condition, equipment.source));
+            let (condition, provenance, source) = (&equipment.condition, equipment.provenance, equipment.source);
+            notes.push(format!("{condition}: Ie {ie}{bpl}, {provenance}, {source}"));
         }
         Mos { value: score.mos, model: score.model.to_owned(), r: score.r, valid: score.valid, note: notes.join("; ") }
     }
