@@ -15,6 +15,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -111,8 +112,18 @@ pub fn main() -> ExitCode {
 /// Prints an answer; a wrong parameter is a usage error.
 fn say<E: std::fmt::Display>(answer: Result<String, E>) -> Result<u8, Failure> {
     let answer = answer.map_err(|error| Failure::new(2, error.to_string()))?;
-    println!("{}", answer.trim_end());
+    print(answer.trim_end())?;
     Ok(0)
+}
+
+/// Prints a line. A reader that has gone, as `head`, has had enough: that is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(2, format!("cannot write the answer: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Text of a value as JSON.
@@ -131,6 +142,5 @@ fn read_scenario(path: &Path) -> Result<(Scenario, String), Failure> {
 
 /// Prints a value as JSON on standard output.
 fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    println!("{}", json(value));
-    Ok(())
+    print(&json(value))
 }

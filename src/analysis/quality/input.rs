@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum QualityError {
     /// A parameter is NaN, infinite or outside the range in which the formulas can be computed.
-    #[error("{parameter} is {value}: {model} takes {low} to {}", with_unit(*.high, .unit))]
+    #[error("{parameter} is {}: {model} takes {low} to {}", plain(*.value), with_unit(*.high, .unit))]
     OutOfRange {
         /// The parameter, by its name in the standard.
         parameter: &'static str,
@@ -57,7 +57,13 @@ impl Input {
 
 /// `3 %`, or the bare number for a quantity without unit.
 fn with_unit(value: f64, unit: &str) -> String {
-    if unit.is_empty() { value.to_string() } else { format!("{value} {unit}") }
+    if unit.is_empty() { plain(value) } else { format!("{} {unit}", plain(value)) }
+}
+
+/// The number, with an exponent where it would fill the line.
+fn plain(value: f64) -> String {
+    let readable = value == 0.0 || !value.is_finite() || (1e-6..1e15).contains(&value.abs());
+    if readable { value.to_string() } else { format!("{value:e}") }
 }
 
 /// Checks all inputs; the reasons why the model is outside its validity, if any.
@@ -78,6 +84,7 @@ mod tests {
     fn the_error_names_parameter_value_and_range() {
         let error = loss(-1.0).check("ITU-T G.107").unwrap_err();
         assert_eq!(error.to_string(), "Ppl is -1: ITU-T G.107 takes 0 to 100 %");
+        assert_eq!(loss(1e308).check("m").unwrap_err().to_string(), "Ppl is 1e308: m takes 0 to 100 %");
         assert!(loss(f64::NAN).check("ITU-T G.107").is_err());
         assert!(loss(f64::INFINITY).check("ITU-T G.107").is_err());
     }

@@ -15,11 +15,39 @@ use crate::analysis::quality::{QualityError, Validity};
 
 pub use args::{Band, ChatArgs, Event, MosArgs, Sensitivity, VideoArgs, VoiceArgs};
 
+/// Parameters of the models and the options that give them.
+const OPTIONS: [(&str, &str); 20] = [
+    ("Ppl", "Ppl (--loss)"),
+    ("PplS", "PplS (--loss)"),
+    ("T", "T (--delay)"),
+    ("Tr", "Tr (2 x --delay)"),
+    ("Ta", "Ta (--delay)"),
+    ("TS", "TS (--delay)"),
+    ("BurstR", "BurstR (--burst-r)"),
+    ("A", "A (--advantage)"),
+    ("Ie", "Ie (--ie)"),
+    ("Ie,WB", "Ie,WB (--ie)"),
+    ("Ie,FB", "Ie,FB (--ie)"),
+    ("Bpl", "Bpl (--bpl)"),
+    ("Bpl,WB", "Bpl,WB (--bpl)"),
+    ("Bpl,FB", "Bpl,FB (--bpl)"),
+    ("Br", "Br (--kbps)"),
+    ("Fr", "Fr (--fps)"),
+    ("PplV", "PplV (--video-loss)"),
+    ("TV", "TV (--video-delay)"),
+    ("response time", "response time (--chat-latency)"),
+    ("Max", "Max (--context)"),
+];
+
 /// Runs the command: the text or the JSON to print.
 ///
 /// # Errors
 /// [`QualityError`] for inputs outside of the model and for codecs without published values.
 pub fn run(args: &MosArgs) -> Result<String, QualityError> {
+    rate(args).map_err(with_option)
+}
+
+fn rate(args: &MosArgs) -> Result<String, QualityError> {
     if args.list {
         return Ok(list::run(args.json));
     }
@@ -29,6 +57,17 @@ pub fn run(args: &MosArgs) -> Result<String, QualityError> {
     match &args.video.video {
         Some(set) => video::run(set, args),
         None => voice::run(&args.voice, args.json),
+    }
+}
+
+/// Names the option beside the parameter of the standard.
+fn with_option(error: QualityError) -> QualityError {
+    match error {
+        QualityError::OutOfRange { parameter, value, low, high, unit, model } => {
+            let parameter = OPTIONS.iter().find(|(name, _)| *name == parameter).map_or(parameter, |(_, both)| both);
+            QualityError::OutOfRange { parameter, value, low, high, unit, model }
+        }
+        error => error,
     }
 }
 

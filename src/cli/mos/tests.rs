@@ -57,8 +57,8 @@ fn the_other_scales() {
 fn what_cannot_be_rated_is_an_error() {
     let message = |line: &str| run(&given(line)).unwrap_err().to_string();
     assert!(message("--codec opus").contains("no ITU Ie or Bpl"));
-    assert!(message("--codec PCMU --loss 120").contains("Ppl is 120"));
-    assert!(message("--codec PCMU --delay NaN").contains("T is NaN"));
+    assert!(message("--codec PCMU --loss 120").contains("Ppl (--loss) is 120"));
+    assert!(message("--codec PCMU --delay NaN").contains("T (--delay) is NaN"));
     assert!(run(&given("--ie 0 --bpl 25.1 --loss 1")).unwrap().contains("given by the caller, no table"));
     assert!(Line::try_parse_from(["mos", "--ie", "3"]).is_err());
 }
@@ -121,10 +121,12 @@ fn video_that_cannot_be_rated_is_an_error() {
     assert!(message("--video vp8 --kbps 512").contains("--video-proxy"));
     assert!(message("--video h264 --kbps 512").contains("h264hp-1080p-65"));
     assert!(message("--video 300 --kbps 512").contains("set 300: the Recommendation has sets 1 to 21"));
-    assert!(message("--video 6 --kbps NaN").contains("Br is NaN"));
-    assert!(message("--video 6 --kbps 512 --video-loss -1").contains("PplV is -1"));
+    assert!(message("--video 6 --kbps NaN").contains("Br (--kbps) is NaN"));
+    assert!(message("--video 6 --kbps 512 --video-loss -1").contains("PplV (--video-loss) is -1"));
     assert!(message("--video 6 --kbps 512 --codec opus --loss 1").contains("--proxy g711"));
     assert!(message("--video 6 --kbps 512 --codec evs-48 --bandwidth fb").contains("nb or wb"));
+    assert!(message("--video 6 --kbps 512 --loss 2").contains("--video-loss"));
+    assert!(message("--video 6 --kbps 512 --codec pcmu --video-delay 5").contains("2.1 and 4.2 inches"));
     assert!(message("--video h264 --video-proxy 6 --kbps 512").contains("has its own"));
 }
 
@@ -137,7 +139,7 @@ fn chat_is_labelled_with_its_context() {
     }
     assert!(run(&given("--chat-latency 1 --context 60")).unwrap().contains("OUTSIDE"));
     let message = run(&given("--chat-latency -1 --context 6")).unwrap_err().to_string();
-    assert!(message.contains("response time is -1"), "{message}");
+    assert!(message.contains("response time (--chat-latency) is -1"), "{message}");
 }
 
 #[test]

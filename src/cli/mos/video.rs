@@ -82,6 +82,9 @@ fn answer(name: &str, args: &MosArgs) -> Result<VideoAnswer, QualityError> {
         (_, None) => Some("MMq has coefficients for screens of 2.1 and 4.2 inches only"),
         _ => None,
     };
+    if let (Some(_), Some(reason)) = (args.video.video_delay, no_multimedia) {
+        return Err(useless("--video-delay", format!("it enters the multimedia quality only: {reason}")));
+    }
     let (schema, made_for) = ("fivenines.mos.video.v1", set);
     Ok(VideoAnswer { schema, set: label, made_for, input, video, speech, multimedia, no_multimedia, caution: CAUTION })
 }
@@ -121,9 +124,27 @@ fn screen(set: &CoefficientSet) -> Option<Screen> {
     }
 }
 
+/// An option without effect: refusing beats ignoring.
+fn useless(option: &str, reason: String) -> QualityError {
+    QualityError::Unsupported { what: format!("{option} here"), reason }
+}
+
+/// Options of the voice connection make no sense without one.
+fn voice_less(voice: &VoiceArgs) -> Result<(), QualityError> {
+    let given =
+        [("--loss", voice.loss != 0.0), ("--delay", voice.delay != 0.0), ("--bandwidth", voice.bandwidth != Band::Nb)];
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let reason = "it is of the voice connection: name its --codec, or give --video-loss for the video";
+            Err(useless(option, reason.to_owned()))
+        }
+        None => Ok(()),
+    }
+}
+
 fn speech(voice: &VoiceArgs) -> Result<Option<Speech>, QualityError> {
     if voice.codec.is_none() && voice.ie.is_none() {
-        return Ok(None);
+        return voice_less(voice).map(|()| None);
     }
     let (delay, loss) = (voice.delay, voice.loss);
     match voice.bandwidth {

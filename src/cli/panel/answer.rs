@@ -205,7 +205,7 @@ fn notes(ratings: &Ratings, kept: &Panel, stimuli: &[StimulusScore]) -> Vec<Stri
     }
     let thin = stimuli.iter().filter(|s| s.kept.is_none_or(|votes| votes.n < 2)).count();
     if thin > 0 {
-        notes.push(format!("{thin} stimuli have fewer than two votes: no interval"));
+        notes.push(format!("stimuli with fewer than two votes, so without interval: {thin}"));
     }
     let whole = |index: usize| ratings.panel.votes(index).iter().all(|vote| vote.fract() == 0.0);
     if !(0..ratings.panel.conditions()).all(whole) {

@@ -82,7 +82,7 @@ pub enum PanelError {
     Csv(#[from] csv::Error),
     /// A needed column is absent.
     #[error(
-        "no column {column:?}; the heading has {found}: give subject, stimulus, rating, and if known model and kind"
+        "no column {column:?}; the heading has {found:?}: give subject, stimulus, rating, and if known model and kind"
     )]
     NoColumn {
         /// The column.

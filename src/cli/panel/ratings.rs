@@ -51,17 +51,17 @@ pub(super) struct RatingsFile {
     pub(super) ignored: Vec<String>,
 }
 
-/// Reads a file of ratings. The separator is `;` where the heading has one, else `,`.
+/// Reads a file of ratings. The separator is `;` or a tab where the heading has one, else `,`.
 pub(super) fn read(bytes: &[u8]) -> Result<RatingsFile, PanelError> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let heading = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let delimiter = if heading.contains(&b';') { b';' } else { b',' };
+    let delimiter = [b';', b'\t'].into_iter().find(|byte| heading.contains(byte)).unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes);
     let columns = Columns::find(reader.headers()?)?;
     let mut gathered: Vec<Gathered> = Vec::new();
     for record in reader.records() {
         let record = record?;
-        let vote = columns.vote(&record)?;
+        let vote = columns.vote(&record, line_of(bytes, &record))?;
         let place = gathered.iter().position(|test| test.kind == vote.kind).unwrap_or(gathered.len());
         if place == gathered.len() {
             gathered.push(Gathered::new(vote.kind));
@@ -73,6 +73,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<RatingsFile, PanelError> {
     }
     let tests = gathered.into_iter().map(Gathered::finish).collect::<Result<_, _>>()?;
     Ok(RatingsFile { tests, ignored: columns.ignored })
+}
+
+/// The line of a record. The reader counts from before the blank lines that it skips.
+fn line_of(bytes: &[u8], record: &csv::StringRecord) -> u64 {
+    let Some(position) = record.position() else { return 0 };
+    let rest = usize::try_from(position.byte()).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n');
+    position.line() + skipped.count() as u64
 }
 
 /// Where the columns are.
@@ -102,7 +110,9 @@ impl Columns {
             0 | 1 => Ok(names.iter().position(|name| name == wanted)),
             _ => Err(PanelError::TwoColumns { column: wanted }),
         };
-        let missing = |column| PanelError::NoColumn { column, found: headers.iter().collect::<Vec<_>>().join(", ") };
+        let found =
+            || if headers.is_empty() { "nothing".to_owned() } else { headers.iter().collect::<Vec<_>>().join(", ") };
+        let missing = |column| PanelError::NoColumn { column, found: found() };
         let needed = |column| at(column)?.ok_or_else(|| missing(column));
         let unknown = |name: &&str| !KNOWN.contains(&name.to_ascii_lowercase().as_str());
         Ok(Columns {
@@ -115,8 +125,7 @@ impl Columns {
         })
     }
 
-    fn vote<'a>(&self, record: &'a csv::StringRecord) -> Result<Vote<'a>, PanelError> {
-        let line = record.position().map_or(0, csv::Position::line);
+    fn vote<'a>(&self, record: &'a csv::StringRecord, line: u64) -> Result<Vote<'a>, PanelError> {
         let field = |index: usize| record.get(index).unwrap_or_default();
         let bad = |column, value: &str, wanted| PanelError::Field { line, column, value: value.to_owned(), wanted };
         let named = |column, index| match field(index) {
@@ -240,6 +249,7 @@ mod tests {
     fn bad_fields_are_named_with_line_and_column() {
         let at = |row: &str| message(&format!("subject,stimulus,rating,model,kind\na,s,4,4,lq\n{row}\n"));
         for (row, parts) in [
+            ("\r\n\nb,s,6,4,lq", ["line 5", "rating", "\"6\""]),
             ("b,s,6,4,lq", ["line 3", "rating", "\"6\""]),
             ("b,s,,4,lq", ["line 3", "rating", "\"\""]),
             ("b,s,NaN,4,lq", ["line 3", "rating", "\"NaN\""]),
@@ -262,7 +272,7 @@ mod tests {
         assert!(message("").contains("no column \"subject\""));
         assert!(
             message("subject,stimulus,vote\n")
-                .contains("no column \"rating\"; the heading has subject, stimulus, vote")
+                .contains("no column \"rating\"; the heading has \"subject, stimulus, vote\"")
         );
         assert!(message("subject,stimulus,rating\n").contains("no ratings"));
         assert!(message("subject,subject,stimulus,rating\n").contains("more than one column \"subject\""));

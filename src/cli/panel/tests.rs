@@ -95,7 +95,8 @@ fn json_holds_the_same() {
 fn what_cannot_be_computed_is_left_out_and_said() {
     let test = of("subject,stimulus,rating,model\na,s,4.5,4\nb,s,3,4\na,t,2,\n");
     assert_eq!((test.stimuli[1].kept.unwrap().s, test.model), (None, None));
-    for part in ["fewer than the 15", "1 stimuli have fewer than two votes", "not all votes are whole", "not compared"]
+    for part in
+        ["fewer than the 15", "fewer than two votes, so without interval: 1", "not all votes are whole", "not compared"]
     {
         assert!(test.notes.iter().any(|note| note.contains(part)), "no {part:?} in {:?}", test.notes);
     }

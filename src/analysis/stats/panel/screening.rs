@@ -144,7 +144,7 @@ mod tests {
             let careful = (base + (next() % 3) as usize).saturating_sub(1).clamp(1, 5);
             match subject {
                 14 => 1 + (next() % 5) as usize,
-                15 if condition % 2 == 0 => 6 - base,
+                15 if condition.is_multiple_of(2) => 6 - base,
                 15 => base,
                 _ => careful,
             }
