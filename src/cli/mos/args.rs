@@ -18,10 +18,10 @@ pub struct MosArgs {
     #[command(flatten)]
     pub chat: ChatArgs,
     /// List the codecs and video sets that have values, and those that are refused
-    #[arg(long, conflicts_with_all = ["VoiceArgs", "VideoArgs", "ChatArgs"])]
+    #[arg(long, conflicts_with_all = ["VoiceArgs", "VideoArgs", "ChatArgs"], help_heading = "Options")]
     pub list: bool,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Options")]
     pub json: bool,
 }
 

@@ -102,6 +102,7 @@ fn trust_in_the_values_is_said() {
 fn video_calls() {
     let out = run(&given("--video h264bp-vga-6 --kbps 1000 --fps 30")).unwrap();
     assert!(out.contains("3.87   ITU-T G.1070 (06/2018), set 6: published\n") && out.contains("no MMq"), "{out}");
+    assert!(run(&given("--video 1 --kbps 512 --fps 15")).unwrap().contains("trained is not known"));
     let line = "--video 1 --kbps 512 --fps 15 --video-loss 1 --codec pcmu --delay 150 --json";
     let call: serde_json::Value = serde_json::from_str(&run(&given(line)).unwrap()).unwrap();
     assert!((call["video"]["vq"].as_f64().unwrap() - 3.2527).abs() < 5e-5);

@@ -25,6 +25,8 @@ pub struct VideoAnswer {
     pub set: String,
     /// Codec, picture size and screen for which the set was made.
     pub made_for: &'static CoefficientSet,
+    /// Bit rates for which the set was trained, kbit/s; absent where they are not known.
+    pub trained_kbps: Option<(f64, f64)>,
     /// What was rated.
     pub input: Video,
     /// Video quality with its terms.
@@ -85,8 +87,19 @@ fn answer(name: &str, args: &MosArgs) -> Result<VideoAnswer, QualityError> {
     if let (Some(_), Some(reason)) = (args.video.video_delay, no_multimedia) {
         return Err(useless("--video-delay", format!("it enters the multimedia quality only: {reason}")));
     }
-    let (schema, made_for) = ("fivenines.mos.video.v1", set);
-    Ok(VideoAnswer { schema, set: label, made_for, input, video, speech, multimedia, no_multimedia, caution: CAUTION })
+    let (schema, made_for, trained_kbps) = ("fivenines.mos.video.v1", set, set.format.trained_kbps());
+    Ok(VideoAnswer {
+        schema,
+        set: label,
+        made_for,
+        trained_kbps,
+        input,
+        video,
+        speech,
+        multimedia,
+        no_multimedia,
+        caution: CAUTION,
+    })
 }
 
 /// The set and how it is called in the answer.
@@ -190,7 +203,7 @@ fn text(answer: &VideoAnswer) -> String {
         "       Icoding {:.3}, Ofr {:.2}, IOfr {:.3}, DFr {:.3}, DPpl {:.3}",
         video.icoding, video.ofr, video.iofr, video.dfr, video.dppl
     );
-    write_validity(&mut out, &video.validity);
+    write_video_validity(&mut out, answer);
     if let Some(speech) = &answer.speech {
         let Speech { scale, q, sq, condition, provenance, validity } = speech;
         let _ = writeln!(out, "  Sq   {sq:5.2}   Q {q:.2} {scale}, {condition}: {provenance}");
@@ -205,6 +218,17 @@ fn text(answer: &VideoAnswer) -> String {
     }
     let _ = writeln!(out, "  {}", answer.caution);
     out
+}
+
+/// Being inside of a range is claimed only where the range is known.
+fn write_video_validity(out: &mut String, answer: &VideoAnswer) {
+    if answer.trained_kbps.is_some() || answer.video.validity.outside_validity {
+        write_validity(out, &answer.video.validity);
+    }
+    if answer.trained_kbps.is_none() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  for which bit rates this set was trained is not known");
+    }
 }
 
 fn is_number(name: &str) -> bool {

@@ -28,6 +28,16 @@ pub struct CorrelationVerdict {
 
 /// Screens the subjects of a panel (BT.500): thresholds are mean ± 2 s where the votes of a condition look normal
 /// (kurtosis 2 to 4), else mean ± √20 s. One verdict a subject, in order.
+///
+/// ```
+/// use fivenines::analysis::stats::panel::{screen_bt500, Panel};
+/// // Twenty-one who hear the same, and one who inverts the scale.
+/// let mut rows = vec![vec![Some(5.0), Some(1.0)]; 21];
+/// rows.push(vec![Some(1.0), Some(5.0)]);
+/// let verdicts = screen_bt500(&Panel::new(rows)?);
+/// assert!(verdicts[21].rejected && !verdicts[0].rejected);
+/// # Ok::<(), fivenines::analysis::stats::StatsError>(())
+/// ```
 #[must_use]
 pub fn screen_bt500(panel: &Panel) -> Vec<Bt500Verdict> {
     let limits: Vec<Option<(f64, f64)>> = (0..panel.conditions).map(|index| limits(&panel.votes(index))).collect();
