@@ -48,11 +48,13 @@ struct Deviation {
 /// # Errors
 /// When the reference cluster cannot be run or measured.
 pub fn run(args: &CalibrateArgs) -> Result<u8, Failure> {
-    let mut interrupt = Interrupt::take().map_err(|errno| Failure::new(3, format!("cannot take over Ctrl-C: {errno}")))?;
+    let mut interrupt =
+        Interrupt::take().map_err(|errno| Failure::new(3, format!("cannot take over Ctrl-C: {errno}")))?;
     let scenario = Scenario::parse("calibrate.toml", SCENARIO).map_err(|error| Failure::new(2, error.to_string()))?;
     let stamp: String = run::utc_now().chars().filter(|c| !"-:".contains(*c)).collect();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reports").join("calibrate").join(stamp));
-    let program = std::env::current_exe().map_err(|error| Failure::new(3, format!("cannot find this program: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::new(3, format!("cannot find this program: {error}")))?;
     let options = RunOptions { out: out.clone(), trials: args.trials, seed: scenario.seed, program };
     run::run(&scenario, SCENARIO, &options, &mut interrupt, &mut Quiet(!args.json))
         .map_err(|error| Failure::new(error.exit_code(), error.to_string()))?;
@@ -96,7 +98,12 @@ fn print(deviations: &[Deviation], out: &std::path::Path) {
     for row in deviations {
         println!(
             "{:<14} {:>5} {:>+9.2} {:>+9.2} {:>+9.2} {:>16}",
-            row.service, row.n, row.min_ms, row.median_ms, row.max_ms, format!("± {:.1}", row.error_ms)
+            row.service,
+            row.n,
+            row.min_ms,
+            row.median_ms,
+            row.max_ms,
+            format!("± {:.1}", row.error_ms)
         );
     }
     println!("The planted delay runs from the kill to the hand-over of the sockets; what the next node needs to");

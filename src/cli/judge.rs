@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::Failure;
 use crate::analysis::measure;
-use crate::analysis::report::{self, model::{Outcome, Report, Trial}};
+use crate::analysis::report::{
+    self,
+    model::{Outcome, Report, Trial},
+};
 use crate::evidence::rundir::RunDir;
-use crate::scenario::Scenario;
 
 /// A judged run.
 #[derive(Debug)]
@@ -39,7 +41,8 @@ pub fn judge(dir: &RunDir) -> Result<Judged, Failure> {
     let trials = dir.trials().map_err(|error| Failure::new(2, format!("{path} has no trials: {error}")))?;
     let mut measured = Vec::new();
     for (number, trial) in trials {
-        let _ = &trial; let trial = crate::analysis::measure::model::Measured::default();
+        let trial = measure::measure_trial(&trial, &scenario)
+            .map_err(|error| Failure::new(4, format!("trial {number} of {path} cannot be measured: {error}")))?;
         measured.push(Trial { number, seed: info.seed + u64::from(number) - 1, measured: trial });
     }
     Ok(Judged { report: report::assemble(&scenario, info, measured) })
@@ -50,7 +53,7 @@ pub fn judge(dir: &RunDir) -> Result<Judged, Failure> {
 /// # Errors
 /// When the disk does not take them.
 pub fn write(judged: &Judged, dir: &RunDir) -> Result<usize, Failure> {
-    let files: Vec<(String, Vec<u8>)> = vec![];
+    let files = report::render_all(&judged.report).map_err(|error| Failure::new(4, error.to_string()))?;
     for (name, bytes) in &files {
         write_one(&dir.path().join(name), bytes)?;
     }

@@ -8,7 +8,7 @@ pub mod calibrate;
 pub mod doctor;
 pub mod judge;
 pub mod lab;
-//x pub mod measure;
+pub mod measure;
 pub mod mos;
 pub mod panel;
 pub mod plan;
@@ -40,7 +40,7 @@ enum Command {
     /// Run a scenario: place traffic, break servers, capture, measure, report
     Run(run::RunArgs),
     /// Measure a run directory again, or anybody's captures
-    //x Measure(measure::MeasureArgs),
+    Measure(measure::MeasureArgs),
     /// Make the report of a run directory again
     Report(report::ReportArgs),
     /// Print what a scenario would do, without doing it
@@ -88,7 +88,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
-        //x Command::Measure(args) => measure::run(&args),
+        Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),

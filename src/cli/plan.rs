@@ -34,7 +34,13 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     println!("{}: {}", scenario.name, scenario.question);
-    println!("seed {}, window {}, {} phones, {} chat pairs", plan.seed, plan.window_ns, plan.phones.len(), plan.pairs.len());
+    println!(
+        "seed {}, window {}, {} phones, {} chat pairs",
+        plan.seed,
+        plan.window_ns,
+        plan.phones.len(),
+        plan.pairs.len()
+    );
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for intent in &plan.intents {
         let count = counts.entry(name(&intent.wish)).or_default();

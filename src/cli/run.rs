@@ -38,7 +38,8 @@ pub struct RunArgs {
 /// # Errors
 /// Every failure, with the exit code that it means.
 pub fn run(args: &RunArgs) -> Result<u8, Failure> {
-    let mut interrupt = Interrupt::take().map_err(|errno| Failure::new(3, format!("cannot take over Ctrl-C: {errno}")))?;
+    let mut interrupt =
+        Interrupt::take().map_err(|errno| Failure::new(3, format!("cannot take over Ctrl-C: {errno}")))?;
     let (scenario, text) = read_scenario(&args.scenario)?;
     let options = options(args, &scenario)?;
     let mut screen = Screen::new(args.json);
@@ -49,7 +50,8 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
     let ends = match done {
         Ok(ends) => ends,
         Err(error) => {
-            let kept = if dir.exists() { format!("\n  evidence so far: {}", options.out.display()) } else { String::new() };
+            let kept =
+                if dir.exists() { format!("\n  evidence so far: {}", options.out.display()) } else { String::new() };
             return Err(Failure::new(error.exit_code(), format!("{error}{kept}")));
         }
     };
@@ -84,7 +86,8 @@ fn options(args: &RunArgs, scenario: &Scenario) -> Result<RunOptions, Failure> {
     if out.exists() {
         return Err(Failure::new(2, format!("{} exists already: evidence is never overwritten", out.display())));
     }
-    let program = std::env::current_exe().map_err(|error| Failure::new(3, format!("cannot find this program: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::new(3, format!("cannot find this program: {error}")))?;
     Ok(RunOptions { out, trials: args.trials.unwrap_or(*scenario.trials.get_ref()), seed, program })
 }
 
@@ -158,7 +161,11 @@ impl Ears for Screen {
             let share = at.as_secs_f64() / window.as_secs_f64().max(1e-9);
             bar.set_position((share.clamp(0.0, 1.0) * 1000.0) as u64);
             let trial = if self.of > 1 { format!("trial {}/{} · ", self.number, self.of) } else { String::new() };
-            bar.set_message(format!("{trial}{:>4.1} s of {:.0} s · {talking} calls talking", at.as_secs_f64(), window.as_secs_f64()));
+            bar.set_message(format!(
+                "{trial}{:>4.1} s of {:.0} s · {talking} calls talking",
+                at.as_secs_f64(),
+                window.as_secs_f64()
+            ));
         }
     }
 

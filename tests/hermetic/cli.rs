@@ -105,7 +105,9 @@ fn a_small_failover_measures_what_was_planted_and_measures_the_same_again() {
     assert!(!sender.is_empty(), "a writing chatter notices");
     assert_eq!(report["calls"]["gap_recovered"], 4, "{}", report["calls"]);
 
-    for name in ["report.html", "report.json", "junit.xml", "trials/001/history.jsonl", "trials/001/captures/taps.pcapng"] {
+    for name in
+        ["report.html", "report.json", "junit.xml", "trials/001/history.jsonl", "trials/001/captures/taps.pcapng"]
+    {
         assert!(out.join(name).is_file(), "{name}");
     }
     let first = std::fs::read(out.join("report.json")).unwrap();
@@ -131,7 +133,10 @@ fn a_wrong_scenario_is_a_usage_error_with_its_place() {
     let done = fivenines(&["run", text(&scenario)]);
     assert_eq!(code(&done), 2);
     let told = complaint(&done);
-    assert!(told.contains("patients") && told.contains("did you mean `patience`") && told.contains("scenario.toml:"), "{told}");
+    assert!(
+        told.contains("patients") && told.contains("did you mean `patience`") && told.contains("scenario.toml:"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -123,8 +123,12 @@ pub struct Outage {
     pub end_ns: Option<RunTime>,
     /// Length; when censored, the least that it can be.
     pub duration_ms: f64,
-    /// Not recovered by the end of the window.
+    /// Not recovered by the end of the window, or of the call.
     pub censored: bool,
+    /// The user hung up meanwhile, as planned: `duration_ms` tells how long he had heard nothing by then, and
+    /// nothing of how long the outage was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// The estimator behind `duration_ms`: `timestamp`, `sequence`, `loss_derived`, `planned_ops`.
     pub method: String,
     /// Half-width of what the sampling allows: probe interval or packet interval, in milliseconds.

@@ -62,7 +62,7 @@ pub struct Trial {
 pub struct Transition {
     /// Number of the fault, from 0.
     pub fault: usize,
-    /// `alpha → beta`; `several` when the trials differ.
+    /// `alpha → beta`; `several` for what differs between the trials.
     pub label: String,
     /// `power_off` …
     pub kind: String,
@@ -89,6 +89,10 @@ pub struct OutageSummary {
     pub affected: u64,
     /// Users for whom it had not come back by the end of the window.
     pub censored: u64,
+    /// Users who hung up in the outage, as planned; they are counted in nothing else here, since they cannot
+    /// tell how long it was.
+    #[serde(default)]
+    pub left: u64,
     /// Median over trials of the trial's median affected user; absent when that one is censored or nobody was hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_ms: Option<f64>,

@@ -33,7 +33,7 @@ pub fn tables(report: &Report) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
 
 type Row = Vec<String>;
 
-const OUTAGES: [&str; 13] = [
+const OUTAGES: [&str; 14] = [
     "trial",
     "fault",
     "service",
@@ -42,6 +42,7 @@ const OUTAGES: [&str; 13] = [
     "start_s",
     "duration_ms",
     "censored",
+    "left",
     "error_ms",
     "method",
     "timestamp_ms",
@@ -103,6 +104,7 @@ fn outage(trial: &Trial, outage: &Outage) -> Row {
         seconds(&trial.measured, outage.start_ns),
         number(outage.duration_ms),
         outage.censored.to_string(),
+        outage.left.to_string(),
         number(outage.error_ms),
         outage.method.clone(),
         maybe(outage.estimates.timestamp_ms),
@@ -223,7 +225,7 @@ mod tests {
         }
         let first = &rows(&report, "outages")[0];
         assert_eq!((&first[0], &first[1], &first[2], &first[6], &first[7]), ("1", "0", "address", "701.200", "false"));
-        assert_eq!(&first[11], "", "an estimator that does not apply is empty");
+        assert_eq!(&first[12], "", "an estimator that does not apply is empty");
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Cluster for Paper {
         Ok("done".into())
     }
     fn verify(&mut self, node: &str, action: Action) -> Result<String, ClusterError> {
-        let error = ClusterError::Failed { action: format!("{action:?}"), node: node.into(), reason: "it lives".into() };
+        let error =
+            ClusterError::Failed { action: format!("{action:?}"), node: node.into(), reason: "it lives".into() };
         if self.bites { Ok("dead".into()) } else { Err(error) }
     }
     fn heal(&mut self, node: &str, _: Action) -> Result<(), ClusterError> {

@@ -44,7 +44,9 @@ pub enum RunError {
         reason: String,
     },
     /// Evidence could not be written.
-    #[error("cannot write evidence to {path}: {reason}\n  remedy: make room or choose another place with --out; what was written before is kept")]
+    #[error(
+        "cannot write evidence to {path}: {reason}\n  remedy: make room or choose another place with --out; what was written before is kept"
+    )]
     Evidence {
         /// Where.
         path: PathBuf,
@@ -55,7 +57,9 @@ pub enum RunError {
     #[error("a socket could not be opened: {0}")]
     Sockets(String),
     /// The traffic did not become steady.
-    #[error("the traffic never became steady {0}\n  remedy: look at history.jsonl of the trial; give the cluster fewer users, or fix it")]
+    #[error(
+        "the traffic never became steady {0}\n  remedy: look at history.jsonl of the trial; give the cluster fewer users, or fix it"
+    )]
     NotSteady(String),
 }
 

@@ -114,18 +114,13 @@ fn start_traffic(
     let endpoints = cluster.endpoints();
     let socket = |error: io::Error| RunError::Sockets(error.to_string());
     let media = Arc::new(MediaEngine::start(recorder.clone()).map_err(socket)?);
-    let phones = PhoneDriver::start(
-        endpoints.clone(),
-        plan.phones.clone(),
-        plan.seed,
-        Arc::clone(&media),
-        recorder.clone(),
-    )
-    .map_err(socket)?;
+    let phones =
+        PhoneDriver::start(endpoints.clone(), plan.phones.clone(), plan.seed, Arc::clone(&media), recorder.clone())
+            .map_err(socket)?;
     let chat = match &scenario.traffic.chat {
-        Some(chat) => Some(
-            ChatDriver::start(chat_config(chat, endpoints), chat_plan(plan), recorder.clone()).map_err(socket)?,
-        ),
+        Some(chat) => {
+            Some(ChatDriver::start(chat_config(chat, endpoints), chat_plan(plan), recorder.clone()).map_err(socket)?)
+        }
         None => None,
     };
     let now = recorder.clock().now();
@@ -170,7 +165,12 @@ fn chat_plan(plan: &Plan) -> ChatPlan {
 
 /// Waits until everybody is registered, every standing call talks both ways and every chatter is logged in.
 /// False when interrupted.
-fn settle(plan: &Plan, traffic: &mut Traffic, interrupt: &mut Interrupt, ears: &mut dyn Ears) -> Result<bool, RunError> {
+fn settle(
+    plan: &Plan,
+    traffic: &mut Traffic,
+    interrupt: &mut Interrupt,
+    ears: &mut dyn Ears,
+) -> Result<bool, RunError> {
     let before: Vec<Intent> = plan.intents.iter().filter(|intent| intent.at_ns < Span::ZERO).cloned().collect();
     let standing = before.iter().filter(|intent| matches!(intent.wish, Wish::Call(_))).count();
     let lead = before.first().map_or(Span::ZERO, |intent| -intent.at_ns);
@@ -262,12 +262,10 @@ fn disturb(
             traffic.captures.iter().for_each(|capture| capture.mark(format!("fault {fault}: {told}")));
             ears.broken(&told);
         }
-        Wish::Heal { fault } => {
-            // A node that does not come back inside the window is a finding; healing is tried again at the end.
-            if injector.heal(*fault).is_ok() {
-                ears.broken(&format!("fault {fault} healed"));
-            }
-        }
+        Wish::Heal { fault } => match injector.heal(*fault) {
+            Ok(()) => ears.broken(&format!("fault {fault} healed")),
+            Err(error) => ears.broken(&format!("fault {fault} could not be healed: {error}")),
+        },
         _ => {}
     }
     Ok(())
@@ -339,4 +337,3 @@ pub fn write_plan(plan: &Plan, path: &Path) -> io::Result<()> {
     }
     out.flush()
 }
-

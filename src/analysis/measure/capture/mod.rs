@@ -165,6 +165,7 @@ fn outage(silence: &Silence, scope: &str) -> Outage {
         end_ns: silence.end,
         duration_ms: silence.length.as_millis_f64(),
         censored: silence.end.is_none(),
+        left: false,
         method: "timestamp".to_owned(),
         error_ms: silence.error.as_millis_f64(),
         estimates: silence.estimates,

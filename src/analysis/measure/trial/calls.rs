@@ -120,6 +120,10 @@ impl Course {
             of.peek()?;
             Some(of.all(|stream| stream.is_dead()))
         };
+        // Who hangs up in the middle of an outage cannot know whether his call would have come back.
+        if streams.iter().any(|stream| stream.hung_up && stream.is_dead()) {
+            return None;
+        }
         match (dead(Direction::ToCallee)?, dead(Direction::ToCaller)?) {
             (true, true) if self.ended_in_order() => Some(CallFate::MediaDead),
             (true, true) => Some(CallFate::Zombie),
@@ -134,12 +138,12 @@ impl Course {
 }
 
 impl OwnStream {
-    /// Media was gone when it was last due.
+    /// Media was gone, and for longer than a glitch, when it was last due.
     fn is_dead(&self) -> bool {
         let silent_since = self.firsts.iter().map(|arrival| arrival.at).filter(|at| *at <= self.end).max();
-        self.silences.last().is_some_and(|last| {
-            last.end.is_none() && silent_since.is_none_or(|at| self.end - at > UNNOTICED + self.interval)
-        })
+        self.silences
+            .last()
+            .is_some_and(|last| last.end.is_none() && silent_since.is_none_or(|at| self.end - at > GLITCH))
     }
 }
 

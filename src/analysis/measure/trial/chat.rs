@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attempts::{self, Attempt};
+use super::attempts::{self, Attempt, Of};
 use super::faults::Faults;
 use crate::analysis::measure::model::{
     ChatterMeasured, Estimates, MessageFate, MessageMeasured, Outage, ServiceUsers, Window,
@@ -100,7 +100,7 @@ impl Chat {
         }
         for (pair, attempts) in self.deliveries() {
             let Window { start_ns: start, end_ns: end } = frame.window;
-            let rule = attempts::Rule { start, end, validate: frame.validate, least_waiting: 1 };
+            let rule = attempts::Rule { start, end, validate: frame.validate, of: Of::One };
             let vain = attempts::vain(&attempts, rule);
             outages.extend(vain.iter().map(|v| v.outage("chat_delivery", &pair_name(pair), frame.faults, end)));
         }
@@ -263,6 +263,7 @@ fn session_outage(name: &str, down: &Down, frame: Frame<'_>) -> Outage {
         end_ns: down.end,
         duration_ms: (until - start).as_millis_f64(),
         censored: down.end.is_none(),
+        left: false,
         method: "timestamp".to_owned(),
         error_ms: frame.reconnect.as_millis_f64(),
         estimates: Estimates::default(),

@@ -21,14 +21,22 @@ pub(super) struct ClockMap {
 
 impl ClockMap {
     /// From the history; `None` when it has no sample.
+    ///
+    /// The two clocks are read one after the other, and the reader may be held up in between: one sample that
+    /// differs from both its neighbours is such a hold-up (a step of the clock stays), so each sample is
+    /// replaced by the median of itself and its neighbours.
     pub(super) fn of(events: &[Event]) -> Option<ClockMap> {
-        let mut samples = events.iter().filter_map(|event| match event.what {
-            What::Clock { wall_unix_ns } => Some((event.t_ns, wall_unix_ns.saturating_sub(event.t_ns.as_nanos()))),
-            _ => None,
-        });
-        let (first, epoch_unix_ns) = samples.next()?;
-        let rest = samples.map(|(at, epoch)| (at, Span(epoch.saturating_sub(epoch_unix_ns))));
-        Some(ClockMap { drift: [(first, Span::ZERO)].into_iter().chain(rest).collect(), epoch_unix_ns })
+        let samples: Vec<(RunTime, i64)> = events
+            .iter()
+            .filter_map(|event| match event.what {
+                What::Clock { wall_unix_ns } => Some((event.t_ns, wall_unix_ns.saturating_sub(event.t_ns.as_nanos()))),
+                _ => None,
+            })
+            .collect();
+        let epochs: Vec<i64> = (0..samples.len()).map(|place| median_around(&samples, place)).collect();
+        let epoch_unix_ns = *epochs.first()?;
+        let moved = epochs.iter().map(|epoch| Span(epoch.saturating_sub(epoch_unix_ns)));
+        Some(ClockMap { drift: samples.iter().map(|(at, _)| *at).zip(moved).collect(), epoch_unix_ns })
     }
 
     /// The run time of a stamp that was made on the run clock and written as Unix time (what we sent).
@@ -77,6 +85,15 @@ impl ClockMap {
     }
 }
 
+/// The middle one of a sample and its neighbours; at the edges, of the three nearest.
+fn median_around(samples: &[(RunTime, i64)], place: usize) -> i64 {
+    let start = place.saturating_sub(1).min(samples.len().saturating_sub(3));
+    let mut near: Vec<i64> = samples.iter().skip(start).take(3).map(|(_, epoch)| *epoch).collect();
+    near.sort_unstable();
+    // Of two, the smaller: a hold-up only ever adds.
+    near.get((near.len().saturating_sub(1)) / 2).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +109,7 @@ mod tests {
     #[test]
     fn a_drift_is_taken_out_of_what_the_kernel_stamped() {
         // The wall clock gains 1 ms in 10 s: 500.05 µs at 5.0005 s.
-        let map = map(&[(0, 1_000), (10_000_000_000, 10_001_001_000)]);
+        let map = map(&[(0, 1_000), (0, 1_000), (10_000_000_000, 10_001_001_000), (10_000_000_000, 10_001_001_000)]);
         assert_eq!(map.written(6_000), RunTime(5_000));
         assert_eq!(map.stamped(5_000_501_000), RunTime(4_999_999_950));
         assert_eq!(map.error(RunTime(10_000_000_000)), Span(1_010_000));
@@ -100,9 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_told() {
-        let map = map(&[(0, 0), (1_000_000_000, 1_005_000_000)]);
-        assert_eq!(map.caveats().len(), 1);
+    fn a_step_is_told_and_a_held_up_reading_is_not() {
+        let seconds = |late: [i64; 5]| {
+            let samples =
+                late.iter().zip(0..).map(|(late, k)| (k * 1_000_000_000, k * 1_000_000_000 + late * 1_000_000));
+            map(&samples.collect::<Vec<_>>()).caveats().len()
+        };
+        assert_eq!((seconds([0, 0, 0, 5, 5]), seconds([0, 0, 5, 0, 0]), seconds([5, 0, 0, 0, 0])), (1, 0, 0));
     }
 
     #[test]

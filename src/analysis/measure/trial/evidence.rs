@@ -18,6 +18,9 @@ use crate::wire::pcap::{Packet, Sense};
 use crate::wire::rtp::Rtp;
 use crate::wire::signature::Signature;
 
+/// The capture of our own sockets.
+const TAPS: &str = "taps.pcapng";
+
 /// One signed packet at one of our sockets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Signed {
@@ -122,11 +125,14 @@ impl Collected {
         ip: &Ip<'_>,
         seen: &mut BTreeSet<(String, i64)>,
     ) {
-        if packet.sense == Sense::Inbound {
+        // Only our own sockets tell what users sent and heard: a captured frame is seen on its way as well, and
+        // what enters a switch is not yet received by anybody.
+        let tapped = file == TAPS;
+        if tapped && packet.sense == Sense::Inbound {
             self.inbound.push(clock.stamped(packet.unix_ns));
         }
         match &ip.transport {
-            Transport::Udp { payload, .. } if packet.sense != Sense::Unknown => self.media(clock, packet, ip, payload),
+            Transport::Udp { payload, .. } if tapped => self.media(clock, packet, ip, payload),
             Transport::Vrrp(advert) => {
                 let (at, who) = (clock.stamped(packet.unix_ns), ip.source.to_string());
                 if seen.insert((who.clone(), at.as_nanos() / 1_000_000)) {

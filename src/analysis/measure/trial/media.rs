@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evidence::{Evidence, Signed, Taps};
 use super::faults::Faults;
+use super::services::OpLife;
 use crate::analysis::measure::figures::{mean, percentile};
 use crate::analysis::measure::model::{Delay, Outage, StreamMeasured};
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
@@ -29,6 +30,8 @@ pub(super) struct OwnStream {
     pub(super) start: RunTime,
     /// No packet due any more: the stream stopped, the dialog ended, or the window did.
     pub(super) end: RunTime,
+    /// It ended because one of its own users hung up, before the window did.
+    pub(super) hung_up: bool,
     /// Packets due.
     pub(super) expected: u64,
     /// First arrivals of the packets that were due, in order of arrival.
@@ -45,8 +48,10 @@ pub(super) struct OwnStream {
     destination: String,
 }
 
-/// All streams that had media due before the window ended, in order of their numbers.
-pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
+/// All streams that had media due before the window ended, in order of their numbers. Media is due once the
+/// caller's INVITE was answered: what a callee says into a call that never came about reaches nobody, and is
+/// nobody's outage.
+pub(super) fn streams(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>, validate: Span) -> Vec<OwnStream> {
     let mut started: BTreeMap<u32, (RunTime, &StreamMark)> = BTreeMap::new();
     let mut stopped: BTreeMap<u32, RunTime> = BTreeMap::new();
     for event in &evidence.events {
@@ -58,34 +63,59 @@ pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
             _ => {}
         }
     }
-    let ended = dialog_ends(evidence);
+    let (answered, ended) = (answers(evidence, operations), dialog_ends(evidence));
     let none = Taps::default();
-    let due = started.into_iter().filter(|(_, (at, _))| *at < evidence.window.end_ns);
-    due.map(|(number, (at, mark))| {
-        let ends = [stopped.get(&number), ended.get(&mark.call)];
-        let own_end = ends.into_iter().flatten().min().copied();
+    let due = started.into_iter().filter_map(|(number, (at, mark))| {
+        let answer = answered.get(&mark.call).copied().unwrap_or(Some(at))?;
+        let dialog = ended.get(&mark.call);
+        let ends = [stopped.get(&number).copied(), dialog.map(|end| end.at)];
+        let own_end = ends.into_iter().flatten().min();
+        let hung_up = dialog.is_some_and(|end| end.by_user && end.at < evidence.window.end_ns);
         let taps = evidence.taps.get(&number).unwrap_or(&none);
-        own_stream(at, own_end, mark, taps, evidence, validate)
-    })
-    .collect()
+        (at.max(answer) < evidence.window.end_ns)
+            .then(|| OwnStream { hung_up, ..own_stream((at, answer), own_end, mark, taps, evidence, validate) })
+    });
+    due.collect()
 }
 
-/// When each dialog ended for its users: the first BYE that was sent or received.
-pub(super) fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, RunTime> {
+/// When the INVITE of each call was answered; `None` for those that were not.
+fn answers(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>) -> BTreeMap<u64, Option<RunTime>> {
+    let mut answers = BTreeMap::new();
+    for event in &evidence.events {
+        if let What::Op(op) = &event.what
+            && matches!(op.kind, OpKind::StandingCall | OpKind::NewCall)
+            && let (Some(call), Some(life)) = (op.call, operations.get(&op.op))
+        {
+            answers.entry(call).or_insert(life.success());
+        }
+    }
+    answers
+}
+
+/// The end of a dialog for its users: the first BYE that was sent or received.
+#[derive(Clone, Copy, Debug)]
+struct DialogEnd {
+    at: RunTime,
+    /// One of our own users sent it.
+    by_user: bool,
+}
+
+fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, DialogEnd> {
     let mut ends = BTreeMap::new();
     for event in &evidence.events {
         if let What::Op(op) = &event.what
             && let Some(call) = op.call
             && (op.step == Step::RemoteEnd || (op.kind == OpKind::Bye && op.step == Step::Invoke))
         {
-            ends.entry(call).or_insert(event.t_ns);
+            ends.entry(call)
+                .or_insert(DialogEnd { at: event.t_ns, by_user: op.kind == OpKind::Bye && op.step == Step::Invoke });
         }
     }
     ends
 }
 
 fn own_stream(
-    started: RunTime,
+    (started, answer): (RunTime, RunTime),
     own_end: Option<RunTime>,
     mark: &StreamMark,
     taps: &Taps,
@@ -93,16 +123,21 @@ fn own_stream(
     validate: Span,
 ) -> OwnStream {
     let interval = Span(mark.ptime_ns.max(1_000_000));
-    let start = first_due(taps, interval).unwrap_or(started);
+    let zero = first_due(taps, interval).unwrap_or(started);
+    // Packets are numbered anew from the first that was due after the answer.
+    let early = ((answer - zero).as_nanos().max(0) + interval.as_nanos() - 1) / interval.as_nanos();
+    let start = zero + Span(interval.as_nanos().saturating_mul(early));
     let cut = own_end.is_none_or(|end| end > evidence.window.end_ns);
     let end = own_end.unwrap_or(evidence.window.end_ns).min(evidence.window.end_ns);
     // The last packet may have been under way when the dialog or the window ended.
     let expected = ((end - start).as_nanos() / interval.as_nanos()).max(0).cast_unsigned();
-    let due: Vec<Signed> = taps.received.iter().filter(|p| u64::from(p.index) < expected).copied().collect();
-    let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, interval)).collect();
+    let was_due = |packet: &&Signed| u64::try_from(i64::from(packet.index) - early).is_ok_and(|index| index < expected);
+    let due: Vec<Signed> = taps.received.iter().filter(was_due).copied().collect();
+    let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, early, interval)).collect();
     let firsts = track::firsts(&arrivals);
     let counts = track::counts(&arrivals, &firsts);
-    let sent: BTreeMap<i64, RunTime> = taps.sent.iter().map(|packet| (i64::from(packet.index), packet.at)).collect();
+    let sent: BTreeMap<i64, RunTime> =
+        taps.sent.iter().map(|packet| (i64::from(packet.index) - early, packet.at)).collect();
     let due_at = |index: i64| start + Span(interval.as_nanos().saturating_mul(index));
     let in_time = |arrival: &Arrival| {
         let left = sent.get(&arrival.index).copied().unwrap_or(due_at(arrival.index));
@@ -120,6 +155,7 @@ fn own_stream(
         interval,
         start,
         end,
+        hung_up: false,
         expected,
         delays: firsts.iter().map(|arrival| Some(arrival.at - *sent.get(&arrival.index)?)).collect(),
         jitter: track::jitter(&firsts, threshold),
@@ -138,8 +174,8 @@ fn first_due(taps: &Taps, interval: Span) -> Option<RunTime> {
     Some(packet.due - Span(interval.as_nanos().saturating_mul(packet.index.into())))
 }
 
-fn arrival(packet: &Signed, interval: Span) -> Arrival {
-    let index = i64::from(packet.index);
+fn arrival(packet: &Signed, early: i64, interval: Span) -> Arrival {
+    let index = i64::from(packet.index) - early;
     let media = Some(Span(interval.as_nanos().saturating_mul(index)));
     Arrival { at: packet.at, segment: 0, index, media, pause: false }
 }
@@ -208,6 +244,7 @@ impl OwnStream {
             end_ns: silence.end,
             duration_ms: silence.length.as_millis_f64(),
             censored: silence.end.is_none(),
+            left: silence.end.is_none() && self.hung_up,
             method: "timestamp".to_owned(),
             error_ms: silence.error.as_millis_f64(),
             estimates: silence.estimates,

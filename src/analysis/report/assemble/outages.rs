@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::measure::model::{FaultMeasured, Outage};
+use crate::analysis::measure::model::Outage;
 use crate::analysis::report::model::{OutageSummary, Trial};
 use crate::analysis::stats::{Bound, Observation, Sample, median, median_ci};
 use crate::scenario::Scenario;
@@ -21,7 +21,7 @@ pub(super) fn summarize(
     fault: Option<usize>,
 ) -> Option<OutageSummary> {
     let first = rows.first()?;
-    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(scenario, trial, rows, fault)).collect();
+    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(trial, rows, fault)).collect();
     if measured.is_empty() {
         return None;
     }
@@ -33,6 +33,7 @@ pub(super) fn summarize(
         users: measured.iter().map(|trial| trial.users as u64).sum(),
         affected: every.len() as u64,
         censored: censored.len() as u64,
+        left: measured.iter().map(|trial| trial.left as u64).sum(),
         median_ms: None,
         median_above_ms: None,
         ci_low_ms: None,
@@ -58,34 +59,27 @@ struct Hit {
 /// One trial: how many users could have been hit, and who was.
 struct TrialHits {
     users: usize,
+    left: usize,
     hits: Vec<Hit>,
 }
 
-fn hits(scenario: &Scenario, trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
+fn hits(trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
     let measured = &trial.measured;
-    let mut found = TrialHits { users: 0, hits: Vec::new() };
+    let mut found = TrialHits { users: 0, left: 0, hits: Vec::new() };
     for at in measured.faults.iter().filter(|at| fault.is_none_or(|fault| at.fault == fault)) {
         for row in rows {
             let outages = measured.outages.iter().filter(|outage| row.has(outage) && outage.fault == Some(at.fault));
-            let users = longest_of_each_user(outages);
-            found.users += count_users(scenario, trial, *row, at, &users);
+            let (left, stayed): (Vec<&Outage>, Vec<&Outage>) = outages.partition(|outage| outage.left);
+            let users = longest_of_each_user(stayed);
+            found.users += row.users(measured, at.fault).saturating_sub(left.len()).max(users.len());
+            found.left += left.len();
             found.hits.extend(users.into_values());
         }
     }
     (found.users > 0).then_some(found)
 }
 
-fn count_users(scenario: &Scenario, trial: &Trial, row: Row, at: &FaultMeasured, hit: &BTreeMap<&str, Hit>) -> usize {
-    let for_all = !hit.is_empty() && hit.keys().all(|scope| *scope == "all");
-    let is_measured = row.is_driven(scenario) || (row.service == "address" && !trial.measured.owners.is_empty());
-    match (for_all, is_measured) {
-        (true, _) => 1,
-        (false, true) => row.users(scenario, &trial.measured, at).max(hit.len()),
-        (false, false) => hit.len(),
-    }
-}
-
-fn longest_of_each_user<'a>(outages: impl Iterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {
+fn longest_of_each_user<'a>(outages: impl IntoIterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {
     let mut users: BTreeMap<&str, Hit> = BTreeMap::new();
     for outage in outages {
         let hit = Hit { ms: outage.duration_ms, censored: outage.censored, error_ms: outage.error_ms };

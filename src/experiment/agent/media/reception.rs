@@ -79,7 +79,13 @@ mod tests {
     use rtp_rs::{RtpPacketBuilder, Seq};
 
     fn packet(sequence: u16, timestamp: u32) -> Vec<u8> {
-        RtpPacketBuilder::new().payload_type(8).ssrc(5).sequence(Seq::from(sequence)).timestamp(timestamp).build().unwrap()
+        RtpPacketBuilder::new()
+            .payload_type(8)
+            .ssrc(5)
+            .sequence(Seq::from(sequence))
+            .timestamp(timestamp)
+            .build()
+            .unwrap()
     }
 
     #[test]

@@ -18,7 +18,7 @@ const LONGEST: usize = 64 * 1024;
 #[serde(rename_all = "snake_case")]
 pub(super) enum ToNode {
     /// Who it is; the first message.
-    Begin(NodeConfig),
+    Begin(Box<NodeConfig>),
     /// The floating address is yours; with the UDP socket for SIP.
     Sip,
     /// Sockets of relay ports, RTP and RTCP in turn, from this RTP port on.
@@ -80,8 +80,7 @@ pub(super) struct Channel {
 impl Channel {
     /// Both ends.
     pub(super) fn pair() -> io::Result<(Channel, OwnedFd)> {
-        let (ours, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         Ok((Channel { socket: ours }, theirs))
     }
 

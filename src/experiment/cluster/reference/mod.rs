@@ -14,7 +14,7 @@ mod relay;
 mod sip;
 mod sip_loop;
 mod switch;
-mod xmpp;
+pub(crate) mod xmpp;
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -63,7 +63,11 @@ impl Reference {
     ///
     /// # Errors
     /// When no certificate can be made.
-    pub fn new(config: &ReferenceCluster, program: PathBuf, concurrent_calls: usize) -> Result<Reference, ClusterError> {
+    pub fn new(
+        config: &ReferenceCluster,
+        program: PathBuf,
+        concurrent_calls: usize,
+    ) -> Result<Reference, ClusterError> {
         let ports = u16::try_from(concurrent_calls * 4 + 16).unwrap_or(20_000).min(20_000);
         let names = [DOMAIN.to_owned(), config.address.get_ref().to_string()];
         let certificates =
@@ -106,7 +110,7 @@ impl Reference {
         let pid = Pid::from_raw(child.id().cast_signed());
         self.boots += 1;
         self.nodes[index] = Some(child);
-        channel.send(&ToNode::Begin(self.node_config(index)), &[]).map_err(failed)?;
+        channel.send(&ToNode::Begin(Box::new(self.node_config(index))), &[]).map_err(failed)?;
         if let Some(switch) = &self.switch {
             switch.plug(index, channel, pid);
         }
@@ -164,7 +168,8 @@ impl Reference {
     }
 
     fn pid(&self, index: usize, action: &str) -> Result<Pid, ClusterError> {
-        let child = self.nodes[index].as_ref().ok_or_else(|| failed(action, &self.config.nodes[index], "it is down"))?;
+        let child =
+            self.nodes[index].as_ref().ok_or_else(|| failed(action, &self.config.nodes[index], "it is down"))?;
         Ok(Pid::from_raw(child.id().cast_signed()))
     }
 }
@@ -197,12 +202,12 @@ impl Cluster for Reference {
         self.users = users.to_vec();
         let takeovers = self.config.takeover.iter().map(|delay| delay.0).collect();
         let address = *self.config.address.get_ref();
-        let switch = Switch::start(address, self.media_ports.clone(), &self.config.nodes, takeovers, self.clock).map_err(|error| {
-            ClusterError::NotReady {
+        let switch = Switch::start(address, self.media_ports.clone(), &self.config.nodes, takeovers, self.clock)
+            .map_err(|error| ClusterError::NotReady {
                 what: error.to_string(),
-                remedy: "end the program that holds the port, or give the cluster another address in 127.0.0.0/8".into(),
-            }
-        })?;
+                remedy: "end the program that holds the port, or give the cluster another address in 127.0.0.0/8"
+                    .into(),
+            })?;
         self.switch = Some(switch);
         for index in 0..self.nodes.len() {
             self.boot(index)?;
