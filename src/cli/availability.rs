@@ -21,10 +21,10 @@ pub struct AvailabilityArgs {
     #[arg(long, value_parser = seconds, num_args = 2, value_names = ["LOW", "HIGH"])]
     pub downtime_ci: Option<Vec<f64>>,
     /// Availability to hold, in %; may be repeated
-    #[arg(long, default_value = "99.999", value_name = "PERCENT")]
+    #[arg(long, default_value = "99.999", value_name = "PERCENT", allow_negative_numbers = true)]
     pub target: Vec<f64>,
     /// How often a year you expect the failure: projects the availability
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub failures_per_year: Option<f64>,
     /// Failovers that succeeded
     #[arg(long, requires = "trials", value_name = "N")]
@@ -33,7 +33,7 @@ pub struct AvailabilityArgs {
     #[arg(long, requires = "successes", value_name = "N")]
     pub trials: Option<u64>,
     /// Confidence of every interval
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, allow_negative_numbers = true)]
     pub confidence: f64,
     /// Print JSON
     #[arg(long)]

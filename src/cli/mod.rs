@@ -10,10 +10,12 @@ pub mod judge;
 pub mod lab;
 pub mod measure;
 pub mod mos;
+pub mod panel;
 pub mod plan;
 pub mod report;
 pub mod run;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ enum Command {
     Lab(lab::LabArgs),
     /// Score a call by the ITU's models
     Mos(mos::MosArgs),
+    /// Scores of a panel of listeners, screening, and comparison with a model
+    Panel(panel::PanelArgs),
     /// What a downtime means against a target of availability
     Availability(availability::AvailabilityArgs),
     /// How far this instrument's answer is from a planted truth, on this machine
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
         Command::Mos(args) => say(mos::run(&args)),
+        Command::Panel(args) => say(panel::run(&args)),
         Command::Availability(args) => say(availability::run(&args)),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -107,8 +112,18 @@ pub fn main() -> ExitCode {
 /// Prints an answer; a wrong parameter is a usage error.
 fn say<E: std::fmt::Display>(answer: Result<String, E>) -> Result<u8, Failure> {
     let answer = answer.map_err(|error| Failure::new(2, error.to_string()))?;
-    println!("{}", answer.trim_end());
+    print(answer.trim_end())?;
     Ok(0)
+}
+
+/// Prints a line. A reader that has gone, as `head`, has had enough: that is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(2, format!("cannot write the answer: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Text of a value as JSON.
@@ -127,6 +142,5 @@ fn read_scenario(path: &Path) -> Result<(Scenario, String), Failure> {
 
 /// Prints a value as JSON on standard output.
 fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    println!("{}", json(value));
-    Ok(())
+    print(&json(value))
 }

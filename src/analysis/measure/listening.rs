@@ -42,7 +42,7 @@ impl Score {
     pub(super) fn with_source(self, base: &Connection, delay: &str) -> Mos {
         let (equipment, ie) = (&base.equipment, base.equipment.ie);
         let bpl = equipment.bpl.map(|bpl| format!(", Bpl {bpl}")).unwrap_or_default();
-        let source = format!("{}: Ie {ie}{bpl}, {}", equipment.condition, equipment.source);
+        let source = format!("{}: Ie {ie}{bpl}, {}, {}", equipment.condition, equipment.provenance, equipment.source);
         let notes = self.reasons.into_iter().chain([source, delay.to_owned()]).filter(|note| !note.is_empty());
         let note = notes.collect::<Vec<_>>().join("; ");
         Mos { value: self.mos, model: self.model.to_owned(), r: self.r, valid: self.valid, note }

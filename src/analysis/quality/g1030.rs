@@ -4,6 +4,8 @@
 //! provisional and must carry the name of the mapping and the expectation that it assumes. Latency, loss,
 //! duplicates and order are the findings; this is an illustration.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::input::{Input, check_all};
@@ -75,7 +77,14 @@ pub struct WaitingScore {
 /// # Ok::<(), fivenines::analysis::quality::QualityError>(())
 /// ```
 pub fn rate(waiting: Waiting, time_s: f64, max_s: f64) -> Result<WaitingScore, QualityError> {
-    let input = |name, value, computable, recommended| Input { name, unit: "s", value, computable, recommended };
+    let input = |name, value, computable, recommended| Input {
+        name,
+        unit: "s",
+        value,
+        computable,
+        recommended,
+        provisional: false,
+    };
     let inputs = [
         input("response time", time_s, (0.0, 1e9), (0.0, 1e9)),
         input("Max", max_s, (1.0, 1000.0), waiting.recommended_max_s()),
@@ -114,6 +123,18 @@ impl ChatBand {
             Some(s) if s <= 10.0 => ChatBand::Poor,
             _ => ChatBand::Bad,
         }
+    }
+}
+
+impl fmt::Display for ChatBand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChatBand::Excellent => "excellent",
+            ChatBand::Good => "good",
+            ChatBand::Fair => "fair",
+            ChatBand::Poor => "poor",
+            ChatBand::Bad => "bad",
+        })
     }
 }
 

@@ -71,7 +71,10 @@ impl WidebandConnection {
     }
 
     fn inputs(&self) -> [Input; 8] {
-        let input = |name, unit, value, computable, recommended| Input { name, unit, value, computable, recommended };
+        let input = |name, unit, value, computable, recommended| {
+            let provisional = !["T", "Ppl"].contains(&name);
+            Input { name, unit, value, computable, recommended, provisional }
+        };
         let ms = |name, value, end| input(name, "ms", value, (0.0, 20_000.0), (0.0, end));
         let bpl = self.equipment.bpl.unwrap_or(4.3);
         [
@@ -154,6 +157,7 @@ pub(crate) fn talker_echo(c: &WidebandConnection, roe: f64) -> f64 {
 mod tests {
     use super::super::g113::lookup;
     use super::*;
+    use proptest::prelude::*;
 
     fn close(got: f64, want: f64, tolerance: f64) {
         assert!((got - want).abs() <= tolerance, "{got} instead of {want}");
@@ -225,5 +229,17 @@ mod tests {
                 .validity
                 .outside_validity
         );
+    }
+
+    proptest! {
+        #[test]
+        fn loss_and_delay_never_raise_r(ta in 0.0f64..400.0, later in 0.0f64..100.0, ppl in 0.0f64..99.0, more in 0.0f64..1.0) {
+            let r = |ta_ms: f64, ppl: f64| {
+                let clean = WidebandConnection::with_delay(0.0, Equipment::given(20.0, 4.3));
+                assess(&WidebandConnection { ta_ms, ppl, ..clean }).unwrap().r.value()
+            };
+            prop_assert!(r(ta, ppl + more) <= r(ta, ppl));
+            prop_assert!(r(ta + later, ppl) <= r(ta, ppl) + 1e-9);
+        }
     }
 }

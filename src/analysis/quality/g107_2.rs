@@ -50,7 +50,10 @@ pub struct FullbandComponents {
 /// # Ok::<(), fivenines::analysis::quality::QualityError>(())
 /// ```
 pub fn assess(c: &FullbandConnection) -> Result<Score<Fullband, FullbandComponents>, QualityError> {
-    let input = |name, unit, value, computable, recommended| Input { name, unit, value, computable, recommended };
+    let input = |name, unit, value, computable, recommended| {
+        let provisional = name == "Ta";
+        Input { name, unit, value, computable, recommended, provisional }
+    };
     let reasons = check_all(
         MODEL,
         &[
@@ -70,6 +73,7 @@ pub fn assess(c: &FullbandConnection) -> Result<Score<Fullband, FullbandComponen
 mod tests {
     use super::super::g113::lookup;
     use super::*;
+    use proptest::prelude::*;
 
     fn rated(ta_ms: f64, equipment: Equipment<Fullband>, ppl: f64) -> (f64, f64) {
         let score = assess(&FullbandConnection { ta_ms, equipment, ppl }).unwrap();
@@ -122,5 +126,14 @@ mod tests {
     fn inputs_are_checked() {
         let bad = FullbandConnection { ta_ms: 0.0, equipment: Equipment::given(0.0, 4.3), ppl: 101.0 };
         assert!(matches!(assess(&bad), Err(QualityError::OutOfRange { parameter: "Ppl", .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn loss_and_delay_never_raise_r(ta in 0.0f64..1000.0, later in 0.0f64..100.0, ppl in 0.0f64..99.0, more in 0.0f64..1.0) {
+            let r = |ta_ms: f64, ppl: f64| rated(ta_ms, Equipment::given(7.2, 11.4), ppl).0;
+            prop_assert!(r(ta, ppl + more) <= r(ta, ppl));
+            prop_assert!(r(ta + later, ppl) <= r(ta, ppl) + 1e-9);
+        }
     }
 }

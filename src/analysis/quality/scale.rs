@@ -150,6 +150,12 @@ impl<S: Scale> Mos<S> {
     }
 
     /// The rating of this MOS (G.107 Appendix I, on its range 6.5 ≤ R ≤ 100 of the narrowband scale).
+    ///
+    /// ```
+    /// use fivenines::analysis::quality::{Mos, Narrowband};
+    /// assert_eq!(format!("{:.1}", Mos::<Narrowband>::new(3.1)?.rating().value()), "60.0");
+    /// # Ok::<(), fivenines::analysis::quality::QualityError>(())
+    /// ```
     #[must_use]
     pub fn rating(self) -> Rating<S> {
         let mos = self.value;
@@ -257,8 +263,19 @@ mod tests {
         }
 
         #[test]
-        fn the_inverse_undoes_the_cubic(r in 6.52f64..100.0) {
-            prop_assert!((rating(mos(r)) - r).abs() < 1e-3, "{} instead of {r}", rating(mos(r)));
+        fn better_ratings_never_have_a_lower_mos(r in 0.0f64..100.0, more in 0.0f64..10.0) {
+            // Below 6.5 the cubic dips: there the clamp holds it at 1.
+            prop_assert!(mos(r + more) >= mos(r));
+        }
+
+        #[test]
+        fn the_inverse_undoes_the_cubic_on_each_scale(r in 6.52f64..100.0) {
+            fn back<S: Scale>(r: f64) -> f64 {
+                Rating::<S>::new(r * S::FACTOR).mos().rating().value() / S::FACTOR
+            }
+            for got in [back::<Narrowband>(r), back::<Wideband>(r), back::<Fullband>(r)] {
+                prop_assert!((got - r).abs() < 1e-3, "{got} instead of {r}");
+            }
         }
 
         #[test]

@@ -13,12 +13,16 @@ use super::{Mos, Rating, Scale};
 pub enum Provenance {
     /// Printed in the named Recommendation for this condition.
     Published,
+    /// Quoted from the named Recommendation by one source that was read; no second one confirms it.
+    PublishedOneSource,
     /// Printed in the named Recommendation, but for another packet size.
     PublishedOtherPtime,
     /// Follows from a published value by a stated argument.
     Derived,
     /// From secondary sources only, or by an unproven argument: do not quote without that word.
     Provisional,
+    /// Published for another codec that the caller named to stand in: a stand-in's score, not the codec's.
+    Proxy,
     /// Stated by the caller.
     Given,
 }
@@ -27,9 +31,11 @@ impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Provenance::Published => "published",
+            Provenance::PublishedOneSource => "published (one source read)",
             Provenance::PublishedOtherPtime => "published for another packet size",
             Provenance::Derived => "derived",
             Provenance::Provisional => "provisional",
+            Provenance::Proxy => "proxy",
             Provenance::Given => "given by the caller",
         })
     }

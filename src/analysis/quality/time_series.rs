@@ -2,6 +2,10 @@
 //!
 //! Each second is rated with G.107 from its own loss and delay; the equipment impairment is then followed as
 //! listeners do ([`clark`](super::clark)): annoyance grows in about 5 s and fades in about 15 s.
+//!
+//! **Narrowband only.** The response was fitted to narrowband calls, and the wideband and fullband models have no burst
+//! ratio with which to rate a second of clustered loss: there is no R(t) for G.722, AMR-WB, EVS or Opus, and
+//! [`SCOPE`], which every series carries, says so. A call on those scales has its whole-call score and its outages.
 
 use serde::Serialize;
 
@@ -12,6 +16,9 @@ use super::{Mos, Narrowband, QualityError, Rating, Scale};
 
 /// Below this MOS some users are dissatisfied (R 70, G.107 Annex B).
 pub const SATISFYING_MOS: f64 = 3.6;
+
+/// For what a series holds, and why for nothing else.
+pub const SCOPE: &str = "narrowband only: no R(t) exists for the wideband and fullband scales";
 
 /// What one second of a call went through.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -51,6 +58,8 @@ pub struct Point {
 pub struct TimeSeries {
     /// The models behind the numbers.
     pub model: &'static str,
+    /// [`SCOPE`].
+    pub scope: &'static str,
     /// One point a second, in order.
     pub points: Vec<Point>,
 }
@@ -100,6 +109,7 @@ pub fn rate(base: &Connection, seconds: &[Second]) -> Result<TimeSeries, Quality
     let points: Result<Vec<Point>, QualityError> = seconds.iter().map(|s| point(base, *s, &mut listener)).collect();
     Ok(TimeSeries {
         model: "ITU-T G.107 (06/2015) per second, Clark response (5 s, 15 s; provisional)",
+        scope: SCOPE,
         points: points?,
     })
 }

@@ -15,7 +15,7 @@ pub struct Y1541Class {
     pub ipdv_ms: Option<f64>,
     /// Loss ratio IPLR.
     pub iplr: Option<f64>,
-    /// How far the numbers can be trusted: only class 0 was confirmed by several sources.
+    /// How far the numbers can be trusted: only those of class 0 were read in a source that states them.
     pub provenance: Provenance,
 }
 
@@ -31,7 +31,7 @@ pub struct IpPerformance {
 }
 
 const fn class(class: u8, iptd_ms: f64, ipdv_ms: Option<f64>, iplr: f64) -> Y1541Class {
-    let provenance = if class == 0 { Provenance::Published } else { Provenance::Provisional };
+    let provenance = if class == 0 { Provenance::PublishedOneSource } else { Provenance::Provisional };
     Y1541Class { class, iptd_ms: Some(iptd_ms), ipdv_ms, iplr: Some(iplr), provenance }
 }
 

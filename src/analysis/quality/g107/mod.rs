@@ -34,10 +34,13 @@ use super::{Narrowband, QualityError, Score};
 /// Model name that results carry.
 pub const MODEL: &str = "ITU-T G.107 (06/2015)";
 
+/// The parameters whose recommended range was read in a source; those of the others are provisional.
+const RANGES_READ: [&str; 4] = ["T", "Bpl", "Ppl", "BurstR"];
+
 /// A connection: the parameters of G.107 with their defaults.
 ///
-/// The recommended ranges of `slr` … `pr`, `qdu` and `a` are known from secondary sources only; outside of
-/// them the score is flagged, not refused.
+/// Of the recommended ranges only those of T, Bpl, Ppl and BurstR were read in a source; the others are provisional and
+/// named so. Outside of a range the score is flagged, not refused.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Connection {
     /// Send loudness rating SLR, dB.
@@ -118,7 +121,10 @@ impl Connection {
     }
 
     fn inputs(&self) -> [Input; 20] {
-        let input = |name, unit, value, computable, recommended| Input { name, unit, value, computable, recommended };
+        let input = |name, unit, value, computable, recommended| {
+            let provisional = !RANGES_READ.contains(&name);
+            Input { name, unit, value, computable, recommended, provisional }
+        };
         let db = |name, value, recommended: (f64, f64)| input(name, "dB", value, (-100.0, 150.0), recommended);
         let ms = |name, value, end| input(name, "ms", value, (0.0, 20_000.0), (0.0, end));
         [

@@ -11,11 +11,11 @@ mod speech;
 use serde::Serialize;
 
 use super::input::{Input, check_all};
-use super::{QualityError, Validity};
+use super::{Provenance, QualityError, Validity};
 
 pub use multimedia::{Multimedia, MultimediaScore, Screen, multimedia_quality};
-pub use sets::{CoefficientSet, SETS, VideoCodec, VideoFormat, set_number, sets_for};
-pub use speech::{speech_quality_nb, speech_quality_wb};
+pub use sets::{CoefficientSet, SETS, VideoCodec, VideoFormat, set_named, set_number, sets_for};
+pub use speech::{SpeechScore, speech_quality_nb, speech_quality_wb};
 
 /// Model name that results carry.
 pub const MODEL: &str = "ITU-T G.1070 (06/2018)";
@@ -50,6 +50,8 @@ pub struct VideoScore {
     pub icoding: f64,
     /// Robustness against loss DPpl.
     pub dppl: f64,
+    /// How far the coefficients can be trusted.
+    pub provenance: Provenance,
     /// Whether rate, frame rate and loss lay where the coefficients were trained.
     pub validity: Validity,
 }
@@ -78,7 +80,8 @@ pub fn video_quality(set: &CoefficientSet, video: &Video) -> Result<VideoScore, 
     let dppl = (v10 + v11 * (-fr / v8).exp() + v12 * (-br / v9).exp()).max(FLOOR);
     let vq = 1.0 + icoding * (-ppl / dppl).exp();
     let validity = Validity::from_reasons(reasons);
-    Ok(VideoScore { model: MODEL, set: set.number, vq, ofr, iofr, dfr, icoding, dppl, validity })
+    let (number, provenance) = (set.number, set.provenance());
+    Ok(VideoScore { model: MODEL, set: number, vq, ofr, iofr, dfr, icoding, dppl, provenance, validity })
 }
 
 /// The Recommendation wants robustness above zero; some sets fall below it at rates far from the trained ones.
@@ -86,7 +89,14 @@ const FLOOR: f64 = 1e-3;
 
 fn inputs(set: &CoefficientSet, video: &Video) -> [Input; 3] {
     let trained = set.format.trained_kbps().unwrap_or((1.0, 100_000.0));
-    let input = |name, unit, value, computable, recommended| Input { name, unit, value, computable, recommended };
+    let input = |name, unit, value, computable, recommended| Input {
+        name,
+        unit,
+        value,
+        computable,
+        recommended,
+        provisional: false,
+    };
     [
         input("Br", "kbit/s", video.bitrate_kbps, (1.0, 100_000.0), trained),
         input("Fr", "frames/s", video.frame_rate, (1.0, 240.0), (8.0, 30.0)),

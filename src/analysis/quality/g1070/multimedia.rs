@@ -63,16 +63,30 @@ pub struct MultimediaScore {
     pub ad: f64,
     /// Synchronisation MS.
     pub ms: f64,
-    /// Provisional: the coefficients come from one secondary source.
+    /// The coefficients come from one source.
     pub provenance: Provenance,
 }
 
 /// Rates a video call.
 ///
 /// # Errors
-/// [`QualityError::OutOfRange`] for qualities off their scales or delays of 1 s and more.
+/// [`QualityError::OutOfRange`] for qualities off their scales or delays above 1 s.
+///
+/// ```
+/// use fivenines::analysis::quality::g1070::{multimedia_quality, Multimedia, Screen};
+/// let call = Multimedia { sq: 4.0, vq: 4.0, speech_ms: 150.0, video_ms: 150.0 };
+/// assert_eq!(format!("{:.2}", multimedia_quality(Screen::Inch4_2, &call)?.mmq), "3.03");
+/// # Ok::<(), fivenines::analysis::quality::QualityError>(())
+/// ```
 pub fn multimedia_quality(screen: Screen, call: &Multimedia) -> Result<MultimediaScore, QualityError> {
-    let input = |name, unit, value, range| Input { name, unit, value, computable: range, recommended: range };
+    let input = |name, unit, value, range| Input {
+        name,
+        unit,
+        value,
+        computable: range,
+        recommended: range,
+        provisional: false,
+    };
     let (speech, video) = (call.speech_ms, call.video_ms);
     check_all(
         MODEL,
@@ -90,7 +104,7 @@ pub fn multimedia_quality(screen: Screen, call: &Multimedia) -> Result<Multimedi
     let ms = late.min(0.0);
     let t = (ad + ms).max(1.0);
     let mmq = (m1 * sv + m2 * t + m3 * sv * t + m4).clamp(1.0, 5.0);
-    Ok(MultimediaScore { model: MODEL, screen, mmq, sv, t, ad, ms, provenance: Provenance::Provisional })
+    Ok(MultimediaScore { model: MODEL, screen, mmq, sv, t, ad, ms, provenance: Provenance::PublishedOneSource })
 }
 
 #[cfg(test)]

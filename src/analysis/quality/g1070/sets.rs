@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::QualityError;
+use super::super::{Provenance, QualityError};
 use VideoCodec::{H264, H264Baseline, H264High, Mpeg2, Mpeg4};
 use VideoFormat::{Cif4, P720, P1080, Qqvga, Qvga, Vga};
 
@@ -69,6 +69,38 @@ pub struct CoefficientSet {
     pub v: [f64; 12],
 }
 
+impl CoefficientSet {
+    /// The name for look-ups: codec, picture size and screen, as `h264bp-vga-6`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let codec = match self.codec {
+            Mpeg4 => "mpeg4",
+            Mpeg2 => "mpeg2",
+            H264 => "h264",
+            H264Baseline => "h264bp",
+            H264High => "h264hp",
+        };
+        let format = match self.format {
+            Qqvga => "qqvga",
+            Qvga => "qvga",
+            Vga => "vga",
+            Cif4 => "4cif",
+            P720 => "720p",
+            P1080 => "1080p",
+        };
+        format!("{codec}-{format}-{}", self.screen_inch)
+    }
+
+    /// How far the coefficients can be trusted: four sets were read in several sources.
+    #[must_use]
+    pub const fn provenance(&self) -> Provenance {
+        match self.number {
+            1 | 5 | 6 | 14 => Provenance::Published,
+            _ => Provenance::PublishedOneSource,
+        }
+    }
+}
+
 const fn set(number: u8, codec: VideoCodec, format: VideoFormat, screen_inch: f64, v: [f64; 12]) -> CoefficientSet {
     CoefficientSet { number, codec, format, screen_inch, v }
 }
@@ -103,9 +135,39 @@ pub const SETS: [CoefficientSet; 21] = [
 /// # Errors
 /// [`QualityError::Unsupported`] for a number that is not in 1 to 21.
 pub fn set_number(number: u8) -> Result<&'static CoefficientSet, QualityError> {
-    SETS.iter().find(|set| set.number == number).ok_or_else(|| QualityError::Unsupported {
+    SETS.iter().find(|set| set.number == number).ok_or_else(|| no_set(number))
+}
+
+fn no_set(number: impl std::fmt::Display) -> QualityError {
+    QualityError::Unsupported {
         what: format!("G.1070 coefficient set {number}"),
         reason: "the Recommendation has sets 1 to 21".to_owned(),
+    }
+}
+
+/// A set by its number or its [name](CoefficientSet::name).
+///
+/// # Errors
+/// [`QualityError::Unsupported`]: for a codec, with the names of its sets or the reason why it has none.
+///
+/// ```
+/// use fivenines::analysis::quality::g1070::set_named;
+/// assert_eq!(set_named("h264bp-vga-6")?.number, set_named("6")?.number);
+/// assert!(set_named("h264").unwrap_err().to_string().contains("h264bp-720p-6"));
+/// # Ok::<(), fivenines::analysis::quality::QualityError>(())
+/// ```
+pub fn set_named(name: &str) -> Result<&'static CoefficientSet, QualityError> {
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
+        return name.parse().map_or_else(|_| Err(no_set(name)), set_number);
+    }
+    let wanted = name.to_ascii_lowercase();
+    if let Some(set) = SETS.iter().find(|set| set.name() == wanted) {
+        return Ok(set);
+    }
+    let names: Vec<String> = sets_for(name)?.into_iter().map(CoefficientSet::name).collect();
+    Err(QualityError::Unsupported {
+        what: format!("video quality of {name:?}"),
+        reason: format!("the coefficients depend on picture and screen: name one of {}", names.join(", ")),
     })
 }
 
@@ -123,7 +185,7 @@ pub fn sets_for(codec: &str) -> Result<Vec<&'static CoefficientSet>, QualityErro
     let found: Vec<_> = SETS.iter().filter(matches).collect();
     if found.is_empty() {
         return Err(QualityError::Unsupported {
-            what: format!("video quality of {codec}"),
+            what: format!("video quality of {codec:?}"),
             reason:
                 "G.1070 has coefficients for MPEG-2, MPEG-4 and H.264 only; rate it with an H.264 set under the name \
                      of a proxy, or report freezes and key frames"

@@ -3,24 +3,25 @@
 //! The values are those of Appendix I (narrowband), Appendix IV (wideband) and Appendix V (fullband) as
 //! several secondary sources quote them. Where nothing is published, [`lookup`] refuses with the reason: a
 //! score from an invented Bpl looks exactly like a real one. A caller who has own values states them with
-//! [`Equipment::given`].
+//! [`Equipment::given`]; one who wants another codec to stand in names it with [`proxy`], and the score says so.
 
 mod tables;
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use serde::Serialize;
 
 use super::{Provenance, QualityError, Scale};
-use tables::{ALIASES, refusal};
-pub use tables::{ROWS, Row};
+use tables::ALIASES;
+pub use tables::{REFUSED, ROWS, Refused, Row};
 
 /// Ie and Bpl of a codec on scale `S`, with their source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(bound = "")]
 pub struct Equipment<S> {
-    /// Codec and condition.
-    pub condition: &'static str,
+    /// Codec and condition; for a proxy, what it stands in for.
+    pub condition: Cow<'static, str>,
     /// Equipment impairment without loss, on the scale's own units.
     pub ie: f64,
     /// Packet-loss robustness; `None` where none is published for this codec.
@@ -40,7 +41,7 @@ impl<S: Scale> Equipment<S> {
     #[must_use]
     pub const fn given(ie: f64, bpl: f64) -> Equipment<S> {
         Equipment {
-            condition: "values given by the caller",
+            condition: Cow::Borrowed("values given by the caller"),
             ie,
             bpl: Some(bpl),
             bpl_ptime_ms: None,
@@ -75,7 +76,7 @@ impl<S: Scale> Equipment<S> {
             provenance => provenance,
         };
         Equipment {
-            condition: row.condition,
+            condition: Cow::Borrowed(row.condition),
             ie: row.ie,
             bpl: row.bpl,
             bpl_ptime_ms: row.ptime_ms,
@@ -102,18 +103,84 @@ impl<S: Scale> Equipment<S> {
 /// # Ok::<(), fivenines::analysis::quality::QualityError>(())
 /// ```
 pub fn lookup<S: Scale>(codec: &str, ptime_ms: Option<f64>) -> Result<Equipment<S>, QualityError> {
-    let key = canonical(codec);
-    let same_codec = || ROWS.iter().filter(|row| canonical(row.key) == key);
-    if let Some(row) = same_codec().find(|row| row.bandwidth == S::BANDWIDTH) {
-        return Ok(Equipment::from_row(row, ptime_ms));
+    match row::<S>(codec) {
+        Some(row) => Ok(Equipment::from_row(row, ptime_ms)),
+        None => Err(refuse::<S>(codec, without_value::<S>(codec))),
     }
-    let reason = match same_codec().next() {
-        Some(row) => {
+}
+
+/// The published values of `proxy` for `codec`, which has none of its own: labelled as such, provenance
+/// [`Provenance::Proxy`]. Nothing supports that the two fail alike.
+///
+/// # Errors
+/// [`QualityError::Unsupported`] if `codec` has Ie and Bpl of its own on this scale, is unknown or is no audio codec,
+/// or if `proxy` has no value.
+///
+/// ```
+/// use fivenines::analysis::quality::{g113::proxy, Narrowband, Provenance};
+/// let opus = proxy::<Narrowband>("opus", "g711", Some(20.0))?;
+/// assert_eq!(opus.condition, "proxy: G.711 with Appendix I concealment (no ITU value for Opus)");
+/// assert_eq!((opus.bpl, opus.provenance), (Some(25.1), Provenance::Proxy));
+/// # Ok::<(), fivenines::analysis::quality::QualityError>(())
+/// ```
+pub fn proxy<S: Scale>(codec: &str, proxy: &str, ptime_ms: Option<f64>) -> Result<Equipment<S>, QualityError> {
+    let missing = missing::<S>(codec)?;
+    let stand_in = lookup::<S>(proxy, ptime_ms)?;
+    let condition = Cow::Owned(format!("proxy: {} ({missing})", stand_in.condition));
+    Ok(Equipment { condition, provenance: Provenance::Proxy, ..stand_in })
+}
+
+/// What `codec` lacks, so that a proxy is in order; the error where it is not.
+fn missing<S: Scale>(codec: &str) -> Result<String, QualityError> {
+    let (refused, elsewhere) = (refused(codec), rows(codec).next());
+    match (row::<S>(codec), elsewhere, refused) {
+        (Some(own), ..) if own.bpl.is_some() => {
+            Err(refuse::<S>(codec, "a proxy is for codecs without values, and this one has its own".to_owned()))
+        }
+        (Some(own), ..) => Ok(format!("no ITU Bpl for {}", own.key)),
+        (None, Some(other), _) => Ok(format!("no {} ITU value for {}", S::NAME, other.key)),
+        (None, None, Some(refused)) if refused.proxy => Ok(format!("no ITU value for {}", refused.name)),
+        _ => Err(refuse::<S>(codec, without_value::<S>(codec))),
+    }
+}
+
+/// The entry of a codec that is known to have no values on any scale.
+#[must_use]
+pub fn refused(codec: &str) -> Option<&'static Refused> {
+    let key = canonical(codec);
+    REFUSED.iter().find(|refused| refused.key == key)
+}
+
+/// Whether [`proxy`] may be asked for this codec on scale `S`.
+#[must_use]
+pub fn may_have_proxy<S: Scale>(codec: &str) -> bool {
+    missing::<S>(codec).is_ok()
+}
+
+fn rows(codec: &str) -> impl Iterator<Item = &'static Row> {
+    let key = canonical(codec);
+    ROWS.iter().filter(move |row| canonical(row.key) == key)
+}
+
+fn row<S: Scale>(codec: &str) -> Option<&'static Row> {
+    rows(codec).find(|row| row.bandwidth == S::BANDWIDTH)
+}
+
+fn refuse<S: Scale>(codec: &str, reason: String) -> QualityError {
+    QualityError::Unsupported { what: format!("{codec:?} on the {} scale", S::NAME), reason }
+}
+
+fn without_value<S: Scale>(codec: &str) -> String {
+    match (rows(codec).next(), refused(codec)) {
+        (Some(row), _) => {
             format!("G.113 has {} values for it, no {} ones; the scales are not comparable", row.bandwidth, S::NAME)
         }
-        None => refusal(&key).map_or_else(unknown::<S>, str::to_owned),
-    };
-    Err(QualityError::Unsupported { what: format!("{codec} on the {} scale", S::NAME), reason })
+        (None, Some(refused)) if refused.proxy => {
+            format!("{}; state your own, or name a proxy codec", refused.reason)
+        }
+        (None, Some(refused)) => refused.reason.to_owned(),
+        (None, None) => unknown::<S>(),
+    }
 }
 
 fn unknown<S: Scale>() -> String {

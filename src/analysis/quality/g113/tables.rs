@@ -40,11 +40,13 @@ const fn nb_loss(key: &'static str, condition: &'static str, ie: f64, bpl: f64, 
 }
 
 const fn wb(key: &'static str, condition: &'static str, ie: f64, bpl: Option<f64>) -> Row {
-    Row { bandwidth: Bandwidth::Wideband, bpl, source: WB, ..nb(key, condition, ie) }
+    let (bandwidth, provenance) = (Bandwidth::Wideband, Provenance::PublishedOneSource);
+    Row { bandwidth, provenance, bpl, source: WB, ..nb(key, condition, ie) }
 }
 
 const fn fb(key: &'static str, condition: &'static str, ie: f64, bpl: f64) -> Row {
-    Row { bandwidth: Bandwidth::Fullband, bpl: Some(bpl), source: FB, ..nb(key, condition, ie) }
+    let (bandwidth, provenance) = (Bandwidth::Fullband, Provenance::PublishedOneSource);
+    Row { bandwidth, provenance, bpl: Some(bpl), source: FB, ..nb(key, condition, ie) }
 }
 
 const fn but(row: Row, provenance: Provenance, source: &'static str) -> Row {
@@ -95,11 +97,7 @@ pub const ROWS: &[Row] = &[
     wb("amr-wb-12.65-monotic", "AMR-WB 12.65 kbit/s, monotic", 13.0, None),
     wb("amr-wb-8.85-monotic", "AMR-WB 8.85 kbit/s, monotic", 26.0, None),
     wb("amr-wb-6.6-monotic", "AMR-WB 6.6 kbit/s, monotic", 41.0, None),
-    but(
-        wb("g722", "G.722, 64 kbit/s", 13.0, None),
-        Provenance::Provisional,
-        "one secondary source quoting ITU-T G.113 Appendix IV",
-    ),
+    wb("g722", "G.722, 64 kbit/s", 13.0, None),
     but(wb("g722-56", "G.722, 56 kbit/s", 20.0, None), Provenance::Provisional, "unconfirmed"),
     but(wb("g722-48", "G.722, 48 kbit/s", 31.0, None), Provenance::Provisional, "unconfirmed"),
     fb("evs-48", "EVS, 48 kbit/s", 10.2, 9.6),
@@ -120,19 +118,51 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("g729ab", "g729a"),
     ("g723", "g7231"),
     ("gsm", "gsmfr"),
-    ("amrwb", "amrwb2385"),
 ];
 
-/// Why a known codec has no values.
-pub(super) fn refusal(key: &str) -> Option<&'static str> {
-    match key {
-        "opus" => Some("there is no ITU Ie or Bpl for Opus; state your own, or name a proxy codec"),
-        "silk" | "speex" => Some("there is no ITU Ie or Bpl for it; state your own, or name a proxy codec"),
-        "ilbc" => Some("there is no ITU Bpl for iLBC; state your own, or name a proxy codec"),
-        "amr" => {
-            Some("there is no ITU value for AMR as such; at 12.2 kbit/s name amr-12.2, which follows from GSM-EFR")
-        }
-        "vp8" | "vp9" | "h264" | "h265" | "av1" => Some("there is no ITU Ie for video; see G.1070 for video quality"),
-        _ => None,
-    }
+/// A codec that is known to have no values, with the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Name for look-ups.
+    pub key: &'static str,
+    /// How its makers write it.
+    pub name: &'static str,
+    /// Why there is no value.
+    pub reason: &'static str,
+    /// Whether another codec may stand in for it under the name of a proxy: audio without values may have one, video
+    /// and names that only lack their bit rate may not.
+    pub proxy: bool,
 }
+
+const fn none(key: &'static str, name: &'static str, reason: &'static str) -> Refused {
+    Refused { key, name, reason, proxy: true }
+}
+
+const fn otherwise(key: &'static str, name: &'static str, reason: &'static str) -> Refused {
+    Refused { key, name, reason, proxy: false }
+}
+
+const NOTHING: &str = "there is no ITU Ie or Bpl for it";
+const VIDEO: &str = "there is no ITU Ie for video; see G.1070 for video quality";
+
+/// All refused names.
+pub const REFUSED: &[Refused] = &[
+    none("opus", "Opus", "there is no ITU Ie or Bpl for Opus"),
+    none("silk", "SILK", NOTHING),
+    none("celt", "CELT", NOTHING),
+    none("speex", "Speex", NOTHING),
+    none("ilbc", "iLBC", "there is no ITU Bpl for iLBC"),
+    none("isac", "iSAC", NOTHING),
+    none("lc3", "LC3", NOTHING),
+    none("g719", "G.719", NOTHING),
+    none("g7221", "G.722.1", NOTHING),
+    none("amr", "AMR", "there is no ITU value for AMR as such; at 12.2 kbit/s amr-12.2 follows from GSM-EFR"),
+    otherwise("amrwb", "AMR-WB", "its values depend on the bit rate: name one, as amr-wb-12.65"),
+    otherwise("evs", "EVS", "its values depend on the bit rate: name one, as evs-24.4"),
+    otherwise("g726", "G.726", "its values depend on the bit rate: name one, as g726-32"),
+    otherwise("vp8", "VP8", VIDEO),
+    otherwise("vp9", "VP9", VIDEO),
+    otherwise("h264", "H.264", VIDEO),
+    otherwise("h265", "H.265", VIDEO),
+    otherwise("av1", "AV1", VIDEO),
+];

@@ -12,6 +12,8 @@ use super::{MeanCi, StatsError, mean_ci};
 
 pub use screening::{Bt500Verdict, CorrelationVerdict, correlation_screening, screen_bt500};
 
+/// Subjects that ITU-R BT.500 asks for at least (provisional).
+pub const SUBJECTS_BT500: usize = 15;
 /// Subjects that ITU-T P.910/P.913 ask for in a controlled room (from secondary sources: provisional).
 pub const SUBJECTS_CONTROLLED: usize = 24;
 /// Subjects that P.913 asks for in a public or uncontrolled place (provisional).

@@ -57,6 +57,14 @@ pub struct Agreement {
 /// # Errors
 /// [`StatsError::TooFew`] for fewer than six conditions with the third-order mapping or two without, or too few
 /// different scores to fit; [`StatsError::NotFinite`] for NaN or infinite scores.
+///
+/// ```
+/// use fivenines::analysis::stats::panel::p1401::{compare, Mapping, Rated};
+/// let rated = [(4.4, 4.3), (3.6, 3.1), (2.5, 2.4)].map(|(model, panel)| Rated { model, panel, ci95: 0.2 });
+/// let agreement = compare(&rated, Mapping::Identity)?;
+/// assert_eq!(format!("{:.2}", agreement.outlier_ratio), "0.33");
+/// # Ok::<(), fivenines::analysis::stats::StatsError>(())
+/// ```
 pub fn compare(rated: &[Rated], mapping: Mapping) -> Result<Agreement, StatsError> {
     let (needed, d) = match mapping {
         Mapping::Identity => (2, 1),

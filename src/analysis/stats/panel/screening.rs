@@ -28,6 +28,16 @@ pub struct CorrelationVerdict {
 
 /// Screens the subjects of a panel (BT.500): thresholds are mean ± 2 s where the votes of a condition look normal
 /// (kurtosis 2 to 4), else mean ± √20 s. One verdict a subject, in order.
+///
+/// ```
+/// use fivenines::analysis::stats::panel::{screen_bt500, Panel};
+/// // Twenty-one who hear the same, and one who inverts the scale.
+/// let mut rows = vec![vec![Some(5.0), Some(1.0)]; 21];
+/// rows.push(vec![Some(1.0), Some(5.0)]);
+/// let verdicts = screen_bt500(&Panel::new(rows)?);
+/// assert!(verdicts[21].rejected && !verdicts[0].rejected);
+/// # Ok::<(), fivenines::analysis::stats::StatsError>(())
+/// ```
 #[must_use]
 pub fn screen_bt500(panel: &Panel) -> Vec<Bt500Verdict> {
     let limits: Vec<Option<(f64, f64)>> = (0..panel.conditions).map(|index| limits(&panel.votes(index))).collect();
@@ -63,17 +73,22 @@ fn verdict(row: &[Option<f64>], limits: &[Option<(f64, f64)>]) -> Bt500Verdict {
 /// Screens by correlation with the mean of the others; usual thresholds are 0.75 and 0.7 (P.913).
 #[must_use]
 pub fn correlation_screening(panel: &Panel, threshold: f64) -> Vec<CorrelationVerdict> {
-    let agreement = |subject: usize| {
-        let others = panel.without(&[subject])?;
-        let row = panel.rows.get(subject)?;
-        let pairs = row.iter().enumerate().filter_map(|(index, vote)| Some(((*vote)?, mean(&others.votes(index))?)));
-        pearson(&pairs.collect::<Vec<_>>())
+    let totals: Vec<(f64, f64)> = (0..panel.conditions).map(|index| total(&panel.votes(index))).collect();
+    let verdict = |row: &Vec<Option<f64>>| {
+        let pairs = row.iter().zip(&totals).filter_map(|(vote, total)| with_others((*vote)?, *total));
+        let correlation = pearson(&pairs.collect::<Vec<_>>());
+        CorrelationVerdict { correlation, rejected: correlation.is_none_or(|r| r < threshold) }
     };
-    let verdict = |correlation: Option<f64>| {
-        let rejected = correlation.is_none_or(|r| r < threshold);
-        CorrelationVerdict { correlation, rejected }
-    };
-    (0..panel.subjects()).map(|subject| verdict(agreement(subject))).collect()
+    panel.rows.iter().map(verdict).collect()
+}
+
+fn total(votes: &[f64]) -> (f64, f64) {
+    (votes.iter().sum(), votes.len() as f64)
+}
+
+/// A vote with the mean of all other votes for its condition; `None` if there is no other.
+fn with_others(vote: f64, (sum, count): (f64, f64)) -> Option<(f64, f64)> {
+    (count > 1.0).then(|| (vote, (sum - vote) / (count - 1.0)))
 }
 
 #[cfg(test)]
@@ -124,5 +139,59 @@ mod tests {
         rows[0] = vec![Some(3.0); 12];
         let verdict = correlation_screening(&Panel::new(rows).unwrap(), 0.7)[0];
         assert_eq!(verdict, CorrelationVerdict { correlation: None, rejected: true });
+    }
+
+    /// Sixteen subjects by twenty conditions from a linear congruential generator: subject 14 votes at random, 15
+    /// inverts every other condition.
+    fn generated() -> Panel {
+        let mut state = 4_u64;
+        let mut next = || {
+            state = (state * 1_103_515_245 + 12_345) & 0x7fff_ffff;
+            state >> 16
+        };
+        let mut vote = |subject: usize, condition: usize| {
+            let base = 1 + condition % 5;
+            let careful = (base + (next() % 3) as usize).saturating_sub(1).clamp(1, 5);
+            match subject {
+                14 => 1 + (next() % 5) as usize,
+                15 if condition.is_multiple_of(2) => 6 - base,
+                15 => base,
+                _ => careful,
+            }
+        };
+        let rows = (0..16).map(|s| (0..20).map(|c| Some(vote(s, c) as f64)).collect()).collect();
+        Panel::new(rows).unwrap()
+    }
+
+    /// The independent implementation sureal 0.9.0 (SubjrejMosModel) on the same votes: shares of far votes 0.1 for
+    /// subjects 14 and 15, asymmetry 0 and 1, subject 14 rejected. It takes s with n, BT.500 with n − 1: on these votes
+    /// both give the same counts.
+    #[test]
+    fn an_independent_implementation_rejects_the_same_subject() {
+        for (subject, got) in screen_bt500(&generated()).into_iter().enumerate() {
+            let (above, below, rejected) = match subject {
+                14 => (1, 1, true),
+                15 => (0, 2, false),
+                _ => (0, 0, false),
+            };
+            assert_eq!(got, Bt500Verdict { above, below, votes: 20, rejected }, "subject {subject}");
+        }
+        let kept = generated().without(&[14]).unwrap().mos(0.95).unwrap();
+        let golden = [(0, 1.733_333, 1.032_796, 0.571_943), (3, 3.8, 0.861_892, 0.477_300)];
+        for (condition, mean, sd, half) in golden {
+            let got = kept[condition].mos;
+            let close = |got: f64, want: f64| (got - want).abs() < 5e-7;
+            assert!(close(got.mean, mean) && close(got.sd, sd) && close(got.high - got.mean, half), "{got:?}");
+        }
+    }
+
+    /// numpy.corrcoef on the same votes.
+    #[test]
+    fn correlations_of_an_independent_calculation() {
+        let verdicts = correlation_screening(&generated(), 0.75);
+        for (subject, want) in [(0, 0.838_932), (14, 0.259_869), (15, 0.026_867)] {
+            assert!((verdicts[subject].correlation.unwrap() - want).abs() < 5e-7, "{:?}", verdicts[subject]);
+        }
+        assert!(!verdicts[0].rejected && verdicts[14].rejected && verdicts[15].rejected);
     }
 }
