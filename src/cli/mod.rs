@@ -1,10 +1,11 @@
 //! The command line: one file a subcommand. Nothing is computed here.
 //!
-//! Exit codes: 0 pass · 1 a threshold failed · 2 usage or scenario error · 3 environment not ready ·
+//! Exit codes: 0 pass · 1 a threshold or a comparison failed · 2 usage or scenario error · 3 environment not ready ·
 //! 4 measurement void · 5 a fault could not be healed.
 
 pub mod availability;
 pub mod calibrate;
+pub mod compare;
 pub mod doctor;
 pub mod judge;
 pub mod lab;
@@ -30,7 +31,7 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 pass, 1 a threshold failed, 2 usage or scenario error, 3 environment not ready, \
+const EXIT_CODES: &str = "Exit codes: 0 pass, 1 a threshold or a comparison failed, 2 usage or scenario error, 3 environment not ready, \
 4 measurement void, 5 a fault could not be healed";
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +42,8 @@ enum Command {
     //x Measure(measure::MeasureArgs),
     /// Make the report of a run directory again
     Report(report::ReportArgs),
+    /// Has failover become slower? A run against a baseline
+    Compare(compare::CompareArgs),
     /// Print what a scenario would do, without doing it
     Plan(plan::PlanArgs),
     /// Real servers in namespaces of this machine, by hand (root)
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         //x Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
         Command::Mos(args) => say(mos::run(&args)),

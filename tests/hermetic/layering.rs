@@ -26,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("analysis::measure", &["analysis::stats", "analysis::quality", "evidence", "scenario", "wire"]),
     ("analysis::verdict", &["analysis::measure", "analysis::stats", "scenario"]),
     ("analysis::report", &["analysis::verdict", "analysis::measure", "analysis::stats", "evidence", "scenario"]),
+    ("analysis::compare", &["analysis::report", "analysis::measure", "analysis::stats", "evidence"]),
 ];
 
 /// Clusters and faults tell what happens to them as it happens, through the recorder of the run.
