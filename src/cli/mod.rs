@@ -9,7 +9,7 @@ pub mod compare;
 pub mod doctor;
 pub mod judge;
 pub mod lab;
-//x pub mod measure;
+pub mod measure;
 pub mod mos;
 pub mod plan;
 pub mod report;
@@ -39,7 +39,7 @@ enum Command {
     /// Run a scenario: place traffic, break servers, capture, measure, report
     Run(run::RunArgs),
     /// Measure a run directory again, or anybody's captures
-    //x Measure(measure::MeasureArgs),
+    Measure(measure::MeasureArgs),
     /// Make the report of a run directory again
     Report(report::ReportArgs),
     /// Has failover become slower? A run against a baseline
@@ -87,7 +87,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
-        //x Command::Measure(args) => measure::run(&args),
+        Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Plan(args) => plan::run(&args),

@@ -26,7 +26,10 @@ pub struct Event {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// A stage of the trial began.
-    Stage { stage: TrialStage },
+    Stage {
+        /// Which.
+        stage: TrialStage,
+    },
     /// A SIP or ping operation changed state.
     Op(Op),
     /// A media stream that our own sender feeds began or ended.
@@ -38,13 +41,24 @@ pub enum What {
     /// A fault was injected, verified or healed.
     Fault(FaultMark),
     /// The cluster itself says who owns the floating address (several: split brain; none: nobody).
-    Owner { nodes: Vec<String> },
+    Owner {
+        /// Their names.
+        nodes: Vec<String>,
+    },
     /// A sample of the map between the run clock and wall-clock time (Unix, nanoseconds).
-    Clock { wall_unix_ns: i64 },
+    Clock {
+        /// Unix time in nanoseconds at this event's run time.
+        wall_unix_ns: i64,
+    },
     /// How well the instrument itself worked, at the end of the trial.
     Health(Health),
     /// Something that a reader of the report must know.
-    Caveat { text: String, remedy: String },
+    Caveat {
+        /// What.
+        text: String,
+        /// What to do about it.
+        remedy: String,
+    },
 }
 
 /// The stages of a trial, in order.
@@ -311,12 +325,15 @@ pub struct Health {
     pub cpu_share: f64,
 }
 
+/// A line that is no event: its number, from 1, and why.
+pub type BadLine = (usize, String);
+
 /// Reads a history line by line.
 ///
 /// # Errors
 /// An unreadable line is returned as its line number (from 1) and the reason; the caller decides. A last
 /// line without a newline is a torn write of a crashed run and is skipped.
-pub fn read<R: BufRead>(mut reader: R) -> io::Result<(Vec<Event>, Vec<(usize, String)>)> {
+pub fn read<R: BufRead>(mut reader: R) -> io::Result<(Vec<Event>, Vec<BadLine>)> {
     let mut events = Vec::new();
     let mut bad = Vec::new();
     let mut line = String::new();

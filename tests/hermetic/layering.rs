@@ -16,8 +16,9 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("experiment::plan", &["scenario"]),
     // The events of the history are an agent's output.
     ("experiment::agent", &["wire", "evidence"]),
-    ("experiment::cluster", &["experiment::agent", "experiment::run::clock", "evidence", "scenario", "wire"]),
-    ("experiment::capture", &["evidence", "wire", "experiment::run::recorder", "experiment::run::clock"]),
+    ("experiment::cluster", &["experiment::agent", "evidence", "scenario", "wire"]),
+    // Where to capture is the cluster's to say.
+    ("experiment::capture", &["evidence", "wire", "experiment::cluster::CapturePoint"]),
     ("experiment::fault", &["experiment::cluster", "evidence", "scenario"]),
     ("experiment::run", &["experiment", "evidence", "scenario", "wire"]),
     ("analysis::stats", &[]),
@@ -29,8 +30,9 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("analysis::compare", &["analysis::report", "analysis::measure", "analysis::stats", "evidence"]),
 ];
 
-/// Clusters and faults tell what happens to them as it happens, through the recorder of the run.
-const RECORDS: [&str; 2] = ["experiment::cluster", "experiment::fault"];
+/// These tell what happens as it happens: they hold the recorder of the run and its clock.
+const RECORDS: [&str; 3] = ["experiment::capture", "experiment::cluster", "experiment::fault"];
+const RECORDING: [&str; 2] = ["experiment::run::recorder", "experiment::run::clock"];
 
 fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -104,7 +106,7 @@ fn expand<'a>(prefix: &str, text: &'a str, found: &mut BTreeSet<String>) -> &'a 
 fn allowed(layer: &str, import: &str) -> bool {
     let within = |of: &str| import == of || import.starts_with(&format!("{of}::"));
     let (_, may) = LAYERS.iter().find(|(name, _)| *name == layer).unwrap();
-    let records = RECORDS.contains(&layer) && within("experiment::run::recorder");
+    let records = RECORDS.contains(&layer) && RECORDING.iter().any(|of| within(of));
     within("units") || within(layer) || records || may.iter().any(|of| within(of))
 }
 

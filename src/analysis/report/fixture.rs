@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::analysis::measure::model::*;
-use crate::evidence::history::{Direction, Health, OpKind};
+use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::evidence::rundir::RunInfo;
 use crate::scenario::Scenario;
 use crate::units::{RunTime, Span};
@@ -86,6 +86,7 @@ fn trial(number: u32) -> Measured {
     let mut measured = Measured { schema: "fivenines.measure.v1".into(), ..Measured::default() };
     measured.window = Some(Window { start_ns: START, end_ns: END });
     measured.outages = faults.iter().flat_map(|fault| outages(fault, &mut rng)).collect();
+    measured.users = (0..2).flat_map(users).collect();
     measured.streams = (0..12)
         .flat_map(|call| [Direction::ToCaller, Direction::ToCallee].map(|to| (call, to)))
         .map(|(call, to)| stream(call, to, &faults, &mut rng))
@@ -103,6 +104,31 @@ fn trial(number: u32) -> Measured {
     }];
     measured.faults = faults;
     measured
+}
+
+fn users(fault: usize) -> Vec<ServiceUsers> {
+    let of = |service: &str, users: Vec<String>| ServiceUsers {
+        service: service.into(),
+        direction: None,
+        role: None,
+        fault: Some(fault),
+        users,
+    };
+    let media = |direction| ServiceUsers {
+        direction: Some(direction),
+        ..of("media", (0..17).map(|call| format!("call {call}")).collect())
+    };
+    let chat = |role, end: &str| ServiceUsers {
+        role: Some(role),
+        ..of("chat_session", (1..=6).map(|pair| format!("chat-{pair:02}-{end}")).collect())
+    };
+    let mut all: Vec<ServiceUsers> =
+        ["address", "sip_answer", "new_call"].map(|service| of(service, vec!["all".into()])).into();
+    all.push(of("register", (1..=40).map(|phone| format!("phone-{phone:02}")).collect()));
+    all.extend([media(Direction::ToCaller), media(Direction::ToCallee)]);
+    all.extend([chat(ChatRole::Sender, "a"), chat(ChatRole::Receiver, "b")]);
+    all.push(of("chat_delivery", (1..=6).map(|pair| format!("chat-{pair:02}")).collect()));
+    all
 }
 
 fn fault_measured(fault: usize, rng: &mut SmallRng) -> FaultMeasured {
@@ -152,9 +178,8 @@ fn outages(fault: &FaultMeasured, rng: &mut SmallRng) -> Vec<Outage> {
     for phone in 0..(base / 100.0) as u32 {
         add("register", format!("phone-{:02}", phone + 1), None, base + rng.random_range(2.0..510.0), 20.0);
     }
-    for call in 0..(base / 400.0) as u32 + 1 {
-        add("new_call", format!("call {}", 32 + call), None, base + rng.random_range(5.0..480.0), 20.0);
-    }
+    add("register", "all".into(), None, base + 20.0, 100.0);
+    add("new_call", "all".into(), None, base + rng.random_range(5.0..480.0), 250.0);
     for call in 0..12 {
         add("media", format!("call {call}"), Some(Direction::ToCaller), base + rng.random_range(8.0..38.0), 20.0);
         add("media", format!("call {call}"), Some(Direction::ToCallee), base + rng.random_range(6.0..36.0), 20.0);
@@ -202,6 +227,7 @@ fn outage(
         end_ns: (!censored).then_some(end_ns),
         duration_ms: ms,
         censored,
+        left: false,
         method: method.into(),
         error_ms,
         estimates,

@@ -62,7 +62,7 @@ pub struct Trial {
 pub struct Transition {
     /// Number of the fault, from 0.
     pub fault: usize,
-    /// `alpha → beta`; `several` when the trials differ.
+    /// `alpha → beta`; `several` for what differs between the trials.
     pub label: String,
     /// `power_off` …
     pub kind: String,

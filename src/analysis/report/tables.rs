@@ -225,7 +225,7 @@ mod tests {
         }
         let first = &rows(&report, "outages")[0];
         assert_eq!((&first[0], &first[1], &first[2], &first[6], &first[7]), ("1", "0", "address", "701.200", "false"));
-        assert_eq!(&first[11], "", "an estimator that does not apply is empty");
+        assert_eq!(&first[12], "", "an estimator that does not apply is empty");
     }
 
     #[test]

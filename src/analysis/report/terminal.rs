@@ -67,19 +67,8 @@ fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
         line(out, &row(cells(service).each_ref().map(String::as_str)));
     }
     intervals(out, &transition.services);
-    hung_up(out, &transition.services);
-}
-
-/// Who hung up in the outage is in no row.
-fn hung_up(out: &mut String, services: &[OutageSummary]) {
-    if let Some(most) = services.iter().map(|service| service.left).max().filter(|most| *most > 0) {
-        let callers = words::plural(most, "caller", "callers");
-        paragraph(
-            out,
-            &format!("Not counted: {callers} hung up, as planned, before media could come back."),
-            " ",
-            &str::to_owned,
-        );
+    if let Some(note) = words::hung_up(transition) {
+        paragraph(out, &note, " ", &str::to_owned);
     }
 }
 
@@ -122,9 +111,7 @@ fn intervals(out: &mut String, services: &[OutageSummary]) {
 }
 
 fn interval(service: &OutageSummary) -> Option<String> {
-    let low = words::duration(service.ci_low_ms?);
-    let high = service.ci_high_ms.map_or("not bounded".to_owned(), words::duration);
-    Some(format!("{} {low} to {high}", words::service(&service.service)))
+    Some(format!("{} {}", words::service(&service.service), words::interval(service.ci_low_ms?, service.ci_high_ms)))
 }
 
 fn quality_table(out: &mut String, qos: &[QosPeriod]) {
@@ -239,11 +226,23 @@ fn pad_right(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::report::fixture;
+    use crate::analysis::report::{assemble, fixture};
 
     #[test]
     fn the_summary_reads_as_planted() {
         insta::assert_snapshot!(terminal(&fixture::quickstart(1), false));
+    }
+
+    #[test]
+    fn a_run_that_failed_reads_the_same_way_and_says_why() {
+        let mut report = fixture::quickstart(6);
+        for outage in report.trials.iter_mut().flat_map(|trial| &mut trial.measured.outages) {
+            if outage.service == "media" {
+                (outage.censored, outage.end_ns, outage.duration_ms) = (true, None, 20_000.0);
+            }
+        }
+        report.trials[2].measured.faults[1].successor = Some("alpha".into());
+        insta::assert_snapshot!(terminal(&assemble(&fixture::scenario(), report.run, report.trials), false));
     }
 
     #[test]

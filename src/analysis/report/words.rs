@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::model::Transition;
 use crate::evidence::history::Direction;
 use crate::units::Span;
 
@@ -41,6 +42,15 @@ pub fn hears(direction: Direction) -> &'static str {
     match direction {
         Direction::ToCaller => ", to the caller",
         Direction::ToCallee => ", to the callee",
+    }
+}
+
+/// An interval; without an upper end `20.0 s or more`.
+#[must_use]
+pub fn interval(low_ms: f64, high_ms: Option<f64>) -> String {
+    match high_ms {
+        Some(high) => format!("{} to {}", duration(low_ms), duration(high)),
+        None => format!("{} or more", duration(low_ms)),
     }
 }
 
@@ -197,6 +207,14 @@ pub fn short_phase(name: &str) -> String {
         "first_xmpp_answer" => "XMPP answers".to_owned(),
         other => phase(other),
     }
+}
+
+/// Who hung up in the outage and therefore is in no row.
+#[must_use]
+pub fn hung_up(transition: &Transition) -> Option<String> {
+    let most = transition.services.iter().map(|service| service.left).max().filter(|most| *most > 0)?;
+    let callers = plural(most, "caller", "callers");
+    Some(format!("Not counted: {callers} hung up, as planned, before media could come back."))
 }
 
 /// A fault as a reader sees it: `power-off`.

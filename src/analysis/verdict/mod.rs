@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::measure::model::Caveat;
 use crate::scenario::{Metric, Threshold};
+use crate::units::Span;
 
 /// Pass, fail or unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,7 +128,7 @@ fn in_its_unit(text: &str, value: f64) -> String {
     let is_time =
         !metric.ends_with(".censored") && ["outage.", "delay.", "jitter."].iter().any(|p| metric.starts_with(p));
     match metric {
-        _ if is_time => format!("{value:.1} ms"),
+        _ if is_time => Span::from_secs_f64(value / 1e3).to_string(),
         _ if metric.starts_with("loss.") => format!("{value:.2} %"),
         _ if metric.starts_with("mos.") => format!("{value:.2}"),
         _ => format!("{value}"),
@@ -190,7 +191,7 @@ mod tests {
         };
         let verdict = judge(&thresholds, figure, &[]);
         assert_eq!(verdict.outcome, Outcome::Fail);
-        assert_eq!(verdict.reasons[1], "`outage.media.worst < 1s` does not hold: measured 1622.0 ms");
+        assert_eq!(verdict.reasons[1], "`outage.media.worst < 1s` does not hold: measured 1.62 s");
         assert!(verdict.reasons[0].starts_with("`loss.after < 1%` cannot be judged"));
     }
 

@@ -262,12 +262,10 @@ fn disturb(
             traffic.captures.iter().for_each(|capture| capture.mark(format!("fault {fault}: {told}")));
             ears.broken(&told);
         }
-        Wish::Heal { fault } => {
-            // A node that does not come back inside the window is a finding; healing is tried again at the end.
-            if injector.heal(*fault).is_ok() {
-                ears.broken(&format!("fault {fault} healed"));
-            }
-        }
+        Wish::Heal { fault } => match injector.heal(*fault) {
+            Ok(()) => ears.broken(&format!("fault {fault} healed")),
+            Err(error) => ears.broken(&format!("fault {fault} could not be healed: {error}")),
+        },
         _ => {}
     }
     Ok(())

@@ -14,6 +14,9 @@ use crate::units::{RunTime, Span};
 /// (T1 of 500 ms, RFC 3261 §17.1.1.1) makes it late.
 pub(super) const IN_TIME: Span = Span::from_millis(500);
 
+/// A short outage of all users is known from at least so many attempts.
+const LEAST_WAITING: usize = 3;
+
 /// One attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
@@ -27,16 +30,26 @@ pub(super) struct Attempt {
 
 /// How outages are taken from attempts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rule {
+pub(super) struct Rule<'a> {
     /// Nobody looks before.
     pub(super) start: RunTime,
     /// What is unrecovered now is censored.
     pub(super) end: RunTime,
     /// A recovery must hold for this long.
     pub(super) validate: Span,
-    /// One failed attempt of many users is no outage of the service unless it lasted longer than `IN_TIME`;
-    /// with this many of them it is.
-    pub(super) least_waiting: usize,
+    /// Whose attempts these are.
+    pub(super) of: Of<'a>,
+}
+
+/// Whose attempts are judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of<'a> {
+    /// One user: whatever was not good is his outage.
+    One,
+    /// All users: a few who fail while nobody else happens to be due are no outage of the service. It is one
+    /// when it lasts longer than [`IN_TIME`], or when one of these faults falls into it and at least
+    /// [`LEAST_WAITING`] attempts.
+    All(&'a Faults),
 }
 
 /// A time without success while attempts waited.
@@ -64,7 +77,7 @@ impl Attempt {
 }
 
 /// Finds the outages of one user, or of all of them together.
-pub(super) fn vain(attempts: &[Attempt], rule: Rule) -> Vec<Vain> {
+pub(super) fn vain(attempts: &[Attempt], rule: Rule<'_>) -> Vec<Vain> {
     let mut successes: Vec<RunTime> =
         attempts.iter().filter_map(|attempt| attempt.success).filter(|at| *at <= rule.end).collect();
     successes.sort_unstable();
@@ -84,16 +97,22 @@ pub(super) fn vain(attempts: &[Attempt], rule: Rule) -> Vec<Vain> {
 }
 
 /// The times between successive successes, from the start of observation (or the last success before it) on.
-fn between(successes: &[RunTime], rule: Rule) -> Vec<(RunTime, RunTime)> {
+fn between(successes: &[RunTime], rule: Rule<'_>) -> Vec<(RunTime, RunTime)> {
     let before = successes.iter().rev().find(|at| **at < rule.start).copied().unwrap_or(rule.start);
     let inside = successes.iter().filter(|at| **at >= rule.start).copied();
     let edges: Vec<RunTime> = [before].into_iter().chain(inside).chain([rule.end]).collect();
     edges.windows(2).map(|pair| (pair[0], pair[1])).filter(|(start, end)| end > start).collect()
 }
 
-fn judge(time: (RunTime, RunTime), waiting: &[RunTime], rule: Rule) -> Option<Vain> {
+fn judge(time: (RunTime, RunTime), waiting: &[RunTime], rule: Rule<'_>) -> Option<Vain> {
     let last_in_vain = *waiting.iter().max()?;
-    let enough = waiting.len() >= rule.least_waiting || time.1 - time.0 > IN_TIME;
+    let enough = match rule.of {
+        Of::One => true,
+        Of::All(faults) => {
+            let struck = faults.anchor(time.0, time.1) > time.0;
+            time.1 - time.0 > IN_TIME || (struck && waiting.len() >= LEAST_WAITING)
+        }
+    };
     enough.then_some(Vain {
         start: time.0,
         end: (time.1 < rule.end).then_some(time.1),
@@ -103,7 +122,7 @@ fn judge(time: (RunTime, RunTime), waiting: &[RunTime], rule: Rule) -> Option<Va
 }
 
 /// A recovery that does not hold is none.
-fn merge(found: impl Iterator<Item = Vain>, rule: Rule) -> Vec<Vain> {
+fn merge(found: impl Iterator<Item = Vain>, rule: Rule<'_>) -> Vec<Vain> {
     let mut merged: Vec<Vain> = Vec::new();
     for next in found {
         match merged.last_mut() {
@@ -146,62 +165,62 @@ impl Vain {
 mod tests {
     use super::*;
 
-    const MS: fn(i64) -> RunTime = RunTime::from_millis;
-
-    fn rule(least_waiting: usize) -> Rule {
-        Rule { start: MS(0), end: MS(20_000), validate: Span::from_secs(1), least_waiting }
+    const fn ms(millis: i64) -> RunTime {
+        RunTime::from_millis(millis)
     }
 
+    const ONE: Rule<'static> = Rule { start: ms(0), end: ms(20_000), validate: Span::from_secs(1), of: Of::One };
+
     fn ok(planned: i64, success: i64) -> Attempt {
-        Attempt { planned: MS(planned), success: Some(MS(success)), given_up: None }
+        Attempt { planned: ms(planned), success: Some(ms(success)), given_up: None }
     }
 
     fn failed(planned: i64, given_up: i64) -> Attempt {
-        Attempt { planned: MS(planned), success: None, given_up: Some(MS(given_up)) }
+        Attempt { planned: ms(planned), success: None, given_up: Some(ms(given_up)) }
     }
 
     #[test]
     fn a_user_who_was_served_in_time_noticed_nothing() {
-        assert_eq!(vain(&[ok(1000, 1002), ok(3000, 3499), ok(5000, 5500)], rule(1)), []);
+        assert_eq!(vain(&[ok(1000, 1002), ok(3000, 3499), ok(5000, 5500)], ONE), []);
     }
 
     #[test]
     fn a_late_success_ends_the_outage_that_it_waited_through() {
-        let found = vain(&[ok(8000, 8002), ok(10_100, 11_700), ok(12_000, 12_003)], rule(1));
-        assert_eq!(found, [Vain { start: MS(8002), end: Some(MS(11_700)), waiting: 1, last_in_vain: MS(10_100) }]);
+        let found = vain(&[ok(8000, 8002), ok(10_100, 11_700), ok(12_000, 12_003)], ONE);
+        assert_eq!(found, [Vain { start: ms(8002), end: Some(ms(11_700)), waiting: 1, last_in_vain: ms(10_100) }]);
     }
 
     #[test]
     fn an_attempt_that_gave_up_later_does_not_hide_the_recovery() {
         let attempts = [ok(8000, 8002), failed(10_000, 18_000), ok(12_000, 12_400), ok(14_000, 14_001)];
-        let found = vain(&attempts, rule(1));
-        assert_eq!((found.len(), found[0].start, found[0].end), (1, MS(8002), Some(MS(12_400))));
+        let found = vain(&attempts, ONE);
+        assert_eq!((found.len(), found[0].start, found[0].end), (1, ms(8002), Some(ms(12_400))));
     }
 
     #[test]
     fn never_again_is_open() {
-        let found = vain(&[ok(8000, 8002), failed(10_000, 18_000), failed(19_000, 19_900)], rule(1));
-        assert_eq!((found.len(), found[0].start, found[0].end, found[0].waiting), (1, MS(8002), None, 2));
+        let found = vain(&[ok(8000, 8002), failed(10_000, 18_000), failed(19_000, 19_900)], ONE);
+        assert_eq!((found.len(), found[0].start, found[0].end, found[0].waiting), (1, ms(8002), None, 2));
     }
 
     #[test]
     fn an_attempt_still_in_its_time_at_the_end_says_nothing() {
-        let pending = Attempt { planned: MS(19_800), success: None, given_up: None };
-        assert_eq!(vain(&[ok(8000, 8002), pending], rule(1)), []);
+        let pending = Attempt { planned: ms(19_800), success: None, given_up: None };
+        assert_eq!(vain(&[ok(8000, 8002), pending], ONE), []);
     }
 
     #[test]
     fn one_refusal_among_many_users_is_no_outage_of_the_service() {
         let mut attempts: Vec<_> = (0..190).map(|k| ok(k * 100, k * 100 + 2)).collect();
         attempts[50] = failed(5000, 5002);
-        assert_eq!(vain(&attempts, rule(3)), []);
-        assert_eq!(vain(&attempts, rule(1)).len(), 1);
+        assert_eq!(vain(&attempts, Rule { of: Of::All(&Faults::default()), ..ONE }), []);
+        assert_eq!(vain(&attempts, ONE).len(), 1);
     }
 
     #[test]
     fn a_recovery_that_does_not_hold_is_none() {
         let attempts = [ok(1000, 1001), failed(2000, 3000), ok(3500, 3501), failed(4000, 5000), ok(6000, 6001)];
-        let found = vain(&attempts, rule(1));
-        assert_eq!((found.len(), found[0].start, found[0].end), (1, MS(1001), Some(MS(6001))));
+        let found = vain(&attempts, ONE);
+        assert_eq!((found.len(), found[0].start, found[0].end), (1, ms(1001), Some(ms(6001))));
     }
 }

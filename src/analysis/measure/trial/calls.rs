@@ -138,12 +138,12 @@ impl Course {
 }
 
 impl OwnStream {
-    /// Media was gone when it was last due.
+    /// Media was gone, and for longer than a glitch, when it was last due.
     fn is_dead(&self) -> bool {
         let silent_since = self.firsts.iter().map(|arrival| arrival.at).filter(|at| *at <= self.end).max();
-        self.silences.last().is_some_and(|last| {
-            last.end.is_none() && silent_since.is_none_or(|at| self.end - at > UNNOTICED + self.interval)
-        })
+        self.silences
+            .last()
+            .is_some_and(|last| last.end.is_none() && silent_since.is_none_or(|at| self.end - at > GLITCH))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attempts::{self, Attempt};
+use super::attempts::{self, Attempt, Of};
 use super::faults::Faults;
 use crate::analysis::measure::model::{
     ChatterMeasured, Estimates, MessageFate, MessageMeasured, Outage, ServiceUsers, Window,
@@ -100,7 +100,7 @@ impl Chat {
         }
         for (pair, attempts) in self.deliveries() {
             let Window { start_ns: start, end_ns: end } = frame.window;
-            let rule = attempts::Rule { start, end, validate: frame.validate, least_waiting: 1 };
+            let rule = attempts::Rule { start, end, validate: frame.validate, of: Of::One };
             let vain = attempts::vain(&attempts, rule);
             outages.extend(vain.iter().map(|v| v.outage("chat_delivery", &pair_name(pair), frame.faults, end)));
         }

@@ -1,14 +1,15 @@
 //! Our own media: what was due is known, so silence is loss, and every packet is known again by its mark.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::evidence::{Evidence, Signed, Taps};
 use super::faults::Faults;
+use super::services::OpLife;
 use crate::analysis::measure::figures::{mean, percentile};
 use crate::analysis::measure::model::{Delay, Outage, StreamMeasured};
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
 use crate::analysis::measure::track::{self, Arrival};
-use crate::evidence::history::{Direction, Event, OpKind, Step, StreamMark, StreamState, What};
+use crate::evidence::history::{Direction, OpKind, Step, StreamMark, StreamState, What};
 use crate::units::{RunTime, Span};
 
 /// Silences up to this are no outage, whatever the packet interval.
@@ -47,8 +48,10 @@ pub(super) struct OwnStream {
     destination: String,
 }
 
-/// All streams that had media due before the window ended, in order of their numbers.
-pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
+/// All streams that had media due before the window ended, in order of their numbers. Media is due once the
+/// caller's INVITE was answered: what a callee says into a call that never came about reaches nobody, and is
+/// nobody's outage.
+pub(super) fn streams(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>, validate: Span) -> Vec<OwnStream> {
     let mut started: BTreeMap<u32, (RunTime, &StreamMark)> = BTreeMap::new();
     let mut stopped: BTreeMap<u32, RunTime> = BTreeMap::new();
     for event in &evidence.events {
@@ -60,32 +63,33 @@ pub(super) fn streams(evidence: &Evidence, validate: Span) -> Vec<OwnStream> {
             _ => {}
         }
     }
-    let ended = dialog_ends(evidence);
+    let (answered, ended) = (answers(evidence, operations), dialog_ends(evidence));
     let none = Taps::default();
-    let answered = answered_calls(evidence);
-    let due =
-        started.into_iter().filter(|(_, (at, mark))| *at < evidence.window.end_ns && answered.contains(&mark.call));
-    due.map(|(number, (at, mark))| {
+    let due = started.into_iter().filter_map(|(number, (at, mark))| {
+        let answer = answered.get(&mark.call).copied().unwrap_or(Some(at))?;
         let dialog = ended.get(&mark.call);
         let ends = [stopped.get(&number).copied(), dialog.map(|end| end.at)];
         let own_end = ends.into_iter().flatten().min();
-        let by_user = dialog.is_some_and(|end| end.by_user);
+        let hung_up = dialog.is_some_and(|end| end.by_user && end.at < evidence.window.end_ns);
         let taps = evidence.taps.get(&number).unwrap_or(&none);
-        OwnStream {
-            hung_up: by_user && own_end < Some(evidence.window.end_ns),
-            ..own_stream(at, own_end, mark, taps, evidence, validate)
-        }
-    })
-    .collect()
+        (at.max(answer) < evidence.window.end_ns)
+            .then(|| OwnStream { hung_up, ..own_stream((at, answer), own_end, mark, taps, evidence, validate) })
+    });
+    due.collect()
 }
 
-/// Calls whose caller heard the answer. A called phone that answers nobody also sends, but nobody listens.
-fn answered_calls(evidence: &Evidence) -> BTreeSet<u64> {
-    let answered = |event: &Event| match &event.what {
-        What::Op(op) if op.step == Step::Ok && matches!(op.kind, OpKind::StandingCall | OpKind::NewCall) => op.call,
-        _ => None,
-    };
-    evidence.events.iter().filter_map(answered).collect()
+/// When the INVITE of each call was answered; `None` for those that were not.
+fn answers(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>) -> BTreeMap<u64, Option<RunTime>> {
+    let mut answers = BTreeMap::new();
+    for event in &evidence.events {
+        if let What::Op(op) = &event.what
+            && matches!(op.kind, OpKind::StandingCall | OpKind::NewCall)
+            && let (Some(call), Some(life)) = (op.call, operations.get(&op.op))
+        {
+            answers.entry(call).or_insert(life.success());
+        }
+    }
+    answers
 }
 
 /// The end of a dialog for its users: the first BYE that was sent or received.
@@ -111,7 +115,7 @@ fn dialog_ends(evidence: &Evidence) -> BTreeMap<u64, DialogEnd> {
 }
 
 fn own_stream(
-    started: RunTime,
+    (started, answer): (RunTime, RunTime),
     own_end: Option<RunTime>,
     mark: &StreamMark,
     taps: &Taps,
@@ -119,16 +123,21 @@ fn own_stream(
     validate: Span,
 ) -> OwnStream {
     let interval = Span(mark.ptime_ns.max(1_000_000));
-    let start = first_due(taps, interval).unwrap_or(started);
+    let zero = first_due(taps, interval).unwrap_or(started);
+    // Packets are numbered anew from the first that was due after the answer.
+    let early = ((answer - zero).as_nanos().max(0) + interval.as_nanos() - 1) / interval.as_nanos();
+    let start = zero + Span(interval.as_nanos().saturating_mul(early));
     let cut = own_end.is_none_or(|end| end > evidence.window.end_ns);
     let end = own_end.unwrap_or(evidence.window.end_ns).min(evidence.window.end_ns);
     // The last packet may have been under way when the dialog or the window ended.
     let expected = ((end - start).as_nanos() / interval.as_nanos()).max(0).cast_unsigned();
-    let due: Vec<Signed> = taps.received.iter().filter(|p| u64::from(p.index) < expected).copied().collect();
-    let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, interval)).collect();
+    let was_due = |packet: &&Signed| u64::try_from(i64::from(packet.index) - early).is_ok_and(|index| index < expected);
+    let due: Vec<Signed> = taps.received.iter().filter(was_due).copied().collect();
+    let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, early, interval)).collect();
     let firsts = track::firsts(&arrivals);
     let counts = track::counts(&arrivals, &firsts);
-    let sent: BTreeMap<i64, RunTime> = taps.sent.iter().map(|packet| (i64::from(packet.index), packet.at)).collect();
+    let sent: BTreeMap<i64, RunTime> =
+        taps.sent.iter().map(|packet| (i64::from(packet.index) - early, packet.at)).collect();
     let due_at = |index: i64| start + Span(interval.as_nanos().saturating_mul(index));
     let in_time = |arrival: &Arrival| {
         let left = sent.get(&arrival.index).copied().unwrap_or(due_at(arrival.index));
@@ -165,8 +174,8 @@ fn first_due(taps: &Taps, interval: Span) -> Option<RunTime> {
     Some(packet.due - Span(interval.as_nanos().saturating_mul(packet.index.into())))
 }
 
-fn arrival(packet: &Signed, interval: Span) -> Arrival {
-    let index = i64::from(packet.index);
+fn arrival(packet: &Signed, early: i64, interval: Span) -> Arrival {
+    let index = i64::from(packet.index) - early;
     let media = Some(Span(interval.as_nanos().saturating_mul(index)));
     Arrival { at: packet.at, segment: 0, index, media, pause: false }
 }

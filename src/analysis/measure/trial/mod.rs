@@ -43,8 +43,8 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let window = evidence.window;
     let mut faults = Faults::of(&evidence.events, scenario, window.end_ns);
     let validate = scenario.validate.0;
-    let streams = media::streams(&evidence, validate);
     let operations = services::operations(&evidence.events);
+    let streams = media::streams(&evidence, &operations, validate);
     let probe_interval = scenario.traffic.options.as_ref().map(|train| train.interval.as_ref().0);
     let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval };
     let chat = Chat::of(&evidence.events);
@@ -55,7 +55,8 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     outages.extend(services.outages());
     outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
     outages.extend(chat.outages(frame));
-    outages.sort_by_key(|outage| (rank(outage), outage.scope.clone(), outage.start_ns, outage.direction));
+    // `call 9` comes before `call 10`.
+    outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
     users.extend(media_users(&streams, &faults, window));

@@ -8,6 +8,9 @@ use crate::analysis::measure::model::{Estimates, Outage, OwnerInterval, ServiceU
 use crate::evidence::history::What;
 use crate::units::{RunTime, Span};
 
+/// Frames and statements carry the instant at which they were made; this is for writing them down.
+const STATED: Span = Span::from_millis(1);
+
 /// Owners over time: by VRRP or gratuitous ARP where captures show them, else as the cluster itself said.
 pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
     let told = told(evidence);
@@ -99,7 +102,7 @@ fn by_claims(evidence: &Evidence, fault: usize, start: RunTime, end: RunTime) ->
         let arp = evidence.claims.announcements.iter().map(|claim| claim.at).find(|at| *at > start && *at <= claim.at);
         arp.unwrap_or(claim.at)
     });
-    Some(outage(fault, start, recovered, end, "timestamp", Span::from_millis(1)))
+    Some(outage(fault, start, recovered, end, "timestamp", STATED))
 }
 
 /// As the cluster itself says, when it names the hit node as owner before and another one afterwards. This
@@ -119,9 +122,7 @@ fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, e
         return None;
     }
     let recovered = after().find(|(at, nodes)| *at >= gone.0 && !nodes.is_empty()).map(|(at, _)| at);
-    let asked_before = after().map(|(at, _)| at).take_while(|at| Some(*at) < recovered).last().unwrap_or(start);
-    let error = recovered.map_or(Span::ZERO, |at| Span((at - asked_before).as_nanos() / 2));
-    Some(outage(fault, start, recovered, end, "cluster", error))
+    Some(outage(fault, start, recovered, end, "cluster", STATED))
 }
 
 fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime, method: &str, error: Span) -> Outage {

@@ -31,7 +31,9 @@ fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
     for fault in &faults.list {
         let of = || outages.iter().filter(|o| o.service == "media" && !o.left && o.fault == Some(fault.fault));
         let start = of().map(|outage| outage.start_ns).min();
-        let end = of().map(|outage| outage.end_ns.unwrap_or(window.end_ns)).max();
+        // What a user who hung up never heard again does not go on for the others.
+        let known = |outage: &Outage| outage.start_ns + Span::from_secs_f64(outage.duration_ms / 1e3);
+        let end = of().map(|outage| outage.end_ns.unwrap_or(known(outage)).min(window.end_ns)).max();
         let (Some(start), Some(end)) = (start, end) else { continue };
         match stretches.last_mut() {
             Some(last) if start <= last.1 => last.1 = last.1.max(end),

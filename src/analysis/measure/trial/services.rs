@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attempts::{self, Attempt};
+use super::attempts::{self, Attempt, Of};
 use super::faults::Faults;
 use crate::analysis::measure::model::{Caveat, Outage, ServiceUsers, Window};
 use crate::analysis::measure::silence::{self, Due, Rule};
@@ -77,7 +77,7 @@ impl Services<'_> {
         let mut outages = self.sip_answer();
         outages.extend(self.of_all("register", OpKind::Register));
         for (phone, attempts) in self.by_actor(OpKind::Register) {
-            outages.extend(self.measure_attempts("register", &phone, &attempts, 1));
+            outages.extend(self.measure_attempts("register", &phone, &attempts, Of::One));
         }
         outages.extend(self.of_all("new_call", OpKind::NewCall));
         outages
@@ -132,13 +132,13 @@ impl Services<'_> {
 
     fn of_all(&self, service: &str, kind: OpKind) -> Vec<Outage> {
         let all: Vec<Attempt> = self.of_kind(kind).map(OpLife::attempt).collect();
-        self.measure_attempts(service, "all", &all, LEAST_PROBES)
+        self.measure_attempts(service, "all", &all, Of::All(self.faults))
     }
 
-    fn measure_attempts(&self, service: &str, scope: &str, of: &[Attempt], least_waiting: usize) -> Vec<Outage> {
+    fn measure_attempts(&self, service: &str, scope: &str, attempts: &[Attempt], of: Of<'_>) -> Vec<Outage> {
         let Window { start_ns: start, end_ns: end } = self.window;
-        let rule = attempts::Rule { start, end, validate: self.validate, least_waiting };
-        let vain = attempts::vain(of, rule);
+        let rule = attempts::Rule { start, end, validate: self.validate, of };
+        let vain = attempts::vain(attempts, rule);
         vain.iter().map(|vain| vain.outage(service, scope, self.faults, end)).collect()
     }
 

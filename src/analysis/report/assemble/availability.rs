@@ -23,8 +23,9 @@ fn verified_faults(measured: &Measured) -> impl Iterator<Item = usize> {
     measured.faults.iter().filter(|fault| fault.verified).map(|fault| fault.fault)
 }
 
+/// A user who is out since an earlier fault has not come back either; who hung up meanwhile tells nothing.
 fn all_came_back(measured: &Measured, fault: usize) -> bool {
-    !measured.outages.iter().any(|outage| outage.fault == Some(fault) && outage.censored)
+    !measured.outages.iter().any(|outage| outage.fault.is_some_and(|of| of <= fault) && outage.censored && !outage.left)
 }
 
 /// The slowest transition counts: they are different experiments, and a median over them would describe none.
@@ -54,13 +55,18 @@ fn statement(
     failovers: u64,
     coverage_low: Option<f64>,
 ) -> String {
-    let mut sentences = vec![budget_sentence(budget, outages)];
-    if let Some(low) = coverage_low {
-        sentences.push(format!(
+    let mut sentences: Vec<String> = Vec::new();
+    if failovers > 0 {
+        sentences.push(budget_sentence(budget, outages));
+    }
+    match coverage_low {
+        Some(low) if succeeded > 0 => sentences.push(format!(
             "After {succeeded} of {failovers} failovers every user had every service back: at least {:.1} % of failovers do so \
              (95 % confidence, one-sided).",
             low * 100.0
-        ));
+        )),
+        Some(_) => sentences.push(format!("After none of {failovers} failovers every user had every service back.")),
+        None => {}
     }
     sentences.push(
         "Availability itself was not measured: an injected fault tells nothing about how often one happens.".to_owned(),
@@ -68,23 +74,27 @@ fn statement(
     sentences.join(" ")
 }
 
+/// Speaks of the service that matters most among those that went away.
 fn budget_sentence(budget: &[BudgetRow], outages: &[OutageSummary]) -> String {
     let preferred = ["media to caller", "media to callee", "new_call", "register", "sip_answer"];
-    let row = preferred.iter().find_map(|name| budget.iter().find(|row| row.service == *name)).or(budget.first());
+    let hit = |name: &str| outages.iter().find(|row| row.affected > 0 && row.service == name);
+    let worst = preferred.iter().find_map(|name| hit(name)).or_else(|| outages.iter().find(|row| row.affected > 0));
     let year_s = downtime_budget(TARGET).map_or(0.0, |budget| budget.per_year_s);
-    match row {
+    let Some(worst) = worst else {
+        return format!(
+            "No outage was seen, so none can be held against the {year_s:.0} s a year that five nines allow."
+        );
+    };
+    let user = words::user_of(&worst.service);
+    match budget.iter().find(|row| row.service == worst.service) {
         Some(row) => format!(
-            "If such a failure comes no more than {} times a year, {} stays within the {year_s:.0} s a year that five nines \
-             allow.",
+            "If such a failure comes no more than {} times a year, {user} stays within the {year_s:.0} s a year that five \
+             nines allow.",
             words::count(row.failures_per_year_low.unwrap_or(row.failures_per_year).floor()),
-            words::user_of(&row.service),
         ),
-        None if outages.iter().any(|outage| outage.censored > 0) => format!(
-            "Service did not come back within the window: not one such failure is known to fit the {year_s:.0} s a year that \
-             five nines allow."
+        None => format!(
+            "Typically {user} did not have the service back within the window: not even one such failure a year is known to \
+             fit the {year_s:.0} s that five nines allow."
         ),
-        None => {
-            format!("No outage was seen, so none can be held against the {year_s:.0} s a year that five nines allow.")
-        }
     }
 }

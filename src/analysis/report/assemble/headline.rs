@@ -14,7 +14,9 @@ pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
             clauses => sentences.push(format!("{when}, {}.", enumerate(clauses))),
         }
     }
-    if transitions.is_empty() {
+    if trials.is_empty() {
+        sentences.push("No trial left evidence that can be measured.".to_owned());
+    } else if transitions.is_empty() {
         sentences.push("No fault was injected: the run shows the cluster at rest.".to_owned());
     }
     sentences.extend(half_open(trials));

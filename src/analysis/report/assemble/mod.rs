@@ -68,7 +68,10 @@ fn transition(scenario: &Scenario, trials: &[Trial], number: usize) -> Transitio
     let services = ROWS.iter().filter_map(|row| summarize(scenario, trials, std::slice::from_ref(row), Some(number)));
     Transition {
         fault: number,
-        label: same(of_number().map(|(_, fault)| label(fault))),
+        label: label(
+            same(of_number().map(|(_, fault)| fault.node.clone())),
+            same(of_number().map(|(_, fault)| successor(fault))),
+        ),
         kind: same(of_number().map(|(_, fault)| fault.kind.clone())),
         at_s: median_of_values(at_s).unwrap_or_default(),
         configured_ms: median_of_values(of_number().filter_map(|(_, fault)| fault.configured_ms)),
@@ -80,11 +83,13 @@ fn every_fault(trials: &[Trial]) -> impl Iterator<Item = (&Trial, &FaultMeasured
     trials.iter().flat_map(|trial| trial.measured.faults.iter().map(move |fault| (trial, fault)))
 }
 
-fn label(fault: &FaultMeasured) -> String {
-    match &fault.successor {
-        Some(successor) if *successor != fault.node => format!("{} → {successor}", fault.node),
-        _ => fault.node.clone(),
-    }
+/// The node that took over; empty where nobody else did.
+fn successor(fault: &FaultMeasured) -> String {
+    fault.successor.clone().filter(|successor| *successor != fault.node).unwrap_or_default()
+}
+
+fn label(node: String, successor: String) -> String {
+    if successor.is_empty() || node == successor { node } else { format!("{node} → {successor}") }
 }
 
 /// The common value, or `several`.

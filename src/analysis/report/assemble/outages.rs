@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::measure::model::{FaultMeasured, Outage};
+use crate::analysis::measure::model::Outage;
 use crate::analysis::report::model::{OutageSummary, Trial};
 use crate::analysis::stats::{Bound, Observation, Sample, median, median_ci};
 use crate::scenario::Scenario;
@@ -21,7 +21,7 @@ pub(super) fn summarize(
     fault: Option<usize>,
 ) -> Option<OutageSummary> {
     let first = rows.first()?;
-    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(scenario, trial, rows, fault)).collect();
+    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(trial, rows, fault)).collect();
     if measured.is_empty() {
         return None;
     }
@@ -63,7 +63,7 @@ struct TrialHits {
     hits: Vec<Hit>,
 }
 
-fn hits(scenario: &Scenario, trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
+fn hits(trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
     let measured = &trial.measured;
     let mut found = TrialHits { users: 0, left: 0, hits: Vec::new() };
     for at in measured.faults.iter().filter(|at| fault.is_none_or(|fault| at.fault == fault)) {
@@ -71,22 +71,12 @@ fn hits(scenario: &Scenario, trial: &Trial, rows: &[Row], fault: Option<usize>) 
             let outages = measured.outages.iter().filter(|outage| row.has(outage) && outage.fault == Some(at.fault));
             let (left, stayed): (Vec<&Outage>, Vec<&Outage>) = outages.partition(|outage| outage.left);
             let users = longest_of_each_user(stayed);
-            found.users += count_users(scenario, trial, *row, at, &users).saturating_sub(left.len()).max(users.len());
+            found.users += row.users(measured, at.fault).saturating_sub(left.len()).max(users.len());
             found.left += left.len();
             found.hits.extend(users.into_values());
         }
     }
     (found.users > 0).then_some(found)
-}
-
-fn count_users(scenario: &Scenario, trial: &Trial, row: Row, at: &FaultMeasured, hit: &BTreeMap<&str, Hit>) -> usize {
-    let for_all = !hit.is_empty() && hit.keys().all(|scope| *scope == "all");
-    let is_measured = row.is_driven(scenario) || (row.service == "address" && !trial.measured.owners.is_empty());
-    match (for_all, is_measured) {
-        (true, _) => 1,
-        (false, true) => row.users(scenario, &trial.measured, at).max(hit.len()),
-        (false, false) => hit.len(),
-    }
 }
 
 fn longest_of_each_user<'a>(outages: impl IntoIterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {

@@ -1,9 +1,9 @@
 //! The services of the outage tables: which outages belong to a row, who its users are, how it is measured.
 
-use crate::analysis::measure::model::{FaultMeasured, Measured, Outage};
-use crate::evidence::history::{Direction, OpKind};
-use crate::scenario::{Chat, Scenario};
-use crate::units::{RunTime, Span};
+use crate::analysis::measure::model::{Measured, Outage, ServiceUsers};
+use crate::evidence::history::{ChatRole, Direction};
+use crate::scenario::{Chat, Cluster, Scenario};
+use crate::units::Span;
 
 /// One row of the outage tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) const ROWS: [Row; 9] = [
     Row { name: "address", service: "address", side: Side::All, unit: "probes" },
     Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probes" },
     Row { name: "register", service: "register", side: Side::All, unit: "phones" },
-    Row { name: "new_call", service: "new_call", side: Side::All, unit: "calls" },
+    Row { name: "new_call", service: "new_call", side: Side::All, unit: "probes" },
     Row { name: "media to caller", service: "media", side: Side::Listener(Direction::ToCaller), unit: "calls" },
     Row { name: "media to callee", service: "media", side: Side::Listener(Direction::ToCallee), unit: "calls" },
     Row { name: "chat_session sender", service: "chat_session", side: Side::Sender, unit: "chatters" },
@@ -55,6 +55,8 @@ pub(in crate::analysis::report) fn row_of(outage: &Outage) -> Option<&'static st
 }
 
 impl Row {
+    /// Whether the outage is one of this row's users. Registrations are also measured over all phones together;
+    /// that is the service's outage and no phone's.
     pub(super) fn has(&self, outage: &Outage) -> bool {
         let side = match self.side {
             Side::All => true,
@@ -62,33 +64,19 @@ impl Row {
             Side::Sender => is_sender(&outage.scope),
             Side::Receiver => !is_sender(&outage.scope),
         };
-        self.service == outage.service && side
+        self.service == outage.service && side && (self.unit != "phones" || outage.scope != "all")
     }
 
-    /// Whether the scenario has traffic that measures this service.
-    pub(super) fn is_driven(&self, scenario: &Scenario) -> bool {
-        let traffic = &scenario.traffic;
-        match self.service {
-            "sip_answer" => traffic.options.is_some(),
-            "register" => traffic.registrations.is_some(),
-            "new_call" => traffic.new_calls.is_some(),
-            "media" => traffic.standing_calls.is_some() || traffic.new_calls.is_some(),
-            "chat_session" | "chat_delivery" => traffic.chat.is_some(),
-            _ => false,
-        }
-    }
-
-    /// Users of the service when the fault struck.
-    pub(super) fn users(&self, scenario: &Scenario, measured: &Measured, fault: &FaultMeasured) -> usize {
-        let chatters = |sender| measured.chatters.iter().filter(|who| is_sender(&who.chatter) == sender).count();
-        match (self.service, self.side) {
-            ("register", _) => scenario.traffic.registrations.as_ref().map_or(0, |traffic| traffic.phones as usize),
-            ("new_call", _) => new_calls_after(measured, fault.command_start_ns),
-            ("media", _) => talking_at(measured, fault.command_start_ns),
-            ("chat_session", Side::Receiver) => chatters(false),
-            ("chat_session" | "chat_delivery", _) => chatters(true),
-            _ => 1,
-        }
+    /// How many users of the service were measured over the fault.
+    pub(super) fn users(&self, measured: &Measured, fault: usize) -> usize {
+        let of_side = |of: &&ServiceUsers| match self.side {
+            Side::All => true,
+            Side::Listener(direction) => of.direction == Some(direction),
+            Side::Sender => of.role == Some(ChatRole::Sender),
+            Side::Receiver => of.role == Some(ChatRole::Receiver),
+        };
+        let of_fault = measured.users.iter().filter(|of| of.service == self.service && of.fault == Some(fault));
+        of_fault.filter(of_side).map(|of| of.users.len()).sum()
     }
 
     /// How the row is measured, in words.
@@ -96,7 +84,10 @@ impl Row {
         let traffic = &scenario.traffic;
         let or_plain = |text: Option<String>, plain: &str| text.unwrap_or_else(|| plain.to_owned());
         match (self.service, self.side) {
-            ("address", _) => "first frame of the new owner".to_owned(),
+            ("address", _) => match scenario.cluster {
+                Cluster::Reference(_) => "the cluster says who owns it".to_owned(),
+                Cluster::Lab(_) => "first frame of the new owner".to_owned(),
+            },
             ("sip_answer", _) => or_plain(
                 traffic.options.as_ref().map(|train| format!("OPTIONS every {}", short(train.interval.as_ref().0))),
                 "OPTIONS",
@@ -141,18 +132,4 @@ fn short(span: Span) -> String {
 /// Chat pairs are named `chat-03-a` (writes) and `chat-03-b` (only reads).
 fn is_sender(chatter: &str) -> bool {
     chatter.ends_with("-a")
-}
-
-fn new_calls_after(measured: &Measured, fault: RunTime) -> usize {
-    let next = measured.faults.iter().map(|other| other.command_start_ns).filter(|at| *at > fault).min();
-    let until = next.or(measured.window.map(|window| window.end_ns)).unwrap_or(RunTime(i64::MAX));
-    let due = |at: RunTime| at >= fault && at < until;
-    measured.calls.iter().filter(|call| call.kind == Some(OpKind::NewCall) && due(call.planned_ns)).count()
-}
-
-fn talking_at(measured: &Measured, at: RunTime) -> usize {
-    let talks = |start: Option<RunTime>, end: Option<RunTime>| {
-        start.is_some_and(|start| start <= at) && end.is_none_or(|end| end > at)
-    };
-    measured.calls.iter().filter(|call| talks(call.answered_ns, call.ended_ns)).count()
 }

@@ -36,7 +36,7 @@ fn the_planted_takeovers_stand_in_every_service_row() {
 fn users_are_counted_not_only_averaged() {
     let report = fixture::quickstart(2);
     let media = row(&report, 0, "media to caller");
-    // 12 standing calls, and of the 6 new calls that were placed in the last 3 s (2 a second) the 5 that were set up.
+    // 17 calls talked when the fault struck, the 12 standing ones lost their media.
     assert_eq!((media.n, media.users, media.affected, media.censored), (2, 2 * 17, 2 * 12, 0));
     let register = row(&report, 0, "register");
     assert_eq!((register.users, register.affected), (2 * 40, 2 * 7));
@@ -108,14 +108,23 @@ fn an_outage_without_a_fault_is_a_caveat_and_no_row() {
 fn the_statement_is_a_budget_and_a_coverage_and_never_a_claim() {
     let report = fixture::quickstart(1);
     let availability = &report.availability;
-    // Two failovers, the first left two receivers deaf: 1 of 2, lower bound 1 - sqrt(0.95).
-    assert_eq!((availability.failovers, availability.succeeded), (2, 1));
-    assert!((availability.coverage_low.unwrap() - (1.0 - 0.95_f64.sqrt())).abs() < 1e-9);
+    // Two failovers; the first left two receivers deaf, and they still were after the second.
+    assert_eq!((availability.failovers, availability.succeeded, availability.coverage_low), (2, 0, Some(0.0)));
+    assert!(availability.statement.contains("After none of 2 failovers every user had every service back."));
     assert!(availability.statement.contains("Availability itself was not measured"));
     // 315.36 s a year over the downtime of the slower of the two transitions.
     let media = availability.budget.iter().find(|row| row.service == "media to caller").unwrap();
     assert_eq!(Some(media.downtime_ms), row(&report, 1, "media to caller").median_ms);
     assert!((media.failures_per_year - 315_360.0 / media.downtime_ms).abs() < 1e-6);
+}
+
+#[test]
+fn a_small_number_of_successes_proves_little() {
+    let recover = |measured: &mut Measured| measured.outages.retain(|outage| !outage.censored);
+    let availability = with_trials(recover, 1).availability;
+    // One-sided Clopper–Pearson of 2 of 2: the square root of 0.05.
+    assert!((availability.coverage_low.unwrap() - 0.05_f64.sqrt()).abs() < 1e-9);
+    assert!(availability.statement.contains("at least 22.4 % of failovers do so"), "{}", availability.statement);
 }
 
 #[test]
@@ -162,7 +171,24 @@ fn a_service_that_never_went_away_is_within_a_limit_and_an_unmeasured_one_is_unk
     assert_eq!(outcome(&with_trials(|measured| measured.outages.clear(), 1)), Outcome::Pass);
     let nobody = |measured: &mut Measured| {
         measured.outages.clear();
-        measured.calls.clear();
+        measured.users.clear();
     };
     assert_eq!(outcome(&with_trials(nobody, 1)), Outcome::Unknown);
+}
+
+#[test]
+fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
+    let hang_up = |measured: &mut Measured| {
+        measured.outages.retain(|outage| !outage.censored);
+        let media = measured.outages.iter_mut().filter(|outage| outage.service == "media" && outage.scope == "call 3");
+        for outage in media {
+            (outage.censored, outage.left, outage.end_ns) = (true, true, None);
+        }
+    };
+    let report = with_trials(hang_up, 1);
+    let media = row(&report, 0, "media to caller");
+    assert_eq!((media.left, media.users, media.affected, media.censored), (1, 16, 11, 0));
+    assert_eq!(report.availability.succeeded, 2, "who hung up tells nothing about the failover");
+    let note = crate::analysis::report::words::hung_up(&report.transitions[0]);
+    assert_eq!(note.unwrap(), "Not counted: 1 caller hung up, as planned, before media could come back.");
 }

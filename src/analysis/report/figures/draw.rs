@@ -18,13 +18,15 @@ type Area<DB> = DrawingArea<DB, Shift>;
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 /// The figure as an SVG document; `None` if the backend refuses it.
+///
+/// The backend divides sizes by 1.24 to get the em, and centres on half the height of an x.
 pub(super) fn svg(laid: &Laid) -> Option<Vec<u8>> {
     let mut text = String::new();
     let size = (laid.width as u32, laid.height as u32);
     draw(
         &SVGBackend::with_string(&mut text, size).into_drawing_area(),
         laid,
-        Pen { scale: 1.0, em: 1.0, middle: 0.33 },
+        Pen { scale: 1.0, em: 1.24, middle: 0.27 },
     )
     .ok()?;
     Some(text.into_bytes())

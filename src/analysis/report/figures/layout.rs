@@ -129,13 +129,13 @@ impl Sheet {
         let mut x = self.left();
         self.y += size * 1.5;
         for entry in legend {
-            let width = size * 1.9 + font::width(entry.text, size, false);
+            let width = size * 2.05 + font::width(entry.text, size, false);
             if x > self.left() && x + width > self.right() {
                 x = self.left();
                 self.y += size * 1.4;
             }
             self.glyph(entry, x, self.y - size * 0.35, size);
-            self.text((x + size * 1.9, self.y), entry.text, size, Anchor::Start, Role::Ink);
+            self.text((x + size * 2.05, self.y), entry.text, size, Anchor::Start, Role::Ink);
             x += width + size * 1.3;
         }
         self.y += size * 0.5;

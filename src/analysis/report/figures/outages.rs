@@ -67,7 +67,7 @@ fn axis(report: &Report) -> Axis {
         .trials
         .iter()
         .flat_map(|trial| &trial.measured.outages)
-        .filter(|o| o.fault.is_some())
+        .filter(|o| o.fault.is_some() && !o.left && row_of(o).is_some())
         .map(|o| o.duration_ms);
     let all: Vec<f64> = measured.chain(configured).filter(|ms| *ms > 0.0).map(|ms| ms / 1e3).collect();
     let (low, high) = all.iter().fold((f64::MAX, 0.0_f64), |(low, high), s| (low.min(*s), high.max(*s)));
@@ -128,8 +128,14 @@ fn dot(lane: usize, slot: (usize, usize), (trial, outage): (u32, &Outage)) -> Ma
 }
 
 fn summary_marks(lane: usize, row: &OutageSummary) -> Vec<Mark> {
+    let interval = match (row.ci_low_ms, row.confidence) {
+        (Some(low), Some(confidence)) => {
+            format!(" ({}, exact {:.1} %)", words::interval(low, row.ci_high_ms), confidence * 100.0)
+        }
+        _ => String::new(),
+    };
     let title = format!(
-        "{}: median {}, n = {}, {} of {} {} hit; {}",
+        "{}: median {}{interval}, n = {}, {} of {} {} hit; {}",
         words::service(&row.service),
         words::value_or_above(row.median_ms, row.median_above_ms),
         words::plural(row.n, "trial", "trials"),

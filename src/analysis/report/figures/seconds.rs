@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::analysis::measure::model::{FaultMeasured, Measured, MosSecond, StreamMeasured};
 use crate::analysis::report::model::{Report, Trial};
 use crate::analysis::stats::{Bound, Sample, median};
-use crate::units::RunTime;
+use crate::units::{RunTime, Span};
 
 use super::data::{Axis, FigureData, Glyph, Legend, Mark, Panel, Role, Vertical};
 use super::which_trial;
@@ -51,7 +51,16 @@ fn mos_panel(report: &Report, number: usize, label: &str) -> Option<Panel> {
     for trial in &report.trials {
         let Some(fault) = trial.measured.faults.iter().find(|fault| fault.fault == number) else { continue };
         configured = configured.or(fault.configured_ms);
-        for second in trial.measured.streams.iter().flat_map(|stream| &stream.seconds) {
+        let next = trial
+            .measured
+            .faults
+            .iter()
+            .map(|other| other.command_start_ns)
+            .filter(|at| *at > fault.command_start_ns)
+            .min();
+        let all = trial.measured.streams.iter().flat_map(|stream| &stream.seconds);
+        // A second that the next fault cuts belongs to the next panel.
+        for second in all.filter(|second| next.is_none_or(|next| second.at_ns + Span::from_secs(1) <= next)) {
             let after_s = (second.at_ns - fault.command_start_ns).as_secs_f64();
             let bin = bins.entry(after_s.round() as i64).or_default();
             bin.after_s.push(after_s);

@@ -227,12 +227,13 @@ fn up(lane: usize, from: f64, to: f64, title: String) -> Mark {
 
 /// What stands at a pointer: who, how long, by which estimator, how exact.
 fn outage_title(outage: &Outage) -> String {
+    let hung_up = if outage.left { ", then hung up" } else { "" };
     let length =
         if outage.censored { words::longer_than(outage.duration_ms) } else { format!("{:.1} ms", outage.duration_ms) };
     let hears = outage.direction.map_or("", words::hears);
     let who = if outage.scope == "all" { String::new() } else { format!(" of {}", outage.scope) };
     let service = words::service(&outage.service);
-    format!("{service}{who}{hears}: {length} ± {:.1} ms, {}", outage.error_ms, outage.method.replace('_', " "))
+    format!("{service}{who}{hears}: {length}{hung_up} ± {:.1} ms, {}", outage.error_ms, outage.method.replace('_', " "))
 }
 
 fn empty(name: &'static str, title: &str) -> FigureData {

@@ -42,7 +42,7 @@ fn body(report: &Report) -> Markup {
     html! {
         (opening(report))
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
-        (outages(report, figure("outages"), figure("phases")))
+        @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
         @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
@@ -50,7 +50,7 @@ fn body(report: &Report) -> Markup {
         section { h2 { "Before believing it" } (caveats(report)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
-        section { h2 { "Each trial" } @for trial in &report.trials { (tables::trial(trial)) } }
+        @if !report.trials.is_empty() { section { h2 { "Each trial" } @for trial in &report.trials { (tables::trial(trial)) } } }
         footer { "fivenines " (report.run.version) ". The same figures are in report.json, tables/ and figures/." }
     }
 }
@@ -61,7 +61,7 @@ fn opening(report: &Report) -> Markup {
         header {
             div.run { (report.scenario) " · " (report.run.started_utc) " · "
                 (words::plural(report.trials.len() as u64, "trial", "trials")) " · seed " (report.run.seed) }
-            h1 { (report.question) }
+            h1 { (sentence_start(&report.question)) }
         }
         p.headline { (words::with_tied_units(&report.headline)) }
         div class={ "verdict " (class) } {
@@ -118,6 +118,7 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
                 h3 { (transition.label) }
                 p { (words::with_tied_units(&introduction(report, transition))) }
                 (tables::outages(transition))
+                @if let Some(note) = words::hung_up(transition) { p { (note) } }
             }
             @if spread.is_some() || phases.is_some() { div.pair style="margin-top:34px" { (titled(spread)) (titled(phases)) } }
         }

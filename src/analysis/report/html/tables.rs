@@ -10,7 +10,7 @@ use crate::analysis::report::words;
 pub(super) fn outages(transition: &Transition) -> Markup {
     let with_interval = transition.services.iter().any(|row| row.ci_low_ms.is_some());
     html! {
-        div.wide { table {
+        div.wide { table.full {
             thead { tr {
                 th { "service" small { " and how it was measured" } } th { "typical" }
                 @if with_interval { th { "interval" } }
@@ -33,7 +33,7 @@ fn outage_row(row: &OutageSummary, configured: Option<f64>, with_interval: bool)
         td { (value(row.worst_ms.filter(|_| row.worst_above_ms.is_none()), row.worst_above_ms)) }
         td { (row.affected) small { " of " (row.users) (unit) } }
         td { @if row.censored > 0 { span.more { (row.censored) } } @else { "0" } }
-        td { (words::duration(row.error_ms)) }
+        td { @if row.affected == 0 { "–" } @else { (words::duration(row.error_ms)) } }
         td { (row.n) }
     } }
 }
@@ -48,8 +48,7 @@ fn signed(ms: f64) -> String {
 }
 
 fn interval(row: &OutageSummary) -> String {
-    let Some(low) = row.ci_low_ms else { return "–".to_owned() };
-    format!("{} to {}", words::duration(low), row.ci_high_ms.map_or("not bounded".to_owned(), words::duration))
+    row.ci_low_ms.map_or("–".to_owned(), |low| words::interval(low, row.ci_high_ms))
 }
 
 /// Delay, jitter, loss and MOS before, during and after.

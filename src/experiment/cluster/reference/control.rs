@@ -18,7 +18,7 @@ const LONGEST: usize = 64 * 1024;
 #[serde(rename_all = "snake_case")]
 pub(super) enum ToNode {
     /// Who it is; the first message.
-    Begin(NodeConfig),
+    Begin(Box<NodeConfig>),
     /// The floating address is yours; with the UDP socket for SIP.
     Sip,
     /// Sockets of relay ports, RTP and RTCP in turn, from this RTP port on.

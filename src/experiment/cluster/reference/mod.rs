@@ -14,7 +14,7 @@ mod relay;
 mod sip;
 mod sip_loop;
 mod switch;
-mod xmpp;
+pub(crate) mod xmpp;
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -110,7 +110,7 @@ impl Reference {
         let pid = Pid::from_raw(child.id().cast_signed());
         self.boots += 1;
         self.nodes[index] = Some(child);
-        channel.send(&ToNode::Begin(self.node_config(index)), &[]).map_err(failed)?;
+        channel.send(&ToNode::Begin(Box::new(self.node_config(index))), &[]).map_err(failed)?;
         if let Some(switch) = &self.switch {
             switch.plug(index, channel, pid);
         }

@@ -115,7 +115,7 @@ impl Switch {
     pub(super) fn observe(&self, recorder: &Recorder) {
         let mut state = self.lock();
         state.recorder = Some(recorder.clone());
-        state.tell_owner();
+        state.tell(state.owner);
     }
 
     /// Plugs a freshly started node in.
@@ -143,6 +143,9 @@ impl Switch {
     pub(super) fn lost(&self, node: usize, keep_connections: bool, at: RunTime) {
         let mut state = self.lock();
         state.unplug(node, keep_connections);
+        if state.owner == Some(node) {
+            state.tell(None);
+        }
         state.schedule_takeover(node, at);
     }
 
@@ -252,7 +255,7 @@ impl State {
             Some(node) => self.hand_over(node),
             None => {
                 self.owner = None;
-                self.tell_owner();
+                self.tell(None);
             }
         }
     }
@@ -264,13 +267,13 @@ impl State {
             // A node that dies at this instant is noticed by the next fault or health check.
             let _node_gone = self.sockets.lend(channel);
         }
-        self.tell_owner();
+        self.tell(Some(node));
     }
 
-    fn tell_owner(&self) {
+    fn tell(&self, owner: Option<usize>) {
         if let Some(recorder) = &self.recorder {
-            let nodes = self.owner.and_then(|owner| self.nodes.get(owner)).map(|node| node.name.clone());
-            recorder.record(What::Owner { nodes: nodes.into_iter().collect() });
+            let name = owner.and_then(|owner| self.nodes.get(owner)).map(|node| node.name.clone());
+            recorder.record(What::Owner { nodes: name.into_iter().collect() });
         }
     }
 

@@ -11,8 +11,6 @@ use crate::units::Span;
 pub(super) struct Call {
     /// Index of the calling phone.
     pub caller: usize,
-    /// Index of the called phone.
-    pub callee: usize,
     /// Held so long after the answer; absent: until told.
     pub hold: Option<Span>,
     /// RTP address of the caller and of the callee.

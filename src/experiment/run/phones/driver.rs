@@ -227,7 +227,7 @@ impl Driver {
             Err(error) => return self.not_started(op, kind, planned, call, &error.to_string()),
         };
         let (caller, callee) = (call.caller, call.callee);
-        self.calls.insert(call.call, Call { caller, callee, hold: call.hold_ns, ports, talking: false });
+        self.calls.insert(call.call, Call { caller, hold: call.hold_ns, ports, talking: false });
         let [ours, theirs] = ports.map(|local| media(local, call));
         let from_user = self.setting.phones[caller].user.clone();
         self.command(now, callee, Command::Expect { call: call.call, from_user, media: theirs });
@@ -371,11 +371,11 @@ impl Driver {
             (OpKind::StandingCall | OpKind::NewCall, Step::Fail | Step::Info, Some(call)) => {
                 self.add_task(t + LINGER, Task::ClosePorts { call });
             }
-            (OpKind::Bye, Step::Ok | Step::Fail | Step::Info, Some(call)) | (_, Step::RemoteEnd, Some(call)) => {
-                if self.calls.ended(call) {
-                    self.progress.talking.fetch_sub(1, Ordering::Relaxed);
-                    self.add_task(t + LINGER, Task::ClosePorts { call });
-                }
+            (OpKind::Bye, Step::Ok | Step::Fail | Step::Info, Some(call)) | (_, Step::RemoteEnd, Some(call))
+                if self.calls.ended(call) =>
+            {
+                self.progress.talking.fetch_sub(1, Ordering::Relaxed);
+                self.add_task(t + LINGER, Task::ClosePorts { call });
             }
             _ => {}
         }

@@ -99,15 +99,6 @@ impl Server {
         self.settle(now);
     }
 
-    /// The node has lost the address: it relays nothing and forgets what was under way.
-    pub fn deactivate(&mut self) {
-        for &session in self.sessions.keys() {
-            self.outputs.push_back(Output::Relay(RelayCommand::Close { session }));
-        }
-        self.setups.clear();
-        self.layer = Layer::new(Timers::default(), self.tokens.number(), &self.config.node);
-    }
-
     fn receive_stream(&mut self, now: RunTime, conn: u64, octets: &[u8]) {
         let Some(framer) = self.flows.entry(conn).or_insert_with(|| Some(Framer::default())) else { return };
         framer.push(octets);

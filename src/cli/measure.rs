@@ -1,0 +1,97 @@
+//! `fivenines measure`: measures a run directory again, or anybody's captures.
+
+mod tables;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, read_scenario};
+use crate::analysis::measure::model::Measured;
+use crate::analysis::measure::{SCHEMA, measure_capture, measure_trial};
+use crate::evidence::rundir::RunDir;
+
+/// Arguments of `fivenines measure`.
+#[derive(Args, Clone, Debug)]
+pub struct MeasureArgs {
+    /// One run directory, or capture files (pcap, pcapng) of one trace
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only this trial of the run, from 1
+    #[arg(long, value_name = "N")]
+    pub trial: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One trial of several.
+#[derive(Serialize)]
+struct Numbered {
+    number: u32,
+    #[serde(flatten)]
+    measured: Measured,
+}
+
+/// What `--json` prints for several trials; for one trial or a capture it is [`Measured`] itself.
+#[derive(Serialize)]
+struct Several {
+    schema: &'static str,
+    trials: Vec<Numbered>,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When a path is neither a run directory nor a capture, or cannot be read (exit code 2).
+pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
+    let trials = measure(args)?;
+    if args.json {
+        print_json(trials)?;
+    } else {
+        for trial in &trials {
+            print!("{}", tables::tables(trial.number, &trial.measured));
+        }
+    }
+    Ok(0)
+}
+
+fn print_json(mut trials: Vec<Numbered>) -> Result<(), Failure> {
+    match trials.len() {
+        1 => super::print_json(&trials.remove(0).measured),
+        _ => super::print_json(&Several { schema: SCHEMA, trials }),
+    }
+}
+
+/// The measured trials; a capture is trial 0.
+fn measure(args: &MeasureArgs) -> Result<Vec<Numbered>, Failure> {
+    let wrong = |error: crate::analysis::measure::MeasureError| Failure::new(2, error.to_string());
+    match &args.paths[..] {
+        [path] if path.is_dir() => measure_run(&RunDir::at(path), args.trial),
+        paths if args.trial.is_none() => {
+            let measured = measure_capture(paths).map_err(wrong)?;
+            Ok(vec![Numbered { number: 0, measured }])
+        }
+        _ => Err(Failure::new(2, "--trial is for one run directory; captures have no trials")),
+    }
+}
+
+fn measure_run(run: &RunDir, only: Option<u32>) -> Result<Vec<Numbered>, Failure> {
+    let path = run.path().display();
+    if !run.exists() {
+        return Err(Failure::new(2, format!("{path} is no run directory: it has no run.json")));
+    }
+    let (scenario, _) = read_scenario(&run.scenario())?;
+    let trials = run.trials().map_err(|error| Failure::new(2, format!("{path} has no trials: {error}")))?;
+    let mut measured = Vec::new();
+    for (number, trial) in trials.into_iter().filter(|(number, _)| only.is_none_or(|only| only == *number)) {
+        let trial = measure_trial(&trial, &scenario).map_err(|error| Failure::new(2, error.to_string()))?;
+        measured.push(Numbered { number, measured: trial });
+    }
+    if measured.is_empty() {
+        let which = only.map_or("any trial".to_owned(), |only| format!("trial {only}"));
+        return Err(Failure::new(2, format!("{path} does not have {which}")));
+    }
+    Ok(measured)
+}

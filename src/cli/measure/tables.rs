@@ -1,0 +1,199 @@
+//! The figures of one trial or capture as plain tables of 80 columns.
+
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::analysis::measure::model::{CallMeasured, Measured, Outage, StreamMeasured};
+use crate::evidence::history::Direction;
+use crate::units::{RunTime, Span};
+
+/// Text so far. Writing to a string cannot fail.
+#[derive(Default)]
+struct Page(String);
+
+/// All tables; trial 0 is a capture.
+pub(super) fn tables(trial: u32, measured: &Measured) -> String {
+    let mut page = Page::default();
+    let zero = start(measured);
+    page.heading(trial, measured, zero);
+    page.streams(measured);
+    page.outages(measured, zero);
+    page.calls(measured, zero);
+    page.owners(measured, zero);
+    page.notes(measured);
+    page.0
+}
+
+/// The instant from which the tables count.
+fn start(measured: &Measured) -> RunTime {
+    let first = measured.streams.iter().map(|stream| stream.start_ns).min();
+    let call = measured.calls.iter().map(|call| call.planned_ns).min();
+    let owner = measured.owners.iter().map(|owner| owner.start_ns).min();
+    let earliest = [first, call, owner].into_iter().flatten().min();
+    measured.window.map(|window| window.start_ns).or(earliest).unwrap_or_default()
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        let _infallible = writeln!(self.0, "{}", line.trim_end());
+    }
+
+    fn heading(&mut self, trial: u32, measured: &Measured, zero: RunTime) {
+        match measured.window {
+            Some(window) => {
+                let length = window.end_ns - window.start_ns;
+                self.line(&format!("trial {trial}: a window of {length}; times are seconds from its start"));
+            }
+            None => {
+                let at = UNIX_EPOCH + Duration::from_nanos(zero.as_nanos().max(0).cast_unsigned());
+                self.line(&format!("capture: times are seconds from {}", humantime::format_rfc3339_millis(at)));
+            }
+        }
+    }
+
+    fn streams(&mut self, measured: &Measured) {
+        if measured.streams.is_empty() {
+            return self.line("\nno RTP streams");
+        }
+        self.line("\nstreams      codec   packets    lost      %  dup  late order  jitter  longest   MOS");
+        self.line("                                                              mean ms   gap ms   CQE");
+        for stream in &measured.streams {
+            self.line(&stream_line(stream));
+            self.line(&format!("  {} → {}{}", stream.src, stream.dst, call_of(stream)));
+        }
+    }
+
+    fn outages(&mut self, measured: &Measured, zero: RunTime) {
+        if measured.outages.is_empty() {
+            return self.line("\nno outages");
+        }
+        self.line("\noutages         of                       from s       length      ±  estimator");
+        for outage in &measured.outages {
+            self.line(&outage_line(outage, zero));
+        }
+    }
+
+    fn calls(&mut self, measured: &Measured, zero: RunTime) {
+        if measured.calls.is_empty() {
+            return;
+        }
+        self.line("\ncalls  due s    setup ms  code  fate           from → to");
+        for call in &measured.calls {
+            self.line(&call_line(call, zero));
+        }
+    }
+
+    fn owners(&mut self, measured: &Measured, zero: RunTime) {
+        if measured.owners.is_empty() {
+            return;
+        }
+        self.line("\naddress held by            from s       to s  seen in");
+        for owner in &measured.owners {
+            let nodes = if owner.nodes.is_empty() { "nobody".to_owned() } else { owner.nodes.join(" and ") };
+            let (from, to) = (seconds(owner.start_ns, zero), seconds(owner.end_ns, zero));
+            self.line(&format!("{nodes:<22}  {from:>9}  {to:>9}  {}", owner.source));
+        }
+    }
+
+    fn notes(&mut self, measured: &Measured) {
+        if !measured.anomalies.is_empty() || !measured.caveats.is_empty() {
+            self.line("");
+        }
+        for anomaly in &measured.anomalies {
+            self.line(&format!(" ? {}: {}", anomaly.place, anomaly.what));
+        }
+        for caveat in &measured.caveats {
+            let void = if caveat.voids { " (void)" } else { "" };
+            self.line(&format!(" ! {}{void}\n   remedy: {}", caveat.text, caveat.remedy));
+        }
+    }
+}
+
+fn stream_line(stream: &StreamMeasured) -> String {
+    let share = if stream.expected == 0 { 0.0 } else { 100.0 * stream.lost as f64 / stream.expected as f64 };
+    format!(
+        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>11} {:>7} {:>8} {:>5}",
+        stream.ssrc,
+        stream.codec.as_deref().unwrap_or("?"),
+        stream.packets,
+        stream.lost,
+        stream.duplicates,
+        stream.reordered,
+        figure(stream.jitter_ms_mean, 3),
+        figure(stream.gap_ms_max, 1),
+        figure(stream.mos_cqe.as_ref().map(|mos| mos.value), 2),
+    )
+}
+
+fn call_of(stream: &StreamMeasured) -> String {
+    let direction = match stream.direction {
+        Some(Direction::ToCallee) => " to callee",
+        Some(Direction::ToCaller) => " to caller",
+        None => "",
+    };
+    stream.call.map_or_else(String::new, |call| format!("   call {call}{direction}"))
+}
+
+/// `> 20.0 s` when it had not ended.
+fn outage_line(outage: &Outage, zero: RunTime) -> String {
+    let length = Span::from_secs_f64(outage.duration_ms / 1e3);
+    let length = if outage.censored { format!("> {length}") } else { length.to_string() };
+    let service = match outage.direction {
+        Some(Direction::ToCallee) => "media to callee",
+        Some(Direction::ToCaller) => "media to caller",
+        None => &outage.service,
+    };
+    let (from, error) = (seconds(outage.start_ns, zero), Span::from_secs_f64(outage.error_ms / 1e3));
+    let method = &outage.method;
+    format!("{service:<15} {:<22} {from:>9} {length:>12} {:>6}  {method}", outage.scope, error.to_string())
+}
+
+fn call_line(call: &CallMeasured, zero: RunTime) -> String {
+    let fate = call.fate.map_or_else(|| "-".to_owned(), |fate| format!("{fate:?}"));
+    let code = call.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+    let (due, setup) = (seconds(call.planned_ns, zero), figure(call.setup_ms, 1));
+    let callee = if call.callee.is_empty() { "?" } else { &call.callee };
+    format!("{:>5}  {due:<8} {setup:>8}  {code:>4}  {fate:<14} {} → {callee}", call.call, call.caller)
+}
+
+fn seconds(at: RunTime, zero: RunTime) -> String {
+    format!("{:.3}", (at - zero).as_secs_f64())
+}
+
+fn figure(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::measure::model::Estimates;
+
+    #[test]
+    fn what_had_not_ended_is_shown_as_a_bound() {
+        let mut outage = Outage {
+            service: "media".to_owned(),
+            scope: "call 3".to_owned(),
+            direction: Some(Direction::ToCaller),
+            fault: None,
+            start_ns: RunTime::from_millis(1500),
+            end_ns: None,
+            duration_ms: 20_000.0,
+            censored: true,
+            left: false,
+            method: "timestamp".to_owned(),
+            error_ms: 20.0,
+            estimates: Estimates::default(),
+        };
+        let line = outage_line(&outage, RunTime::ZERO);
+        assert!(line.contains("> 20.00 s") && line.chars().count() <= 80, "{line}");
+        outage.censored = false;
+        assert!(!outage_line(&outage, RunTime::ZERO).contains('>'));
+    }
+
+    #[test]
+    fn nothing_measured_says_so() {
+        let text = tables(0, &Measured::default());
+        assert!(text.contains("no RTP streams") && text.contains("no outages"), "{text}");
+    }
+}
