@@ -161,9 +161,9 @@ mod tests {
             Scratch(path)
         }
 
-        /// A `report.json` of 15 planted trials, each outage longer by `slower_ms`.
+        /// A `report.json` of 24 planted trials, each outage longer by `slower_ms`.
         fn report(&self, name: &str, slower_ms: f64) -> String {
-            let mut report = fixture::quickstart(15);
+            let mut report = fixture::quickstart(24);
             for outage in report.trials.iter_mut().flat_map(|trial| &mut trial.measured.outages) {
                 outage.duration_ms += slower_ms;
                 outage.end_ns = outage.end_ns.map(|end| end + Span::from_secs_f64(slower_ms / 1e3));

@@ -28,6 +28,10 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("analysis::verdict", &["analysis::measure", "analysis::stats", "scenario"]),
     ("analysis::report", &["analysis::verdict", "analysis::measure", "analysis::stats", "evidence", "scenario"]),
     ("analysis::compare", &["analysis::report", "analysis::measure", "analysis::stats", "evidence"]),
+    (
+        "analysis::availability",
+        &["analysis::compare", "analysis::report", "analysis::measure", "analysis::stats", "evidence"],
+    ),
 ];
 
 /// These tell what happens as it happens: they hold the recorder of the run and its clock.

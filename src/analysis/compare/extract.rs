@@ -9,7 +9,7 @@ use crate::analysis::stats::{Bound, Observation, Sample, median};
 use crate::evidence::history::{ChatRole, Direction};
 
 /// Services in the order in which a cluster gives them back, named as in the report.
-const SERVICES: [&str; 9] = [
+pub(crate) const SERVICES: [&str; 9] = [
     "address",
     "sip_answer",
     "register",
@@ -68,7 +68,7 @@ fn typical(measured: &Measured, fault: usize, service: &str) -> Option<Bound> {
     let (left, stayed): (Vec<&Outage>, Vec<&Outage>) = of_row.partition(|outage| outage.left);
     let longest = longest_of_each_user(&stayed);
     if longest.is_empty() {
-        return (users(measured, fault, service) > left.len()).then_some(Bound::exact(0.0));
+        return (users_of(measured, fault, service) > left.len()).then_some(Bound::exact(0.0));
     }
     median(&Sample::new(longest.into_values()).ok()?)
 }
@@ -87,7 +87,8 @@ fn longest_of_each_user<'a>(outages: &[&'a Outage]) -> BTreeMap<&'a str, Observa
     users.into_iter().map(|(user, length)| (user, observation(length))).collect()
 }
 
-fn users(measured: &Measured, fault: usize, service: &str) -> usize {
+/// How many users of the service were measured over the fault.
+pub(crate) fn users_of(measured: &Measured, fault: usize, service: &str) -> usize {
     let of_row = |users: &&ServiceUsers| {
         users.fault == Some(fault) && row(&users.service, users.direction, users.role) == Some(service)
     };
@@ -95,7 +96,7 @@ fn users(measured: &Measured, fault: usize, service: &str) -> usize {
 }
 
 /// The row that an outage belongs to; registrations over all phones together are no phone's.
-fn service_of(outage: &Outage) -> Option<&'static str> {
+pub(crate) fn service_of(outage: &Outage) -> Option<&'static str> {
     if outage.service == "register" && outage.scope == "all" {
         return None;
     }
@@ -124,8 +125,9 @@ pub(super) fn failovers(trials: &[Trial]) -> Vec<FailoverCounts> {
     faults(trials).into_iter().map(count).collect()
 }
 
+/// A user who is out since an earlier fault has not come back either; who hung up meanwhile tells nothing.
 fn is_unrecovered(outage: &Outage, fault: usize) -> bool {
-    outage.fault == Some(fault) && outage.censored && !outage.left
+    outage.fault.is_some_and(|of| of <= fault) && outage.censored && !outage.left
 }
 
 /// A figure's name and how it is read.

@@ -20,6 +20,7 @@ mod trend;
 
 pub use annotations::annotations;
 pub use baseline::{BASELINE_SCHEMA, Baseline, FailoverCounts, QualitySample, ServiceSample};
+pub(crate) use extract::{SERVICES, service_of, users_of};
 pub use junit::junit;
 pub use markdown::{markdown, trend_markdown};
 pub use model::{Comparison, CoverageComparison, OutageComparison, QualityComparison, Side};

@@ -95,6 +95,9 @@ fn decide(row: &OutageComparison, sd_ms: Option<f64>, options: &Options) -> (Out
     if row.n_run == 0 {
         return unknown(None, "measured in the baseline and not in the run".to_owned());
     }
+    if row.baseline_median_ms.is_none() && row.censored_baseline > 0 {
+        return (Outcome::Pass, None, "did not come back in the baseline either: it cannot become slower".to_owned());
+    }
     let tolerance = row.tolerance_ms;
     let each = row.n_baseline.min(row.n_run) as u64;
     let trials_for = |ms: f64| {

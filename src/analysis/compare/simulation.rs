@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::{BASELINE_SCHEMA, Baseline, FailoverCounts, Options, ServiceSample, compare};
+use super::{BASELINE_SCHEMA, Baseline, FailoverCounts, Options, SERVICES, ServiceSample, compare};
 use crate::analysis::report::model::Outcome;
 
 /// A run of trials whose outages follow a known law, each service and fault by itself.
@@ -45,18 +45,6 @@ pub struct Outcomes {
     /// Said: not slower.
     pub pass: u32,
 }
-
-const SERVICES: [&str; 9] = [
-    "address",
-    "sip_answer",
-    "register",
-    "new_call",
-    "media to caller",
-    "media to callee",
-    "chat_session sender",
-    "chat_session receiver",
-    "chat_delivery",
-];
 
 /// Compares `comparisons` pairs of runs; in the second run every outage is longer by `shift_ms`.
 #[must_use]

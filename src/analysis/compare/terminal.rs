@@ -18,8 +18,18 @@ pub fn terminal(comparison: &Comparison) -> String {
     );
     comparison.outages.iter().for_each(|row| out.push_str(&outage(row)));
     for row in &comparison.coverage {
-        let p = (probability(row.p), probability(row.p_holm));
-        let _ = writeln!(out, "{} {:<36} {:<58} {:>7} {:>8}", mark(row.outcome), row.name(), row.why, p.0, p.1);
+        let before = format!("{}/{}", row.recovered_baseline, row.tried_baseline);
+        let now = format!("{}/{}", row.recovered_run, row.tried_run);
+        let (mark, p) = (mark(row.outcome), (probability(row.p), probability(row.p_holm)));
+        let _ = writeln!(
+            out,
+            "{mark} {:<36} {:>7} {before:>9} {now:>9}  {:<30} {:>7} {:>8}",
+            row.name(),
+            "",
+            "failovers that worked",
+            p.0,
+            p.1
+        );
     }
     if !comparison.quality.is_empty() {
         let _ = writeln!(out, "\n  media quality (shown, not judged)");

@@ -76,7 +76,7 @@ fn the_median_user_speaks_for_a_trial() {
 
 #[test]
 fn a_run_against_itself_passes() {
-    let comparison = against(&baseline(15), &baseline(15));
+    let comparison = against(&baseline(24), &baseline(24));
     assert_eq!(comparison.outcome, Outcome::Pass, "{}", terminal(&comparison));
     assert!(comparison.reasons.is_empty() && comparison.notes.is_empty());
 }
@@ -141,9 +141,22 @@ fn what_no_longer_comes_back_is_slower_than_any_tolerance() {
 }
 
 #[test]
+fn what_never_came_back_cannot_become_slower() {
+    let (mut before, mut now) = (baseline(8), baseline(8));
+    for side in [&mut before, &mut now] {
+        let chat = sample_of(side, "chat_delivery");
+        (chat.trials_ms, chat.above_ms) = (Vec::new(), vec![19_000.0; 8]);
+    }
+    let comparison = against(&before, &now);
+    let chat = row(&comparison, "chat_delivery");
+    assert_eq!(chat.outcome, Outcome::Pass);
+    assert!(chat.why.contains("in the baseline either"), "{}", chat.why);
+}
+
+#[test]
 fn fewer_recoveries_that_prove_nothing_are_unknown() {
-    let (before, mut now) = (baseline(8), baseline(8));
-    now.failovers[1].recovered = 6;
+    let (mut before, mut now) = (baseline(8), baseline(8));
+    (before.failovers[1].recovered, now.failovers[1].recovered) = (8, 6);
     let comparison = against(&before, &now);
     let second = &comparison.coverage[1];
     assert_eq!((second.outcome, comparison.outcome), (Outcome::Unknown, Outcome::Unknown));
@@ -196,13 +209,13 @@ fn every_form_says_the_same() {
     assert!(terminal(&comparison).contains("media to caller after power-off 1"));
     let json = serde_json::to_value(&comparison).unwrap();
     assert_eq!((json["schema"].as_str(), json["outcome"].as_str()), (Some("fivenines.compare.v1"), Some("fail")));
-    assert_eq!(annotations(&against(&baseline(15), &baseline(15))).lines().count(), 1);
+    assert_eq!(annotations(&against(&baseline(24), &baseline(24))).lines().count(), 1);
 }
 
 #[test]
 fn several_runs_make_a_trend() {
-    let before = baseline(15);
-    let comparisons = [against(&before, &baseline(15)), against(&before, &slower(15, 300.0))];
+    let before = baseline(24);
+    let comparisons = [against(&before, &baseline(24)), against(&before, &slower(24, 300.0))];
     let trend = trend(&comparisons).unwrap();
     assert_eq!(trend.outcomes, [Outcome::Pass, Outcome::Fail]);
     assert!(trend.rows.iter().all(|row| row.cells.len() == 2));

@@ -14,6 +14,7 @@
 //! | did it change? | [`hodges_lehmann`], [`mann_whitney`], [`fisher_exact`], over many tests [`holm`] |
 //! | could a change have been seen? | [`power_of_shift`], [`samples_for_shift`], [`samples_for_proportions`] |
 //! | how often may it be needed? | [`availability::failures_per_year`], [`availability::mtbf_needed_s`] |
+//! | what would that give over a year? | [`projection::project`] |
 
 pub mod availability;
 mod bootstrap;
@@ -22,6 +23,7 @@ mod mean;
 mod median;
 pub mod panel;
 mod power;
+pub mod projection;
 mod proportion;
 mod quantile;
 mod ranks;
