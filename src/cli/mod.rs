@@ -93,7 +93,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
         Command::Mos(args) => say(mos::run(&args)),
-        Command::Availability(args) => say(availability::run(&args)),
+        Command::Availability(args) => availability::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::ReferenceNode => return ExitCode::from(crate::experiment::cluster::reference::node_main()),

@@ -77,12 +77,17 @@ pub(super) fn unavailable_s(rule: Rule, gaps: &[Gap], observed_s: f64) -> f64 {
     let lengths = gaps.iter().map(|(start, end)| end - start);
     match rule {
         Rule::RawGap | Rule::UserSeconds => lengths.sum(),
-        Rule::Itu10s => lengths.filter(|length| *length >= LONG_S).sum(),
+        Rule::Itu10s => gaps.iter().filter(|gap| is_long(gap, observed_s)).map(|(start, end)| end - start).sum(),
         Rule::Y1540 => {
             blocks(observed_s).map(|block| if lost(block, gaps) > LOSS_LIMIT { block.1 - block.0 } else { 0.0 }).sum()
         }
         Rule::CallSuccess => 0.0,
     }
+}
+
+/// A gap that had not ended with the observation may have become long: it is not claimed to be short.
+fn is_long(gap: &Gap, observed_s: f64) -> bool {
+    gap.1 - gap.0 >= LONG_S || gap.1 >= observed_s
 }
 
 /// Whole minutes from the start, and what is left at the end.
@@ -128,6 +133,7 @@ mod tests {
             assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-9), "{gap:?}: {got:?}");
         }
         assert_eq!(counted(&[], 170.0), [0.0; 3]);
+        assert_eq!(counted(&[(167.0, 170.0)], 170.0), [3.0, 3.0, 0.0], "had not ended");
     }
 
     #[test]
