@@ -206,6 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_for_ci_is_sound() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci");
+        let (scenario, _) = super::super::read_scenario(&root.join("failover.toml")).unwrap();
+        let baseline = read(&root.join("baseline.json")).unwrap();
+        assert_eq!(baseline.scenario, scenario.name);
+        assert_eq!(baseline.trials, u64::from(*scenario.trials.get_ref()));
+        assert!(baseline.void.is_empty() && baseline.outages.len() == 9);
+        assert_eq!(compare(&baseline, &baseline, &Options::default()).outcome, Outcome::Pass);
+    }
+
+    #[test]
     fn what_is_none_of_ours_is_told() {
         let scratch = Scratch::new("wrong");
         let other = scratch.write("other.json", "{\"schema\": \"somebody.v1\"}");

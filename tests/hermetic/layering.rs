@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MOST_LINES: usize = 600;
 
 /// Each layer and what it may use beside itself. `units` may be used by all.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("units", &[]),
     ("wire", &[]),
     ("scenario", &[]),

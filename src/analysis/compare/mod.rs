@@ -55,7 +55,8 @@ pub fn compare(baseline: &Baseline, run: &Baseline, options: &Options) -> Compar
     let mut outages = outages::pair(baseline, run, options);
     let mut coverage = coverage::pair(baseline, run);
     adjust(&mut outages, &mut coverage);
-    outages.iter_mut().for_each(|row| outages::judge(row, options));
+    let tests = outages.len() + coverage.len();
+    outages.iter_mut().for_each(|row| outages::judge(row, tests, options));
     coverage.iter_mut().for_each(|row| coverage::judge(row, options));
     let void = void_reasons(baseline, run);
     if !void.is_empty() {

@@ -1,6 +1,7 @@
 //! Outages before and now: shift, test and decision.
 
 use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::function::factorial::binomial;
 
 use super::model::{OutageComparison, signed};
 use super::{Baseline, Options, ServiceSample};
@@ -11,7 +12,7 @@ use crate::analysis::stats::{
 };
 
 /// With fewer trials than this on each side no interval reaches 95 %.
-const LEAST_EACH: u64 = 4;
+const INTERVAL_FROM: u64 = 4;
 
 /// A row and what its decision needs beside it.
 pub(super) struct Pair {
@@ -85,12 +86,19 @@ fn pooled(sides: &[&[Observation]]) -> Option<f64> {
 }
 
 /// Fills outcome, reason and the number of trials that would settle it.
-pub(super) fn judge(pair: &mut Pair, options: &Options) {
-    let (outcome, needed, why) = decide(&pair.shown, pair.sd_ms, options);
+pub(super) fn judge(pair: &mut Pair, tests: usize, options: &Options) {
+    let (outcome, needed, why) = decide(&pair.shown, pair.sd_ms, least_each(tests, options.alpha), options);
     (pair.shown.outcome, pair.shown.needed_n, pair.shown.why) = (outcome, needed, why);
 }
 
-fn decide(row: &OutageComparison, sd_ms: Option<f64>, options: &Options) -> (Outcome, Option<u64>, String) {
+/// With fewer trials than this on each side not even complete separation is significant among so many tests: of the
+/// C(2n, n) orders two are as extreme.
+fn least_each(tests: usize, alpha: f64) -> u64 {
+    let extreme = |n: u64| 2.0 / binomial(2 * n, n) * tests as f64;
+    (INTERVAL_FROM..100).find(|n| extreme(*n) < alpha).unwrap_or(100)
+}
+
+fn decide(row: &OutageComparison, sd_ms: Option<f64>, least: u64, options: &Options) -> (Outcome, Option<u64>, String) {
     let unknown = |needed: Option<u64>, why: String| (Outcome::Unknown, needed, why);
     if row.n_run == 0 {
         return unknown(None, "measured in the baseline and not in the run".to_owned());
@@ -104,7 +112,7 @@ fn decide(row: &OutageComparison, sd_ms: Option<f64>, options: &Options) -> (Out
         let needed = sd_ms.map(|sd| if sd > 0.0 { ms / sd } else { f64::INFINITY });
         needed.map(|shift| samples_for_shift(shift.min(1e3), options.alpha, options.power).unwrap_or(u64::MAX))
     };
-    let to_tell = trials_for(tolerance).map(|n| n.max(LEAST_EACH));
+    let to_tell = trials_for(tolerance).map(|n| n.max(least));
     if row.confidence.is_none() {
         return unknown(to_tell, format!("{each} trials on a side give no interval; {}", asks_for(to_tell)));
     }

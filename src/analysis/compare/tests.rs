@@ -107,8 +107,9 @@ fn too_few_trials_are_unknown_and_say_how_many_it_takes() {
     let comparison = against(&baseline(3), &slower(3, 300.0));
     assert_eq!(comparison.outcome, Outcome::Unknown);
     let media = row(&comparison, "media to caller");
-    assert_eq!(media.needed_n, Some(4));
-    assert!(media.why.contains("run 4 trials on each side"), "{}", media.why);
+    // Twenty tests: 20 · 2/C(12,6) = 0.043 is the first below 5 %, 20 · 2/C(10,5) = 0.159.
+    assert_eq!((comparison.outages.len() + comparison.coverage.len(), media.needed_n), (20, Some(6)));
+    assert!(media.why.contains("run 6 trials on each side"), "{}", media.why);
 }
 
 /// sd 290 ms against 100 ms: 2 (1.96 + 0.84)² π/3 · 2.9² = 138 trials; the pooled sd of this sample decides.
