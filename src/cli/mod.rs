@@ -1,10 +1,11 @@
 //! The command line: one file a subcommand. Nothing is computed here.
 //!
-//! Exit codes: 0 pass · 1 a threshold failed · 2 usage or scenario error · 3 environment not ready ·
+//! Exit codes: 0 pass · 1 a threshold or a comparison failed · 2 usage or scenario error · 3 environment not ready ·
 //! 4 measurement void · 5 a fault could not be healed.
 
 pub mod availability;
 pub mod calibrate;
+pub mod compare;
 pub mod doctor;
 pub mod judge;
 pub mod lab;
@@ -32,7 +33,7 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 pass, 1 a threshold failed, 2 usage or scenario error, 3 environment not ready, \
+const EXIT_CODES: &str = "Exit codes: 0 pass, 1 a threshold or a comparison failed, 2 usage or scenario error, 3 environment not ready, \
 4 measurement void, 5 a fault could not be healed";
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +44,8 @@ enum Command {
     Measure(measure::MeasureArgs),
     /// Make the report of a run directory again
     Report(report::ReportArgs),
+    /// Has failover become slower? A run against a baseline
+    Compare(compare::CompareArgs),
     /// Print what a scenario would do, without doing it
     Plan(plan::PlanArgs),
     /// Real servers in namespaces of this machine, by hand (root)
@@ -90,11 +93,12 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Lab(args) => return lab::run(&args),
         Command::Mos(args) => say(mos::run(&args)),
         Command::Panel(args) => say(panel::run(&args)),
-        Command::Availability(args) => say(availability::run(&args)),
+        Command::Availability(args) => availability::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::ReferenceNode => return ExitCode::from(crate::experiment::cluster::reference::node_main()),

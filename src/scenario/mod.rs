@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 pub use error::ScenarioError;
-pub use threshold::{CALL_FATES, Comparison, MESSAGE_FATES, Metric, Period, Threshold};
+pub use threshold::{CALL_FATES, Comparison, MESSAGE_FATES, Metric, Percent, Period, Threshold};
 
 use crate::units::Span;
 

@@ -32,7 +32,7 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("at = \"5s\"", "at = \"50s\"", "outside the window"),
         ("vip-owner", "gamma", "no node"),
         ("127.0.77.10", "10.0.0.1", "float"),
-        ("outage.media.median < 1s", "outage.medium.median < 1s", "not one of"),
+        ("outage.media.median < 1s", "outage.medium.median < 1s", "did you mean `media`?"),
         ("outage.media.median < 1s", "outage.media.median < 1", "no duration"),
         ("power_off", "black_hole", "no link"),
     ];

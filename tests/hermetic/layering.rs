@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MOST_LINES: usize = 600;
 
 /// Each layer and what it may use beside itself. `units` may be used by all.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("units", &[]),
     ("wire", &[]),
     ("scenario", &[]),
@@ -27,6 +27,11 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("analysis::measure", &["analysis::stats", "analysis::quality", "evidence", "scenario", "wire"]),
     ("analysis::verdict", &["analysis::measure", "analysis::stats", "scenario"]),
     ("analysis::report", &["analysis::verdict", "analysis::measure", "analysis::stats", "evidence", "scenario"]),
+    ("analysis::compare", &["analysis::report", "analysis::measure", "analysis::stats", "evidence"]),
+    (
+        "analysis::availability",
+        &["analysis::compare", "analysis::report", "analysis::measure", "analysis::stats", "evidence"],
+    ),
 ];
 
 /// These tell what happens as it happens: they hold the recorder of the run and its clock.

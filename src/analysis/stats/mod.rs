@@ -9,23 +9,41 @@
 //! | how bad may the next one be? | [`geometric_prediction`], [`quantile_upper_bound`] |
 //! | how often does failover work? | [`clopper_pearson`], [`proportion_lower`], [`rule_of_three`] |
 //! | what did a panel hear, and does the model agree? | [`panel`] |
+//! | where, if some trials never ended? | [`kaplan_meier_median`] |
+//! | how sure is any other statistic? | [`bca_interval`] |
+//! | did it change? | [`hodges_lehmann`], [`mann_whitney`], [`fisher_exact`], over many tests [`holm`] |
+//! | could a change have been seen? | [`power_of_shift`], [`samples_for_shift`], [`samples_for_proportions`] |
 //! | how often may it be needed? | [`availability::failures_per_year`], [`availability::mtbf_needed_s`] |
+//! | what would that give over a year? | [`projection::project`] |
 
 pub mod availability;
+mod bootstrap;
+mod fisher;
 mod mean;
 mod median;
 pub mod panel;
+mod power;
+pub mod projection;
 mod proportion;
 mod quantile;
+mod ranks;
 mod sample;
+mod shift;
+mod survival;
 
+pub use bootstrap::{BOOTSTRAP_FROM_N, BootstrapCi, bca_interval};
+pub use fisher::{fisher_exact, holm};
 pub use mean::{MeanCi, geometric_mean_ci, geometric_prediction, mean_ci, student_t_quantile};
 pub use median::{MedianCi, UpperBound, median_ci, quantile_upper_bound, samples_for_quantile_bound};
+pub use power::{power_of_shift, samples_for_proportions, samples_for_shift};
 pub use proportion::{
     Interval, clopper_pearson, poisson_rate_ci, proportion_lower, proportion_upper, rule_of_three, successes_needed,
 };
 pub use quantile::{median, quantile};
+pub use ranks::{MannWhitney, RankMethod, mann_whitney};
 pub use sample::{Bound, Observation, Sample};
+pub use shift::{Shift, ShiftInterval, hodges_lehmann};
+pub use survival::{SurvivalStep, kaplan_meier, kaplan_meier_median};
 
 /// Why a statistic was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

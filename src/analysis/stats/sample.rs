@@ -1,11 +1,11 @@
 //! Samples that may hold right-censored values: "not recovered within the window".
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StatsError;
 
 /// What one trial says about a quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Observation {
     /// It was seen to be this much.
@@ -86,6 +86,12 @@ impl Sample {
     /// As [`Sample::new`].
     pub fn exact(values: &[f64]) -> Result<Sample, StatsError> {
         Sample::new(values.iter().map(|v| Observation::Exact(*v)))
+    }
+
+    /// All observations, ascending by value or censoring limit.
+    #[must_use]
+    pub fn observations(&self) -> &[Observation] {
+        &self.floor
     }
 
     /// How many observations, censored ones included.

@@ -131,6 +131,7 @@ fn in_its_unit(text: &str, value: f64) -> String {
         _ if is_time => Span::from_secs_f64(value / 1e3).to_string(),
         _ if metric.starts_with("loss.") => format!("{value:.2} %"),
         _ if metric.starts_with("mos.") => format!("{value:.2}"),
+        _ if metric.starts_with("coverage.") => format!("{value:.3}"),
         _ => format!("{value}"),
     }
 }
@@ -159,6 +160,9 @@ mod tests {
             ("outage.media.worst > 5s", unrecovered, Outcome::Pass),
             ("mos.after >= 4", Figure::Undefined, Outcome::Unknown),
             ("calls.zombie == 0", Figure::Known(0.0), Outcome::Pass),
+            ("outage.media.p95 < 1m", unrecovered, Outcome::Fail),
+            // 14 of 15 failovers worked: at least 72.1 % do.
+            ("coverage.lower95 >= 0.8", Figure::Known(0.721), Outcome::Fail),
         ];
         for (text, figure, outcome) in table {
             assert_eq!(judged(text, figure, &[]).outcome, outcome, "{text} of {figure:?}");

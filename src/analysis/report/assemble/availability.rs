@@ -10,13 +10,24 @@ const TARGET: f64 = 0.99999;
 
 /// The budget of every service that came back, the coverage, and the sentence.
 pub(super) fn availability(transitions: &[Transition], outages: &[OutageSummary], trials: &[Trial]) -> Availability {
-    let verified = || trials.iter().flat_map(|trial| verified_faults(&trial.measured).map(move |fault| (trial, fault)));
-    let failovers = verified().count() as u64;
-    let succeeded = verified().filter(|(trial, fault)| all_came_back(&trial.measured, *fault)).count() as u64;
-    let coverage_low = (failovers > 0).then(|| proportion_lower(succeeded, failovers, 0.95).ok()).flatten();
+    let (succeeded, failovers) = failovers(trials);
+    let coverage_low = coverage_low(trials);
     let budget: Vec<BudgetRow> = outages.iter().filter_map(|outage| budget_row(&outage.service, transitions)).collect();
     let statement = statement(&budget, outages, succeeded, failovers, coverage_low);
     Availability { target: TARGET, failovers, succeeded, coverage_low, budget, statement }
+}
+
+/// Failovers that worked, and those that were tried.
+fn failovers(trials: &[Trial]) -> (u64, u64) {
+    let verified = || trials.iter().flat_map(|trial| verified_faults(&trial.measured).map(move |fault| (trial, fault)));
+    let succeeded = verified().filter(|(trial, fault)| all_came_back(&trial.measured, *fault)).count() as u64;
+    (succeeded, verified().count() as u64)
+}
+
+/// Lower 95 % limit of the probability that a failover works; `None` where none was tried.
+pub(super) fn coverage_low(trials: &[Trial]) -> Option<f64> {
+    let (succeeded, failovers) = failovers(trials);
+    (failovers > 0).then(|| proportion_lower(succeeded, failovers, 0.95).ok()).flatten()
 }
 
 fn verified_faults(measured: &Measured) -> impl Iterator<Item = usize> {

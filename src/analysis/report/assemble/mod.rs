@@ -15,7 +15,7 @@ use crate::evidence::rundir::RunInfo;
 use crate::scenario::{Metric, Period, Scenario, Threshold};
 
 use super::model::{OutageSummary, PhaseSummary, Report, Transition, Trial};
-use outages::{median_of_values, summarize};
+use outages::{median_of_values, quantile_over_trials, summarize};
 use rows::{ROWS, Row};
 
 /// Judges the trials of a run.
@@ -135,12 +135,17 @@ fn figure(metric: &Metric, scenario: &Scenario, trials: &[Trial], qos: &[QosPeri
         let value = qos.iter().find(|qos| qos.period == name).and_then(get);
         value.map_or(Figure::Undefined, Figure::Known)
     };
-    let service = |name: &str| {
-        let rows: Vec<Row> = ROWS.into_iter().filter(|row| row.service == name).collect();
-        summarize(scenario, trials, &rows, None)
-    };
+    let rows_of = |name: &str| ROWS.into_iter().filter(|row| row.service == name).collect::<Vec<Row>>();
+    let service = |name: &str| summarize(scenario, trials, &rows_of(name), None);
     match metric {
         Metric::OutageMedian(name) => service(name).map_or(Figure::Undefined, |row| median_figure(&row)),
+        Metric::OutageQuantile(name, percent) => {
+            let bound = quantile_over_trials(trials, &rows_of(name), percent.probability());
+            bound.map_or(Figure::Undefined, |bound| match bound.censored {
+                true => Figure::Unrecovered { above: bound.value },
+                false => Figure::Known(bound.value),
+            })
+        }
         Metric::OutageWorst(name) => service(name).map_or(Figure::Undefined, |row| worst_figure(&row)),
         Metric::OutageCensored(name) => {
             service(name).map_or(Figure::Undefined, |row| Figure::Known(row.censored as f64))
@@ -151,6 +156,7 @@ fn figure(metric: &Metric, scenario: &Scenario, trials: &[Trial], qos: &[QosPeri
         Metric::JitterP95(of) => period(of, |qos| qos.jitter_ms_p95),
         Metric::Loss(of) => period(of, |qos| qos.loss_percent),
         Metric::Mos(of) => period(of, |qos| qos.mos_median),
+        Metric::CoverageLower95 => availability::coverage_low(trials).map_or(Figure::Undefined, Figure::Known),
     }
 }
 

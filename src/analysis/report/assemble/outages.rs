@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::measure::model::Outage;
 use crate::analysis::report::model::{OutageSummary, Trial};
-use crate::analysis::stats::{Bound, Observation, Sample, median, median_ci};
+use crate::analysis::stats::{Bound, Observation, Sample, median, median_ci, quantile};
 use crate::scenario::Scenario;
 
 use super::rows::Row;
@@ -93,12 +93,27 @@ fn longest_of_each_user<'a>(outages: impl IntoIterator<Item = &'a Outage>) -> BT
     users
 }
 
-fn set_median(summary: &mut OutageSummary, trials: &[TrialHits]) {
+/// The quantile at `p` over trials of the trial's median affected user. `None` where the service was not measured,
+/// 0 where nobody was hit.
+pub(super) fn quantile_over_trials(trials: &[Trial], rows: &[Row], p: f64) -> Option<Bound> {
+    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(trial, rows, None)).collect();
+    if measured.is_empty() {
+        return None;
+    }
+    Some(quantile(&over_trials(&measured)?, p).ok()?.unwrap_or(Bound::exact(0.0)))
+}
+
+/// The median affected user of each trial that had one.
+fn over_trials(trials: &[TrialHits]) -> Option<Sample> {
     let observed = trials
         .iter()
         .filter_map(|trial| median_of(trial.hits.iter().map(observation)))
         .map(|bound| if bound.censored { Observation::Above(bound.value) } else { Observation::Exact(bound.value) });
-    let Ok(sample) = Sample::new(observed) else { return };
+    Sample::new(observed).ok()
+}
+
+fn set_median(summary: &mut OutageSummary, trials: &[TrialHits]) {
+    let Some(sample) = over_trials(trials) else { return };
     if let Some(bound) = median(&sample) {
         summary.median_ms = bound.known();
         summary.median_above_ms = bound.censored.then_some(bound.value);

@@ -192,3 +192,21 @@ fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
     let note = crate::analysis::report::words::hung_up(&report.transitions[0]);
     assert_eq!(note.unwrap(), "Not counted: 1 caller hung up, as planned, before media could come back.");
 }
+
+/// Three trials, each with both directions of 12 calls after 0.7 and 1.6 s: every trial's median user lies between the
+/// two, and the quantiles over trials follow. Nobody fell out for good in 6 of 6 failovers: 0.05^(1/6) = 0.607.
+#[test]
+fn percentiles_over_trials_and_coverage_can_be_judged() {
+    let sound = |measured: &mut Measured| measured.outages.retain(|outage| !outage.censored);
+    let report = with_trials(sound, 3);
+    let judged = |text: &str| {
+        let threshold: Threshold = text.parse().unwrap();
+        let result = judge([&threshold], |of| figure(of, &fixture::scenario(), &report.trials, &report.qos), &[]);
+        (result.outcome, result.thresholds[0].value)
+    };
+    assert_eq!(judged("outage.media.p50 < 2s").1, judged("outage.media.median < 2s").1);
+    assert!(judged("outage.media.p95 < 2s").1 >= judged("outage.media.p50 < 2s").1);
+    let (outcome, value) = judged("coverage.lower95 >= 0.6");
+    assert!(outcome == Outcome::Pass && (value.unwrap() - 0.607).abs() < 5e-4, "{value:?}");
+    assert_eq!(judged("coverage.lower95 >= 0.8").0, Outcome::Fail);
+}
