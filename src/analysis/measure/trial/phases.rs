@@ -110,12 +110,13 @@ impl Failover<'_> {
         prompt.then_some(("reachable", silence[1], what))
     }
 
-    /// Any answer, be it a 503, to a request that was sent after the effect.
+    /// Any answer, be it a 503, to a request that was sent after the effect and after the command: the last
+    /// sign of the dead node need not be an answer, and one may have come between.
     fn first_sip_answer(&self, effect: RunTime) -> Option<Seen> {
         let out = ["sip_answer", "register", "new_call"].iter().any(|service| self.of(service).next().is_some());
         let answers = self.operations.values().filter_map(|life| {
             let (at, op) = life.end.as_ref()?;
-            let after = life.invoked.is_some_and(|invoked| invoked > effect) && *at < self.end;
+            let after = life.invoked.is_some_and(|invoked| invoked > effect.max(self.start)) && *at < self.end;
             op.code.filter(|_| after).map(|code| (*at, code, op))
         });
         let (at, code, op) = answers.min_by_key(|(at, _, op)| (*at, op.op)).filter(|_| out)?;
