@@ -19,7 +19,10 @@ const ROUNDS: usize = 3;
 fn main() {
     let file = std::env::temp_dir().join(format!("fivenines-bench-{}.pcap", std::process::id()));
     let packets = write_capture(&file);
-    println!("{packets} RTP packets, {} MB, {CALLS} two-way calls", std::fs::metadata(&file).unwrap().len() / 1_000_000);
+    println!(
+        "{packets} RTP packets, {} MB, {CALLS} two-way calls",
+        std::fs::metadata(&file).unwrap().len() / 1_000_000
+    );
     let ours = median((0..ROUNDS).map(|_| ours(&file)).collect());
     println!("fivenines  {ours:>8.3} s  {:>8.2} M packets/s, scored", f64::from(packets) / ours / 1e6);
     let theirs: Vec<f64> = (0..ROUNDS).filter_map(|_| tshark(&file)).collect();
@@ -64,7 +67,8 @@ fn write_capture(path: &Path) -> u32 {
         for stream in 0..2 * CALLS {
             let at = u64::from(tick) * 20_000_000 + u64::from(stream) * 100_000;
             let packet = packet(stream, tick);
-            let head = [(at / 1_000_000_000) as u32, (at % 1_000_000_000) as u32, packet.len() as u32, packet.len() as u32];
+            let head =
+                [(at / 1_000_000_000) as u32, (at % 1_000_000_000) as u32, packet.len() as u32, packet.len() as u32];
             head.iter().for_each(|word| out.write_all(&word.to_le_bytes()).unwrap());
             out.write_all(&packet).unwrap();
             count += 1;

@@ -45,6 +45,13 @@ pub enum What {
         /// Their names.
         nodes: Vec<String>,
     },
+    /// A node's own address, so that what captures show of it has its name.
+    Node {
+        /// The node.
+        name: String,
+        /// Its own address, not the floating one.
+        address: std::net::IpAddr,
+    },
     /// A sample of the map between the run clock and wall-clock time (Unix, nanoseconds).
     Clock {
         /// Unix time in nanoseconds at this event's run time.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::measure::model::{Caveat, FaultMeasured};
+use crate::analysis::measure::model::{Caveat, FaultMeasured, OwnerInterval};
 use crate::evidence::history::{Event, FaultStep, What};
 use crate::scenario::{Cluster, Fault, Scenario};
 use crate::units::{RunTime, Span};
@@ -29,10 +29,14 @@ impl Faults {
             }
         }
         faults.list.sort_by_key(|fault| (fault.command_start_ns, fault.fault));
-        for fault in &mut faults.list {
-            fault.successor = successor(events, fault, end);
-        }
         faults
+    }
+
+    /// Names who held the address after each fault.
+    pub(super) fn name_successors(&mut self, owners: &[OwnerInterval], end: RunTime) {
+        for fault in &mut self.list {
+            fault.successor = successor(owners, fault, end);
+        }
     }
 
     fn step(&mut self, at: RunTime, mark: &crate::evidence::history::FaultMark, scenario: &Scenario, end: RunTime) {
@@ -109,12 +113,8 @@ fn configured(scenario: &Scenario, fault: usize) -> Option<Span> {
     of_node.then_some(takeover.0)
 }
 
-/// The first other node that the cluster named as owner after the fault.
-fn successor(events: &[Event], fault: &FaultMeasured, end: RunTime) -> Option<String> {
-    let after = events.iter().filter(|event| event.t_ns > fault.command_start_ns && event.t_ns <= end);
-    let mut owners = after.filter_map(|event| match &event.what {
-        What::Owner { nodes } => Some(nodes),
-        _ => None,
-    });
-    owners.find_map(|nodes| nodes.iter().find(|node| **node != fault.node).cloned())
+/// The first other node that held the address after the fault.
+fn successor(owners: &[OwnerInterval], fault: &FaultMeasured, end: RunTime) -> Option<String> {
+    let after = owners.iter().filter(|owner| owner.end_ns > fault.command_start_ns && owner.start_ns <= end);
+    after.flat_map(|owner| &owner.nodes).find(|node| **node != fault.node).cloned()
 }

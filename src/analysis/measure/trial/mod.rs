@@ -41,14 +41,15 @@ const SERVICES: [&str; 7] = ["address", "sip_answer", "register", "new_call", "m
 pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, MeasureError> {
     let evidence = Evidence::read(trial)?;
     let window = evidence.window;
+    let owners = owners::owners(&evidence);
     let mut faults = Faults::of(&evidence.events, scenario, window.end_ns);
+    faults.name_successors(&owners, window.end_ns);
     let validate = scenario.validate.0;
     let operations = services::operations(&evidence.events);
     let streams = media::streams(&evidence, &operations, validate);
     let probe_interval = scenario.traffic.options.as_ref().map(|train| train.interval.as_ref().0);
     let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval };
     let chat = Chat::of(&evidence.events);
-    let owners = owners::owners(&evidence);
     let frame = chat_frame(scenario, &faults, window);
 
     let mut outages = owners::outages(&evidence, &faults);

@@ -13,12 +13,11 @@ const STATED: Span = Span::from_millis(1);
 
 /// Owners over time: by VRRP or gratuitous ARP where captures show them, else as the cluster itself said.
 pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
-    let told = told(evidence);
     let mut seen = evidence.claims.owners(evidence.window.end_ns);
     if seen.is_empty() {
-        return told;
+        return told(evidence);
     }
-    let names = names(&seen, &told);
+    let names = names(evidence);
     for interval in &mut seen {
         for node in &mut interval.nodes {
             if let Some(name) = names.get(node) {
@@ -50,26 +49,13 @@ fn told(evidence: &Evidence) -> Vec<OwnerInterval> {
     owners
 }
 
-/// The node's name for each claimant: the one that the cluster named for the longest time while it claimed.
-fn names(seen: &[OwnerInterval], told: &[OwnerInterval]) -> BTreeMap<String, String> {
-    let mut together: BTreeMap<(&str, &str), Span> = BTreeMap::new();
-    for (claim, statement) in seen.iter().flat_map(|claim| told.iter().map(move |statement| (claim, statement))) {
-        let common = claim.end_ns.min(statement.end_ns) - claim.start_ns.max(statement.start_ns);
-        if let ([who], [node]) = (&claim.nodes[..], &statement.nodes[..])
-            && common > Span::ZERO
-        {
-            let sum = together.entry((who, node)).or_default();
-            *sum = *sum + common;
-        }
-    }
-    let mut names: BTreeMap<String, (Span, String)> = BTreeMap::new();
-    for ((who, node), common) in together {
-        let best = names.entry(who.to_owned()).or_default();
-        if common > best.0 {
-            *best = (common, node.to_owned());
-        }
-    }
-    names.into_iter().map(|(who, (_, node))| (who, node)).collect()
+/// The node's name for each address that may claim, as the cluster stated it.
+fn names(evidence: &Evidence) -> BTreeMap<String, String> {
+    let stated = evidence.events.iter().filter_map(|event| match &event.what {
+        What::Node { name, address } => Some((address.to_string(), name.clone())),
+        _ => None,
+    });
+    stated.collect()
 }
 
 /// The outage of the address after each fault that took its owner away.

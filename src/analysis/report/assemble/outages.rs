@@ -1,8 +1,8 @@
 //! Outages over trials: the trial is the unit of replication, its median affected user speaks for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::analysis::measure::model::Outage;
+use crate::analysis::measure::model::{FaultMeasured, Measured, Outage};
 use crate::analysis::report::model::{OutageSummary, Trial};
 use crate::analysis::stats::{Bound, Observation, Sample, median, median_ci, quantile};
 use crate::scenario::Scenario;
@@ -71,12 +71,23 @@ fn hits(trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> 
             let outages = measured.outages.iter().filter(|outage| row.has(outage) && outage.fault == Some(at.fault));
             let (left, stayed): (Vec<&Outage>, Vec<&Outage>) = outages.partition(|outage| outage.left);
             let users = longest_of_each_user(stayed);
-            found.users += row.users(measured, at.fault).saturating_sub(left.len()).max(users.len());
+            let absent = left.len() + out_already(measured, *row, at);
+            found.users += row.users(measured, at.fault).saturating_sub(absent).max(users.len());
             found.left += left.len();
             found.hits.extend(users.into_values());
         }
     }
     (found.users > 0).then_some(found)
+}
+
+/// Users whom an earlier fault had taken the service from and who did not have it back: another fault takes
+/// nothing from them.
+fn out_already(measured: &Measured, row: Row, at: &FaultMeasured) -> usize {
+    let out = measured.outages.iter().filter(|outage| {
+        let earlier = outage.fault.is_some_and(|fault| fault != at.fault) && outage.start_ns < at.command_start_ns;
+        row.has(outage) && earlier && outage.censored && !outage.left
+    });
+    out.map(|outage| outage.scope.as_str()).collect::<BTreeSet<_>>().len()
 }
 
 fn longest_of_each_user<'a>(outages: impl IntoIterator<Item = &'a Outage>) -> BTreeMap<&'a str, Hit> {

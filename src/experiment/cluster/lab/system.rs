@@ -6,12 +6,20 @@ use super::fault::{self, failed};
 use super::layout::{self, VIP, netns_path};
 use super::node::Booted;
 use super::{Lab, clean, network, tools};
+use crate::evidence::history::What;
 use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
+use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
 
 impl Cluster for Lab {
     fn ready(&self) -> Result<(), ClusterError> {
         tools::check(self.layout.redis)
+    }
+
+    fn observe(&mut self, recorder: &Recorder) {
+        for node in &self.layout.nodes {
+            recorder.record(What::Node { name: node.name.clone(), address: node.address().into() });
+        }
     }
 
     fn describe(&self) -> String {
