@@ -19,6 +19,7 @@ pub(super) fn of(evidence: &Evidence, scenario: &Scenario, owners: &[OwnerInterv
             _ => {}
         }
     }
+    caveats.extend(misdelivered(evidence));
     caveats.extend(owners.iter().filter(|interval| interval.nodes.len() > 1).map(|interval| {
         let (nodes, from, length) =
             (interval.nodes.join(" and "), interval.start_ns, interval.end_ns - interval.start_ns);
@@ -26,6 +27,15 @@ pub(super) fn of(evidence: &Evidence, scenario: &Scenario, owners: &[OwnerInterv
         caveat(text, "this is a split brain of the cluster: fence the old owner", false)
     }));
     caveats
+}
+
+/// Callers heard strangers: worse than silence, and no recovery.
+fn misdelivered(evidence: &Evidence) -> Option<Caveat> {
+    let (calls, packets) = (evidence.misdelivered.len(), evidence.misdelivered.values().sum::<u64>());
+    let of = if calls == 1 { "call" } else { "calls" };
+    let text = format!("{packets} packets of {calls} {of} were heard at phones of other calls");
+    let remedy = "the media relay mixed calls up: look whether a new owner gives out ports that are in use";
+    (calls > 0).then(|| caveat(text, remedy, false))
 }
 
 fn caveat(text: String, remedy: &str, voids: bool) -> Caveat {

@@ -10,7 +10,7 @@ use crate::analysis::measure::MeasureError;
 use crate::analysis::measure::address::Claims;
 use crate::analysis::measure::model::{Anomaly, Caveat, Window};
 use crate::analysis::measure::source::{CaptureFile, Merged};
-use crate::evidence::history::{self, Event, TrialStage, What};
+use crate::evidence::history::{self, Direction, Event, StreamState, TrialStage, What};
 use crate::evidence::rundir::TrialDir;
 use crate::units::{RunTime, Span};
 use crate::wire::frame::{Body, Frame, Ip, Transport};
@@ -50,6 +50,8 @@ pub(super) struct Evidence {
     pub(super) claims: Claims,
     /// When anything came in at our own sockets, in order.
     pub(super) inbound: Vec<RunTime>,
+    /// By call: packets of it that arrived at a phone of another call.
+    pub(super) misdelivered: BTreeMap<u64, u64>,
     /// Bound of the error of a one-way delay.
     pub(super) clock_error: Span,
     pub(super) anomalies: Vec<Anomaly>,
@@ -74,11 +76,37 @@ impl Evidence {
             taps.sent.sort_by_key(|packet| (packet.at, packet.index));
             taps.received.sort_by_key(|packet| (packet.at, packet.index));
         }
+        let misdelivered = set_aside_strangers(&events, &mut collected.taps);
         let clock_error = clock.map_or(Span::ZERO, |clock| clock.error(window.end_ns));
         let Collected { taps, claims, mut inbound } = collected;
         inbound.sort_unstable();
-        Ok(Evidence { events, window, taps, claims, inbound, clock_error, anomalies, caveats })
+        Ok(Evidence { events, window, taps, claims, inbound, misdelivered, clock_error, anomalies, caveats })
     }
+}
+
+/// Takes out what arrived at another phone than the listener's: for the listener it is lost, and for the
+/// stranger it is somebody else's talk. Returns how many there were of each call.
+fn set_aside_strangers(events: &[Event], taps: &mut BTreeMap<u32, Taps>) -> BTreeMap<u64, u64> {
+    let marks = events.iter().filter_map(|event| match &event.what {
+        What::Stream(mark) if mark.state == StreamState::Started => Some(mark),
+        _ => None,
+    });
+    // Who listens to a stream sends the other one of the call, from the same socket.
+    let sockets: BTreeMap<_, _> = marks.clone().map(|mark| ((mark.call, mark.direction), mark.local)).collect();
+    let mut strangers = BTreeMap::new();
+    for mark in marks {
+        let other = if mark.direction == Direction::ToCallee { Direction::ToCaller } else { Direction::ToCallee };
+        let (Some(taps), Some(listener)) = (taps.get_mut(&mark.stream), sockets.get(&(mark.call, other))) else {
+            continue;
+        };
+        let before = taps.received.len();
+        taps.received.retain(|packet| packet.destination == *listener);
+        let gone = (before - taps.received.len()) as u64;
+        if gone > 0 {
+            *strangers.entry(mark.call).or_default() += gone;
+        }
+    }
+    strangers
 }
 
 #[derive(Debug, Default)]

@@ -2,10 +2,11 @@ use std::fmt::Write as _;
 
 use rand::RngExt;
 
-use super::world::{End, Media, World, failed, ms, ok, scenario};
+use super::world::{End, Media, World, failed, ms, ok, phone, scenario};
 use super::*;
 use crate::analysis::measure::model::{CallFate, MessageFate};
 use crate::evidence::history::{ChatRole, OpKind, Seen, SessionState, Step};
+use crate::wire::signature::Signature;
 
 const STANDING: &str = "[traffic.standing_calls]\ncount = 2";
 
@@ -159,6 +160,28 @@ fn every_service_of_a_failover_is_measured() {
     assert!(of(&measured, "chat_delivery", "chat-01")[0].censored);
     assert!(measured.chatters.iter().any(|chatter| chatter.chatter == "chat-01-b" && chatter.half_open));
     assert_eq!(measured.caveats, []);
+}
+
+/// A relay that gives a dead call's ports to a new one lets a stranger hear it: that is no recovery.
+#[test]
+fn what_a_stranger_hears_is_no_recovery_but_a_finding() {
+    let mut world = World::new(5, ms(1000), ms(9000));
+    world.op(OpKind::StandingCall, "phone-00", Some(0), ms(500), ok(ms(500)));
+    for (stream, direction) in [(0, Direction::ToCallee), (1, Direction::ToCaller)] {
+        let ptime = Span::from_millis(20);
+        let media = Media { stream, call: 0, direction, ptime, from: ms(500), until: ms(9000) };
+        world.media(media, |due, _| due >= ms(5000));
+    }
+    for index in 250..300 {
+        let due = ms(500 + 20 * i64::from(index));
+        world.stray(due, phone(7, true), Signature { stream: 0, index, due });
+    }
+    let (_scratch, trial) = world.write("stranger");
+    let measured = measure_trial(&trial, &scenario("[traffic.standing_calls]\ncount = 1\n")).unwrap();
+    let media = of(&measured, "media", "call 0");
+    assert_eq!((media.len(), media.iter().filter(|outage| outage.censored).count()), (2, 2), "{media:?}");
+    let told = measured.caveats.iter().map(|caveat| caveat.text.as_str()).collect::<Vec<_>>();
+    assert_eq!(told, ["50 packets of 1 call were heard at phones of other calls"]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl World {
 
     /// A stream whose packets go over a relay that gives them its own SSRC. `lost` decides by the due instant.
     pub(super) fn media(&mut self, media: Media, mut lost: impl FnMut(RunTime, &mut SmallRng) -> bool) {
-        let local = socket(10 + media.stream, 4000);
+        let local = phone(media.call, media.direction == Direction::ToCallee);
         let remote = socket(1, 30_000);
         let mut mark = StreamMark {
             stream: media.stream,
@@ -141,12 +141,17 @@ impl World {
             self.packets.push((sent, true, datagram(local, remote, media.stream, signature)));
             if !lost(due, &mut self.random) {
                 let received = sent + Span(self.random.random_range(200_000..300_000));
-                let peer = socket(100 + media.stream, 5000);
+                let peer = phone(media.call, media.direction != Direction::ToCallee);
                 self.packets.push((received, false, datagram(remote, peer, media.stream + 1000, signature)));
             }
             index += 1;
             due += media.ptime;
         }
+    }
+
+    /// One arrival of a packet, at any socket.
+    pub(super) fn stray(&mut self, at: RunTime, to: SocketAddrV4, signature: Signature) {
+        self.packets.push((at, false, datagram(socket(1, 30_000), to, 7, signature)));
     }
 
     /// Writes the trial's directory.
@@ -187,6 +192,11 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _already_gone = std::fs::remove_dir_all(&self.root);
     }
+}
+
+/// The RTP socket of a call's caller or callee: it sends one stream and hears the other.
+pub(super) fn phone(call: u64, caller: bool) -> SocketAddrV4 {
+    socket(10 + 2 * call as u32 + u32::from(caller), 4000)
 }
 
 fn socket(host: u32, port: u16) -> SocketAddrV4 {
