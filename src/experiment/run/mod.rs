@@ -7,6 +7,7 @@ pub mod clock;
 pub mod interrupt;
 pub mod machine;
 pub mod media;
+mod netns;
 pub mod phones;
 pub mod recorder;
 pub mod socket;

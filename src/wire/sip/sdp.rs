@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::wire::rtp::static_payload;
 pub use sdp_types::Direction;
 use sdp_types::{Attribute, Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
@@ -78,27 +79,12 @@ fn format(media: &Media, number: &str) -> Option<Format> {
         (key == number).then_some(map)
     });
     let Some(map) = map else {
-        let (encoding, clock_rate) = static_format(payload_type)?;
+        let (encoding, clock_rate) = static_payload(payload_type)?;
         return Some(Format { payload_type, encoding: encoding.to_owned(), clock_rate });
     };
     let mut parts = map.trim().split('/');
     let encoding = parts.next()?.to_owned();
     Some(Format { payload_type, encoding, clock_rate: parts.next()?.trim().parse().ok()? })
-}
-
-/// RFC 3551 table 4.
-fn static_format(payload_type: u8) -> Option<(&'static str, u32)> {
-    Some(match payload_type {
-        0 => ("PCMU", 8000),
-        3 => ("GSM", 8000),
-        4 => ("G723", 8000),
-        8 => ("PCMA", 8000),
-        9 => ("G722", 8000),
-        13 => ("CN", 8000),
-        15 => ("G728", 8000),
-        18 => ("G729", 8000),
-        _ => return None,
-    })
 }
 
 fn direction(attributes: &[Attribute]) -> Option<Direction> {

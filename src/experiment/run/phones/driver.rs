@@ -13,7 +13,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::calls::{Call, Calls};
 use super::transport::{Heard, Link};
-use super::{Order, Progress, Setting, Tally, client_ip, enter};
+use super::{Order, Progress, Setting, Tally, client_ip};
 use crate::evidence::history::{Direction, Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
 use crate::experiment::agent::sip::phone::{
@@ -22,6 +22,7 @@ use crate::experiment::agent::sip::phone::{
 use crate::experiment::agent::sip::transaction::Timers;
 use crate::experiment::plan::{Intent, PlannedCall, PlannedPhone, Wish};
 use crate::experiment::run::clock::Clock;
+use crate::experiment::run::netns;
 use crate::experiment::run::recorder::{TapPacket, TapTransport};
 use crate::scenario::Codec;
 use crate::units::{RunTime, Span};
@@ -69,7 +70,7 @@ impl Driver {
         wake: Arc<EventFd>,
         progress: Arc<Progress>,
     ) -> io::Result<Driver> {
-        enter(setting.endpoints.client_netns.as_ref())?;
+        netns::enter(setting.endpoints.client_netns.as_deref())?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, INBOX))?;
         let mut driver = Driver {

@@ -9,7 +9,6 @@ mod transport;
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -154,17 +153,6 @@ impl Progress {
     pub fn talking(&self) -> usize {
         self.talking.load(Ordering::Relaxed)
     }
-}
-
-/// Lets the calling thread enter a network namespace; sockets that it opens afterwards live there.
-///
-/// # Errors
-/// When there is no such namespace or no privilege.
-pub(super) fn enter(netns: Option<&PathBuf>) -> io::Result<()> {
-    let Some(path) = netns else { return Ok(()) };
-    let file = std::fs::File::open(path)?;
-    nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET)?;
-    Ok(())
 }
 
 /// The address that phones bind.

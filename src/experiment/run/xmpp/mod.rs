@@ -10,7 +10,6 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +18,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use nix::sched::{CloneFlags, setns};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio_xmpp::jid::BareJid;
@@ -154,7 +152,7 @@ struct Crew {
 type Account = String;
 
 fn run(netns: Option<&Path>, crew: Crew, chatters: Vec<(Chatter, Account)>, ready: &Sender<io::Result<()>>) {
-    let runtime = match enter(netns).and_then(|()| runtime()) {
+    let runtime = match super::netns::enter(netns).and_then(|()| runtime()) {
         Ok(runtime) => runtime,
         Err(error) => return ready.send(Err(error)).unwrap_or_default(),
     };
@@ -166,15 +164,6 @@ fn run(netns: Option<&Path>, crew: Crew, chatters: Vec<(Chatter, Account)>, read
             let _panicked = task.await;
         }
     });
-}
-
-fn enter(netns: Option<&Path>) -> io::Result<()> {
-    let Some(path) = netns else { return Ok(()) };
-    let told = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot enter network namespace {}: {error}", path.display()))
-    };
-    let namespace = File::open(path).map_err(told)?;
-    setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| told(errno.into()))
 }
 
 fn runtime() -> io::Result<Runtime> {
