@@ -28,9 +28,15 @@ fn fivenines(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fivenines")).args(arguments).output().unwrap()
 }
 
-/// Runs one trial of a committed scenario; its report. The verdict is the test's to judge.
+/// The text of a committed scenario.
+fn scenario(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)).unwrap()
+}
+
+/// Runs one trial of a scenario; its report. The verdict is the test's to judge.
 fn report(scenario: &str, scratch: &Scratch) -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(scenario);
+    let file = scratch.0.join("scenario.toml");
+    std::fs::write(&file, scenario).unwrap();
     let out = scratch.0.join("run");
     let done = fivenines(&["run", file.to_str().unwrap(), "--trials", "1", "--out", out.to_str().unwrap(), "--json"]);
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
@@ -69,7 +75,7 @@ fn nothing_is_left() {
 #[ignore = "needs root and Debian's servers; tests/run runs it"]
 fn with_redis_a_call_survives_with_a_gap_that_agrees_with_the_sip_gap() {
     let scratch = Scratch::new("redis");
-    let report = report("lab-kamailio.toml", &scratch);
+    let report = report(&scenario("lab-kamailio.toml"), &scratch);
     let sip = outages(&report, "sip_answer");
     assert_eq!(sip.len(), 1, "{sip:#?}");
     let standing = standing_calls(&report);
@@ -86,7 +92,13 @@ fn with_redis_a_call_survives_with_a_gap_that_agrees_with_the_sip_gap() {
 #[ignore = "needs root and Debian's servers; tests/run runs it"]
 fn without_redis_the_media_outage_is_censored_and_never_a_small_number() {
     let scratch = Scratch::new("no-redis");
-    let report = report("lab-kamailio-no-redis.toml", &scratch);
+    // Without new calls: the new owner's relay would give them ports that standing calls still send to, and now and
+    // then one of those gets both of its own back by chance.
+    let text = scenario("lab-kamailio-no-redis.toml");
+    let (before, rest) = text.split_once("[traffic.new_calls]").unwrap();
+    let (_, after) = rest.split_once("\n[").unwrap();
+    let quiet = format!("{before}[{after}").replace("\"outage.new_call.median < 2s\", ", "");
+    let report = report(&quiet, &scratch);
     let standing = standing_calls(&report);
     assert!(standing.iter().all(|call| call["fate"] == "media_dead" || call["fate"] == "zombie"), "{standing:#?}");
     let measured = &report["trials"][0]["measured"];
@@ -107,7 +119,7 @@ fn without_redis_the_media_outage_is_censored_and_never_a_small_number() {
 #[ignore = "needs root and Debian's servers; tests/run runs it"]
 fn a_dead_sip_process_is_a_sip_outage_and_no_address_outage() {
     let scratch = Scratch::new("process");
-    let report = report("lab-sip-process.toml", &scratch);
+    let report = report(&scenario("lab-sip-process.toml"), &scratch);
     assert!(outages(&report, "address").is_empty(), "the host still holds the address");
     let sip = outages(&report, "sip_answer");
     assert_eq!(sip.len(), 1);
