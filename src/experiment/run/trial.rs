@@ -242,7 +242,10 @@ fn window(
         clock.sleep_until(next.min(clock.now() + STEP));
         interrupted = interrupt.seen();
     }
-    traffic.recorder.record(What::Stage { stage: TrialStage::WindowEnd });
+    // A window that was cut short has no end: what it shows is void, and the measurement says so.
+    if !interrupted {
+        traffic.recorder.record(What::Stage { stage: TrialStage::WindowEnd });
+    }
     wind_down(traffic);
     Ok(interrupted)
 }
