@@ -171,3 +171,27 @@ fn a_missing_run_and_a_file_that_is_no_capture_are_told() {
         assert!(complaint(&done).contains(text(&path)), "{}", complaint(&done));
     }
 }
+
+#[test]
+fn ctrl_c_heals_keeps_the_evidence_and_voids_the_verdict() {
+    let scratch = Scratch::new("interrupt");
+    let (scenario, out) = (scratch.scenario(SMALL, 86), scratch.0.join("run"));
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_fivenines"))
+        .args(["run", text(&scenario), "--out", text(&out)])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let history = out.join("trials/001/history.jsonl");
+    let told = || std::fs::read_to_string(&history).unwrap_or_default();
+    while !told().contains("\"verified\"") {
+        assert!(tool.try_wait().unwrap().is_none(), "the run ended before its fault");
+        std::thread::yield_now();
+    }
+    let pid = nix::unistd::Pid::from_raw(tool.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(tool.wait().unwrap().code(), Some(4));
+    assert!(told().contains("\"heal_end\""));
+    let report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["verdict"]["outcome"], "unknown");
+}
