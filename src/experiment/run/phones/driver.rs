@@ -13,7 +13,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::calls::{Call, Calls};
 use super::transport::{Heard, Link};
-use super::{Order, Progress, Setting, Tally, client_ip};
+use super::{Order, Progress, Setting, Tally};
 use crate::evidence::history::{Direction, Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
 use crate::experiment::agent::sip::phone::{
@@ -100,7 +100,7 @@ impl Driver {
 
     fn add_phone(&mut self, planned: &PlannedPhone) -> io::Result<()> {
         let key = self.phones.len() as u64;
-        let ip = client_ip(&self.setting.endpoints);
+        let ip = self.setting.endpoints.client;
         let link = Link::open(planned.tcp, ip, &self.epoll, key)?;
         self.phones.push(Phone::new(PhoneConfig {
             name: planned.name.clone(),
@@ -221,7 +221,7 @@ impl Driver {
     fn place(&mut self, now: RunTime, planned: RunTime, call: &PlannedCall) {
         let op = self.setting.recorder.next_number();
         let kind = if call.hold_ns.is_some() { OpKind::NewCall } else { OpKind::StandingCall };
-        let ip = client_ip(&self.setting.endpoints);
+        let ip = self.setting.endpoints.client;
         let opened = self.setting.media.open(ip).and_then(|caller| Ok([caller, self.setting.media.open(ip)?]));
         let ports = match opened {
             Ok(ports) => ports,
@@ -278,7 +278,7 @@ impl Driver {
     }
 
     fn hear(&mut self, phone: usize) {
-        let ip = client_ip(&self.setting.endpoints);
+        let ip = self.setting.endpoints.client;
         loop {
             let Some(link) = self.links.get_mut(phone) else { return };
             let (local, remote) = (link.local(ip), link.remote());
@@ -316,7 +316,7 @@ impl Driver {
     }
 
     fn put_out(&mut self, phone: usize, output: Output) {
-        let ip = client_ip(&self.setting.endpoints);
+        let ip = self.setting.endpoints.client;
         let now = self.clock.now();
         let local = self.links[phone].local(ip);
         match output {

@@ -8,7 +8,6 @@ mod driver;
 mod transport;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -153,9 +152,4 @@ impl Progress {
     pub fn talking(&self) -> usize {
         self.talking.load(Ordering::Relaxed)
     }
-}
-
-/// The address that phones bind.
-pub(super) fn client_ip(endpoints: &Endpoints) -> IpAddr {
-    endpoints.client
 }
