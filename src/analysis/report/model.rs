@@ -42,8 +42,22 @@ pub struct Report {
     pub caveats: Vec<Caveat>,
     /// Thresholds and the verdict.
     pub verdict: Verdict,
-    /// What each trial measured.
+    /// What each trial measured that counts; where every trial is void, all of them.
     pub trials: Vec<Trial>,
+    /// Trials whose measurement is void. They are in no figure, unless there is no other.
+    #[serde(default)]
+    pub void_trials: Vec<VoidTrial>,
+}
+
+/// A trial that is counted in nothing. Its evidence is kept; `fivenines measure RUN --trial N` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoidTrial {
+    /// From 1.
+    pub number: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// Why.
+    pub reasons: Vec<String>,
 }
 
 /// One trial.

@@ -193,7 +193,8 @@ fn provenance(report: &Report) -> Markup {
             dt { "cluster" } dd { (run.cluster) }
             dt { "traffic" } dd { @for (place, line) in run.traffic.iter().enumerate() { @if place > 0 { br; } (line) } }
             dt { "servers" } dd { (servers.join(", ")) }
-            dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned, seeds from " (run.seed) }
+            dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned"
+                @if !report.void_trials.is_empty() { ", " (report.void_trials.len()) " void" } ", seeds from " (run.seed) }
             dt { "machine" } dd { (run.arch) ", " (words::plural(u64::from(run.cpus), "processor", "processors")) ", Linux " (run.kernel) }
             dt { "program" } dd { "fivenines " (run.version) }
         }
