@@ -133,3 +133,29 @@ fn what_makes_no_sense_is_an_error() {
         assert!(Line::try_parse_from([vec!["availability"], line].concat()).is_err());
     }
 }
+
+/// Four failures a year, an hour of manual repair: 99.999 % needs a coverage of 0.978 (3,600 − 78.84 over 3,600 − 1.701),
+/// which 135 successes in a row show; hours: 2.9957 · 47.25.
+#[test]
+fn what_it_takes_to_claim_a_number_of_nines() {
+    let answer = answered("--downtime 1.701s --failures-per-year 4");
+    let five = target_of(&answer, 99.999);
+    assert!((five.coverage_needed.unwrap() - 0.978_56).abs() < 1e-4, "{five:?}");
+    assert_eq!(five.failovers_needed, Some(139));
+    assert!((five.observation_needed_s / 3600.0 - 141.55).abs() < 0.05);
+    assert!(text::text(&answer).contains("139 successes in a row"));
+    assert_eq!(target_of(&answered("--downtime 1.701s"), 99.999).failovers_needed, None);
+}
+
+#[test]
+fn the_budget_is_drawn_as_the_name_says() {
+    let file = |end: &str| std::env::temp_dir().join(format!("fivenines-budget-{}.{end}", std::process::id()));
+    for (end, magic) in [("png", &b"\x89PNG"[..]), ("svg", b"<svg")] {
+        let path = file(end);
+        run(&given(&format!("--downtime 1.701 --figure {}", path.display()))).unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(magic));
+        std::fs::remove_file(path).unwrap();
+    }
+    let message = run(&given("--downtime 1.701 --figure budget.pdf")).unwrap_err().message;
+    assert!(message.contains(".png or .svg"), "{message}");
+}

@@ -1,7 +1,8 @@
 //! From measured trials to the report: the one place where figures over trials are made.
 
-mod availability;
+pub(in crate::analysis::report) mod availability;
 mod caveats;
+mod estimates;
 mod figures;
 mod headline;
 mod outages;
@@ -41,6 +42,7 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         question: scenario.question.clone(),
         run,
         headline: headline::headline(&transitions, &trials),
+        estimates: estimates::estimates(&transitions, &trials),
         phases: phases(&trials),
         mos: quality::mos(&trials, &qos),
         calls: quality::call_fates(&trials),

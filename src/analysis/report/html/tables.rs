@@ -98,12 +98,14 @@ pub(super) fn budget(availability: &Availability) -> Markup {
             thead { tr {
                 th { "service" } th { "downtime of one failure" } th { "failures a year that five nines allow" }
                 @if with_low { th { "at the upper end of the interval" } }
+                th { "mean time between failures needed" } th { "hours without failure that would show it" }
             } }
             tbody { @for row in &availability.budget { tr {
                 td { (words::service(&row.service)) }
                 td { (words::duration(row.downtime_ms)) }
                 td { (words::count(row.failures_per_year.floor())) }
                 @if with_low { td { (row.failures_per_year_low.map_or("–".to_owned(), |rate| words::count(rate.floor()))) } }
+                td { (words::count(row.mtbf_needed_h.ceil())) " h" } td { (words::count(row.observation_needed_h.ceil())) " h" }
             } } }
         } }
     }
