@@ -65,6 +65,13 @@ pub fn trend_markdown(trend: &Trend) -> String {
         }
         out.push('\n');
     }
+    for row in &trend.quality {
+        let _ = write!(out, "| {} | {} |", row.name, row.baseline_text());
+        for cell in &row.cells {
+            let _ = write!(out, " {} {} |", mark(cell.outcome), cell.value_text(cell.run_median));
+        }
+        out.push('\n');
+    }
     let outcomes: Vec<&str> = trend.outcomes.iter().map(|outcome| mark(*outcome)).collect();
     let _ = writeln!(out, "| outcome | | {} |", outcomes.join(" | "));
     out

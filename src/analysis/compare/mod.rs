@@ -26,7 +26,7 @@ pub use junit::junit;
 pub use markdown::{markdown, trend_markdown};
 pub use model::{Comparison, CoverageComparison, OutageComparison, QualityComparison, Side};
 pub use terminal::{terminal, trend_terminal};
-pub use trend::{Trend, TrendCell, TrendRow, trend};
+pub use trend::{QualityTrendRow, Trend, TrendCell, TrendRow, trend};
 
 use super::report::model::Outcome;
 use super::stats::holm;

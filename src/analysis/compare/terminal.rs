@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::model::{Comparison, CoverageComparison, OutageComparison, QualityComparison, probability, signed};
 use super::trend::Trend;
 use crate::analysis::report::model::Outcome;
+use crate::analysis::report::terminal::wrap;
 use crate::analysis::report::words::{self, duration, plain};
 
 /// The comparison as text, 80 columns wide; writing to a string cannot fail.
@@ -24,12 +25,13 @@ pub fn terminal(comparison: &Comparison) -> String {
         comparison.quality.iter().for_each(|row| out.push_str(&quality(row)));
         out.push('\n');
     }
-    for note in &comparison.notes {
-        let _ = writeln!(out, "note: {note}");
+    let notes = comparison.notes.iter().map(|note| format!("note: {note}"));
+    for line in notes.flat_map(|note| wrap(&note, 80, "  ")) {
+        let _ = writeln!(out, "{line}");
     }
     let _ = writeln!(out, "{}", verdict(comparison));
-    for reason in &comparison.reasons {
-        let _ = writeln!(out, "  {reason}");
+    for line in comparison.reasons.iter().flat_map(|reason| wrap(reason, 78, "  ")) {
+        let _ = writeln!(out, "  {line}");
     }
     out
 }
@@ -129,6 +131,13 @@ pub fn trend_terminal(trend: &Trend) -> String {
             let median = cell.median_ms.map_or_else(|| "–".to_owned(), duration);
             let shift = cell.shift_ms.map(|ms| format!(" ({})", signed(ms))).unwrap_or_default();
             let _ = write!(out, "  {:<21}", format!("{} {median}{shift}", mark(cell.outcome)));
+        }
+    }
+    for row in &trend.quality {
+        let _ = write!(out, "\n  {:<36} {:>9}", row.name, row.baseline_text());
+        for cell in &row.cells {
+            let value = cell.value_text(cell.run_median);
+            let _ = write!(out, "  {:<21}", format!("{} {value}", mark(cell.outcome)));
         }
     }
     let _ = write!(out, "\n  {:<36} {:>9}", "outcome", "");

@@ -223,6 +223,7 @@ fn several_runs_make_a_trend() {
     let trend = trend(&comparisons).unwrap();
     assert_eq!(trend.outcomes, [Outcome::Pass, Outcome::Fail]);
     assert!(trend.rows.iter().all(|row| row.cells.len() == 2));
+    assert!(trend.quality.len() == 10 && trend.quality.iter().all(|row| row.cells.len() == 2), "{:?}", trend.quality);
     assert!(trend_terminal(&trend).contains("(+300 ms)"), "{}", trend_terminal(&trend));
     assert!(trend_markdown(&trend).ends_with("| outcome | | ✓ | ✗ |\n"));
     assert_eq!(super::trend(&[]), None);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{AvailabilityAnswer, Coverage, Projection, TargetAnswer};
 use crate::analysis::availability::{Observed, Rule};
+use crate::analysis::report::terminal::wrap;
 use crate::analysis::report::words;
 
 /// The answer as text.
@@ -15,7 +16,9 @@ pub(super) fn text(answer: &AvailabilityAnswer) -> String {
     }
     answer.projected.iter().for_each(|projected| out.push_str(&year(projected)));
     let _ = writeln!(out);
-    answer.statement.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    for line in answer.statement.iter().flat_map(|sentence| wrap(sentence, 78, "  ")) {
+        let _ = writeln!(out, "  {line}");
+    }
     out
 }
 
@@ -79,7 +82,7 @@ fn year(p: &Projection) -> String {
     let (expected, single) = (p.played.expected, p.played.single_year);
     format!(
         "\n  with {}{range} failures a year: {:.7} % if each costs the downtime above\n  \
-         expected over many years: {:.7} to {:.7} %, one single year: {:.7} to {:.7} % ({} % of {} years played)\n",
+         expected over many years: {:.7} to {:.7} %\n  one single year:          {:.7} to {:.7} % ({} % of {} years played)\n",
         p.failures_per_year,
         p.availability_percent,
         100.0 * expected.low,
@@ -101,8 +104,8 @@ pub(super) fn statement(answer: &AvailabilityAnswer) -> Vec<String> {
             "{successes}/{trials} failovers succeeded: coverage is at least {percent:.1} % ({confidence} % one-sided)."
         ));
     }
+    lines.extend(answer.targets.iter().filter_map(coverage_wanted));
     for target in &answer.targets {
-        lines.extend(coverage_wanted(target));
         let worst = target.failures_per_year_interval.map_or(target.failures_per_year, |i| i.low);
         let (percent, times) = (target.target_percent, allowed(worst));
         lines.push(format!("If this failure occurs no more than {times} a year, the {percent} % budget is kept."));

@@ -95,7 +95,7 @@ fn lanes(targets: &[TargetBudget], costs: &[Cost], x: &Axis) -> Panel {
     let five = targets.iter().find(|target| (target.target - 0.99999).abs() < 1e-9);
     let note = |cost: &Cost| match five.map(|target| target.downtime_s / cost.downtime_s) {
         Some(often) if often >= 10.0 => words::count(often.floor()),
-        Some(often) => format!("{:.2}", (often * 100.0).floor() / 100.0),
+        Some(often) => format!("{:.2}", (often * 100.0 + 1e-6).floor() / 100.0),
         None => String::new(),
     };
     let marks = costs.iter().enumerate().flat_map(|(lane, cost)| {
@@ -115,7 +115,7 @@ fn lanes(targets: &[TargetBudget], costs: &[Cost], x: &Axis) -> Panel {
         }])
     });
     Panel {
-        title: "measured".to_owned(),
+        title: "what one failure costs".to_owned(),
         x: x.clone(),
         y: Vertical::Lanes(costs.iter().map(|cost| cost.name.clone()).collect()),
         notes: costs.iter().map(note).collect(),
