@@ -68,14 +68,10 @@ fn row(of: &Estimate) -> Vec<String> {
         .collect()
 }
 
-/// `701 ms (690 ms to 712 ms)`; without an upper end `(690 ms or more)`.
-pub(super) fn span(span: Option<&Span95>) -> String {
-    let Some(span) = span else { return "–".to_owned() };
-    let interval = words::interval(span.low_ms, span.high_ms);
-    match span.value_ms {
-        Some(value) => format!("{} ({interval})", words::duration(value)),
-        None => interval,
-    }
+/// The value, `–` without one, and its interval.
+pub(super) fn span(span: Option<&Span95>) -> (String, String) {
+    let value = span.and_then(|span| span.value_ms).map_or_else(|| "–".to_owned(), words::duration);
+    (value, span.map(|span| words::interval(span.low_ms, span.high_ms)).unwrap_or_default())
 }
 
 /// `≤ 712 ms`, or how many trials it takes.
