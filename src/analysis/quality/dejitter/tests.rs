@@ -96,6 +96,18 @@ fn a_slow_first_packet_does_not_set_the_clock() {
     assert_eq!(replay(FIXED_50, &slow_start).runs.discarded, 1);
 }
 
+/// 40 ms of depth while the path is smooth, 140 ms (100 ms of spread, 40 ms of margin) once it is not.
+#[test]
+fn the_depth_is_told_for_each_part() {
+    let worse = stream((0..1000).map(|i| if i >= 500 && i % 10 == 9 { 130 } else { 30 }));
+    let replay = replay(ADAPTIVE, &worse);
+    assert_eq!(replay.nominal_ms_of(&(0..500)), Some(40.0));
+    assert_eq!(replay.nominal_ms_of(&(900..1000)), Some(140.0));
+    let (first, second) = (replay.nominal_ms_of(&(0..500)).unwrap(), replay.nominal_ms_of(&(500..1000)).unwrap());
+    assert!((replay.nominal_ms.unwrap() - f64::midpoint(first, second)).abs() < 1e-9);
+    assert_eq!((replay.nominal_ms_of(&(7..7)), replay.nominal_ms_of(&(990..5000))), (None, Some(140.0)));
+}
+
 #[test]
 fn nothing_arrived() {
     let silent = replay(ADAPTIVE, &stream([-1; 10]));
