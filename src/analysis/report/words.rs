@@ -133,6 +133,17 @@ pub fn json_word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// A de-jitter buffer as a reader sees it: `fixed 50 ms`.
+#[must_use]
+pub fn dejitter(name: &str) -> &str {
+    match name {
+        "fixed50" => "fixed 50 ms",
+        "fixed200" => "fixed 200 ms",
+        "adaptive" => "40 to 200 ms",
+        other => other,
+    }
+}
+
 /// A service's name as a reader sees it.
 #[must_use]
 pub fn service(name: &str) -> &str {

@@ -109,15 +109,16 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Mean depth over the packets of a part of the stream that arrived, ms; `None` if none did.
+    /// Mean depth over the packets of some parts of the stream that arrived, ms; `None` if none did.
     #[must_use]
-    pub fn nominal_ms_of(&self, part: &Range<usize>) -> Option<f64> {
+    pub fn nominal_ms_of(&self, parts: &[Range<usize>]) -> Option<f64> {
         let mut mean = Depths::default();
         for (place, (from, depth_ns)) in self.depths.iter().enumerate() {
             let until = self.depths.get(place + 1).map_or(self.slots.len(), |(next, _)| *next);
-            let (from, until) = (part.start.max(*from), part.end.min(until));
-            let arrived = self.slots.get(from..until).unwrap_or_default().iter().filter(|slot| **slot != Slot::Lost);
-            mean.add(*depth_ns, arrived.count() as u64);
+            for part in parts {
+                let slots = self.slots.get(part.start.max(*from)..part.end.min(until)).unwrap_or_default();
+                mean.add(*depth_ns, slots.iter().filter(|slot| **slot != Slot::Lost).count() as u64);
+            }
         }
         mean.mean_ms()
     }

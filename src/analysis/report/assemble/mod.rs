@@ -3,6 +3,7 @@
 mod availability;
 mod caveats;
 mod headline;
+mod listening;
 mod outages;
 mod quality;
 mod rows;
@@ -40,6 +41,7 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         headline: headline::headline(&transitions, &trials),
         phases: phases(&trials),
         mos: quality::mos(&trials, &qos),
+        listening: listening::listening(&trials),
         calls: quality::call_fates(&trials),
         messages: quality::message_fates(&trials),
         availability: availability::availability(&transitions, &outages, &trials),
