@@ -36,6 +36,8 @@ pub mod g1070;
 pub mod g107_1;
 pub mod g107_2;
 pub mod g113;
+#[cfg(test)]
+mod goldens;
 mod input;
 mod scale;
 mod score;

@@ -33,33 +33,57 @@ pub(super) fn periods(qos: &[QosPeriod]) -> Markup {
     }
 }
 
-/// Scores with their model, behind each de-jitter buffer; the scenario's own stands out.
+/// Scores behind each de-jitter buffer beside each other; the scenario's own stands out.
 pub(super) fn scores(report: &Report) -> Markup {
+    let mut buffers: Vec<(&str, bool)> = Vec::new();
+    let mut rows: Vec<(&str, &str, &str)> = Vec::new();
+    for row in &report.mos {
+        let (buffer, key) =
+            ((row.dejitter.as_str(), row.chosen), (row.service.as_str(), row.period.as_str(), row.model.as_str()));
+        if buffers.iter().all(|(known, _)| *known != buffer.0) {
+            buffers.push(buffer);
+        }
+        if !rows.contains(&key) {
+            rows.push(key);
+        }
+    }
+    let of = |key: (&str, &str, &str), buffer: &str| {
+        let same = |row: &&MosSummary| {
+            (row.service.as_str(), row.period.as_str(), row.model.as_str()) == key && row.dejitter == buffer
+        };
+        report.mos.iter().find(same)
+    };
     html! { @if !report.mos.is_empty() {
         h3 { "Scores behind each de-jitter buffer" }
-        p { "Late packets count as lost, and the depth of the buffer as delay. The scenario names the buffer in bold." }
+        p { "Medians over the streams. Packets that come too late for the buffer count as lost, and its depth as delay. "
+            "The scenario names the buffer that is marked *." }
         div.wide { table {
             thead { tr {
-                th { "service" } th.t { "period" } th { "buffer" } th { "streams" } th { "too late" } th { "depth" } th { "R, median" }
-                th { "MOS, median" } th { "lowest" } th.t { "model" }
+                th { "service and period" small { " by the model of its scale" } }
+                @for (buffer, chosen) in &buffers { th { (words::dejitter(buffer)) @if *chosen { "*" } } }
             } }
-            tbody { @for row in &report.mos { (score(row)) } }
+            tbody { @for key in rows { tr {
+                td { (key.0) ", " (key.1) br; small { (key.2) } }
+                @for (buffer, _) in &buffers { (score(of(key, buffer))) }
+            } } }
         } }
     } }
 }
 
-fn score(row: &MosSummary) -> Markup {
-    let buffer = words::dejitter(&row.dejitter);
-    html! { tr {
-        td { (row.service) } td.t { (row.period) }
-        td { @if row.chosen { b { (buffer) } } @else { (buffer) } }
-        td { (row.n) }
-        td { (or_dash(row.discarded_percent.map(words::percent))) }
-        td { (or_dash(row.nominal_delay_ms.map(|ms| format!("{ms:.0} ms")))) }
-        td { (or_dash(row.r_median.map(|r| format!("{r:.1}")))) }
-        td { (format!("{:.2}", row.median)) } td { (format!("{:.2}", row.min)) }
-        td.t { (row.model) @if !row.valid { ", outside its range" } }
-    } }
+fn score(row: Option<&MosSummary>) -> Markup {
+    let depth = |row: &MosSummary| row.nominal_delay_ms.map(|ms| format!(", {ms:.0} ms deep"));
+    html! { td { @match row {
+        None => "–",
+        Some(row) => {
+            b { (format!("{:.2}", row.median)) } " " small { "lowest " (format!("{:.2}", row.min)) } br;
+            small {
+                @if let Some(r) = row.r_median { "R " (format!("{r:.1}")) ", " }
+                (words::plural(row.n, "stream", "streams")) br;
+                (or_dash(row.discarded_percent.map(words::percent))) " too late" (depth(row).unwrap_or_default())
+                @if !row.valid { br; "outside the range of the model" }
+            }
+        }
+    } } }
 }
 
 /// R(t): what the whole-call score averages away.
@@ -68,7 +92,7 @@ pub(super) fn listening(report: &Report) -> Markup {
     html! { @if !report.listening.is_empty() {
         h3 { "Listening second by second" }
         p { "Each second is rated by itself and then followed as listeners do: annoyance grows in about 5 s and fades in "
-            "about 15 s (Clark 2001, provisional). Lowest, quartiles and highest over the streams." }
+            "about 15 s (Clark 2001, provisional). Medians over the streams, with the lowest and the highest." }
         div.wide { table {
             thead { tr {
                 th { "of" } th { "streams" } th { "heard again" } th { "lowest MOS" } th { "MOS of the mean R" }
@@ -92,15 +116,16 @@ fn curve(row: &ListeningSummary, report: &Report, with_plain: bool) -> Markup {
         td { (spread(&row.mos_of_mean_r, 2)) }
         td { (spread(&row.mos_below_3_6_s, 0)) }
         @if with_plain {
-            td { (row.whole_call_mos.as_ref().map_or_else(|| "–".to_owned(), |of| spread(of, 2))) }
+            td { @if let Some(plain) = &row.whole_call_mos { (spread(plain, 2)) } @else { "–" } }
             td.t { @if let Some(outside) = row.whole_call_outside_validity && outside > 0 { (outside) " outside the range of the model" } }
         }
     } }
 }
 
-/// Lowest, quartiles, highest.
-fn spread(of: &Distribution, digits: usize) -> String {
-    [of.lowest, of.p25, of.median, of.p75, of.highest].map(|value| format!("{value:.digits$}")).join(" · ")
+/// The median, and the ends.
+fn spread(of: &Distribution, digits: usize) -> Markup {
+    let [median, lowest, highest] = [of.median, of.lowest, of.highest].map(|value| format!("{value:.digits$}"));
+    html! { b { (median) } " " small { (lowest) " to " (highest) } }
 }
 
 /// What named tables call each period.
@@ -112,19 +137,34 @@ pub(super) fn categories(qos: &[QosPeriod]) -> Markup {
     } }
 }
 
+/// A row for each figure and table, a column for each period.
 fn grades(qos: &[QosPeriod]) -> Markup {
-    let of = qos.iter().filter_map(|period| Some((period, period.categories.as_ref()?)));
+    let all =
+        |period: &QosPeriod| period.categories.as_ref().map(|categories| categories.grades.clone()).unwrap_or_default();
+    let mut rows: Vec<(String, String, String)> = Vec::new();
+    for grade in qos.iter().flat_map(all) {
+        let row = (grade.figure, grade.table, grade.provenance);
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    let cell = |period: &QosPeriod, row: &(String, String, String)| {
+        let grade = all(period).into_iter().find(|grade| grade.figure == row.0 && grade.table == row.1);
+        grade.map(|grade| {
+            let index = grade.index.map(|index| format!(", {index}")).unwrap_or_default();
+            (format!("{}{index}", grade.grade), words::plain(grade.value))
+        })
+    };
     html! {
         div.wide { table {
-            thead { tr { th { "period" } th { "figure" } th { "value" } th { "grade" } th { "index" } th.t { "table" } } }
-            tbody { @for (period, categories) in of { @for grade in &categories.grades { tr {
-                td { (period.period) }
-                td { (words::fate(&grade.figure)) }
-                td { (words::plain(grade.value)) }
-                td { (grade.grade) }
-                td { (or_dash(grade.index.map(|index| index.to_string()))) }
-                td.t { (grade.table) ", " (grade.provenance) }
-            } } } }
+            thead { tr { th { "figure" } @for period in qos { th { (period.period) } } th.t { "table" } } }
+            tbody { @for row in &rows { tr {
+                td { (words::fate(&row.0)) }
+                @for period in qos { td {
+                    @if let Some((grade, value)) = cell(period, row) { (grade) " " small { (value) } } @else { "–" }
+                } }
+                td.t { (row.1) ", " (row.2) }
+            } } }
         } }
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn over_time(out: &mut String, rows: &[ListeningSummary]) {
     let between = between.map_or(String::new(), |mos| format!(" From fault to recovery the median was {mos:.2}."));
     let plain = whole.whole_call_mos.map_or(String::new(), |plain| {
         let outside = whole.whole_call_outside_validity.unwrap_or_default();
-        format!(" Whole calls score {:.2}, {outside} of them outside the model.", plain.median)
+        format!(" As whole calls they score {:.2} ({outside} of {} outside the model).", plain.median, whole.streams)
     });
     paragraph(out, &format!("{curve}{between}{plain}"), " ", &str::to_owned);
 }
