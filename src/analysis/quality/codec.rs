@@ -76,23 +76,6 @@ impl CodecModel {
         }
     }
 
-    /// The values of `proxy`, on its scale, for a codec without values: a stand-in's score, labelled so. A codec that
-    /// only lacks its bit rate (AMR-WB, EVS, G.726) is named with it, which makes it no stand-in.
-    ///
-    /// # Errors
-    /// As [`g113::proxy`], and [`QualityError::Unsupported`] if `proxy` has values on no scale.
-    pub fn by_proxy(codec: &str, proxy: &str, ptime_ms: Option<f64>) -> Result<CodecModel, QualityError> {
-        if g113::names_bit_rate_of(proxy, codec) {
-            return CodecModel::of(proxy, ptime_ms);
-        }
-        match g113::scale_of(proxy) {
-            Some(Bandwidth::Narrowband) => g113::proxy(codec, proxy, ptime_ms).map(CodecModel::Narrowband),
-            Some(Bandwidth::Wideband) => g113::proxy(codec, proxy, ptime_ms).map(CodecModel::Wideband),
-            Some(Bandwidth::Fullband) => g113::proxy(codec, proxy, ptime_ms).map(CodecModel::Fullband),
-            None => Err(g113::refusal(proxy)),
-        }
-    }
-
     /// The encoder's look-ahead, ms, where it is known.
     #[must_use]
     pub fn look_ahead_ms(&self) -> Option<f64> {
@@ -216,16 +199,6 @@ mod tests {
         assert_eq!(message("opus"), "no score for opus: there is no ITU Ie or Bpl for Opus");
         assert!(message("AMR-WB").contains("bit rate"));
         assert!(message("x-\u{1b}[2J").starts_with("no score for x-\\u{1b}"));
-    }
-
-    #[test]
-    fn a_stand_in_is_labelled_and_a_bit_rate_is_none() {
-        let opus = CodecModel::by_proxy("opus", "evs-24.4", None).unwrap();
-        assert!(opus.to_string().starts_with("proxy: EVS, 24.4 kbit/s (no ITU value for Opus)"), "{opus}");
-        let stated = CodecModel::by_proxy("AMR-WB", "amr-wb-12.65", None).unwrap();
-        assert!(!stated.to_string().contains("proxy"), "{stated}");
-        assert!(CodecModel::by_proxy("PCMU", "g729a", None).is_err());
-        assert!(CodecModel::by_proxy("AMR-WB", "evs-24.4", None).is_err());
     }
 
     proptest! {

@@ -5,7 +5,7 @@ mod quality;
 use std::fmt::Write;
 
 use super::model::{OutageSummary, Outcome, Report, Transition};
-use super::words;
+use super::words::{self, wrap};
 
 const WIDTH: usize = 80;
 
@@ -171,25 +171,6 @@ fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
-/// Lines of at most `width` characters, continued with `indent`; a longer word stands alone and is kept whole,
-/// and a number keeps its unit.
-fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut current = String::new();
-    for word in words::with_tied_units(text).split(' ').filter(|word| !word.is_empty()) {
-        if !current.trim().is_empty() && current.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut current, indent.to_owned()));
-        } else if !current.trim().is_empty() {
-            current.push(' ');
-        }
-        current.push_str(&word.replace('\u{a0}', " "));
-    }
-    if !current.trim().is_empty() {
-        lines.push(current);
-    }
-    lines
-}
-
 fn pad_left(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.chars().count())))
 }
@@ -240,12 +221,5 @@ mod tests {
             styled = styled.replace(code, "");
         }
         assert_eq!(styled, terminal(&report, false));
-    }
-
-    #[test]
-    fn words_wrap_and_long_words_stay_whole() {
-        assert_eq!(wrap("one two three", 7, ""), ["one two", "three"]);
-        assert_eq!(wrap("unbreakably long", 5, "  "), ["unbreakably", "  long"]);
-        assert_eq!(wrap("gone for 0.72 s, then", 15, ""), ["gone for", "0.72 s, then"]);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::tables::{Page, figure};
 use crate::analysis::measure::model::{Categories, DejitterScore, Measured, StreamMeasured};
+use crate::analysis::report::words::{plural, wrap};
 
 /// The de-jitter buffers in the order of the columns.
 const BUFFERS: [&str; 3] = ["fixed50", "fixed200", "adaptive"];
@@ -16,17 +17,12 @@ impl Page {
             return;
         }
         self.line("\nlistening          fixed 50 ms   fixed 200 ms   40 to 200 ms   second by second");
-        self.line("            scale  late %   MOS   late %   MOS   late %   MOS    least  below 3.6");
+        self.line("            scale  late %   MOS   late %   MOS   late %   MOS   least  below 3.6");
         for stream in &measured.streams {
             self.line(&listening_line(stream));
         }
-        let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
-        let reasons = |stream| [without_mos(stream), without_curve(stream)].into_iter().flatten();
-        for reason in measured.streams.iter().flat_map(reasons) {
-            *refused.entry(reason).or_default() += 1;
-        }
-        for (reason, streams) in refused {
-            self.paragraph(&format!("{} without: {reason}", count(streams)));
+        for reason in refusals(measured) {
+            self.paragraph(&reason);
         }
     }
 
@@ -36,7 +32,7 @@ impl Page {
         if measured.window.is_some() || graded().next().is_none() {
             return;
         }
-        self.line("\nthesis-compatible    mean gap  variation   loss index  jitter index  overall index");
+        self.line("\nthesis-compatible  mean gap  variation  loss index  jitter index  overall index");
         for (stream, categories) in graded() {
             self.line(&thesis_line(stream, categories));
         }
@@ -47,32 +43,25 @@ impl Page {
     }
 
     fn paragraph(&mut self, text: &str) {
-        let mut line = String::new();
-        for word in text.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + word.chars().count() > 77 {
-                self.line(&format!("  {line}"));
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in wrap(text, 77, "") {
+            self.line(&format!("  {line}"));
         }
-        self.line(&format!("  {line}"));
     }
 }
 
-fn without_mos(stream: &StreamMeasured) -> Option<&str> {
-    stream.mos_cqe_refused.as_deref()
-}
-
-/// A reason that is not already told for the score.
-fn without_curve(stream: &StreamMeasured) -> Option<&str> {
-    stream.over_time_refused.as_deref().filter(|reason| stream.mos_cqe_refused.as_deref() != Some(reason))
-}
-
-fn count(streams: usize) -> String {
-    if streams == 1 { "1 stream".to_owned() } else { format!("{streams} streams") }
+/// Why streams have no MOS or no R(t), each reason once. What has no MOS has no R(t) for the same reason.
+fn refusals(measured: &Measured) -> Vec<String> {
+    let mut refused: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for stream in &measured.streams {
+        let without = match (&stream.mos_cqe_refused, &stream.over_time_refused) {
+            (Some(reason), _) => ("MOS", reason),
+            (None, Some(reason)) => ("R(t)", reason),
+            (None, None) => continue,
+        };
+        *refused.entry((without.0, without.1.as_str())).or_default() += 1;
+    }
+    let line = |((what, reason), streams)| format!("{} without {what}: {reason}", plural(streams, "stream", "streams"));
+    refused.into_iter().map(line).collect()
 }
 
 fn listening_line(stream: &StreamMeasured) -> String {
@@ -89,7 +78,7 @@ fn listening_line(stream: &StreamMeasured) -> String {
         Some("MOS-CQEF") => "fb",
         _ => "-",
     };
-    format!("0x{:08x}  {scale:<4} {cells} {:>7} {below:>10}", stream.ssrc, figure(whole.map(|whole| whole.mos_min), 2))
+    format!("0x{:08x}  {scale:<4} {cells} {:>6} {below:>10}", stream.ssrc, figure(whole.map(|whole| whole.mos_min), 2))
 }
 
 fn buffer(score: Option<&DejitterScore>) -> String {
@@ -107,7 +96,7 @@ fn thesis_line(stream: &StreamMeasured, categories: &Categories) -> String {
     let thesis = categories.thesis_compatible.as_ref();
     let overall = thesis.and_then(|thesis| thesis.tiphon.as_ref());
     format!(
-        "0x{:08x}         {:>10} {:>10} {:>12} {:>13}  {}",
+        "0x{:08x}       {:>10} {:>10} {:>11} {:>13}  {}",
         stream.ssrc,
         figure(thesis.map(|thesis| thesis.packet_gap_ms_mean), 3),
         figure(thesis.map(|thesis| thesis.packet_gap_variation_ms), 3),
@@ -146,7 +135,7 @@ mod tests {
         let text = tables(0, &Measured { streams, ..Measured::default() });
         assert!(text.contains("nb      1.25  4.00"), "{text}");
         assert!(text.contains("-       1.25     -"), "{text}");
-        assert_eq!(text.matches("2 streams without: no score for opus").count(), 1, "{text}");
+        assert_eq!(text.matches("2 streams without MOS: no score for opus").count(), 1, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 

@@ -57,8 +57,8 @@ impl Page {
         if measured.streams.is_empty() {
             return self.line("\nno RTP streams");
         }
-        self.line("\nstreams      codec   packets    lost      %  dup  late order  jitter  longest   MOS");
-        self.line("                                                              mean ms   gap ms   CQE");
+        self.line("\nstreams      codec   packets    lost      %  dup reorder  jitter  longest   MOS");
+        self.line("                                                         mean ms   gap ms   CQE");
         for stream in &measured.streams {
             self.line(&stream_line(stream));
             self.line(&format!("  {} → {}{}", stream.src, stream.dst, call_of(stream)));
@@ -114,7 +114,7 @@ impl Page {
 fn stream_line(stream: &StreamMeasured) -> String {
     let share = if stream.expected == 0 { 0.0 } else { 100.0 * stream.lost as f64 / stream.expected as f64 };
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>11} {:>7} {:>8} {:>5}",
+        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}",
         stream.ssrc,
         stream.codec.as_deref().unwrap_or("?"),
         stream.packets,

@@ -140,12 +140,10 @@ pub fn scale_of(codec: &str) -> Option<Bandwidth> {
     rows(codec).next().map(|row| row.bandwidth)
 }
 
-/// Whether `key` is `codec` at a stated bit rate: `amr-wb-12.65` of `AMR-WB`.
+/// Whether a name is neither in the tables nor among those that are refused.
 #[must_use]
-pub fn names_bit_rate_of(key: &str, codec: &str) -> bool {
-    let (key, codec) = (canonical(key), canonical(codec));
-    let rate = key.strip_prefix(&codec).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    rate && REFUSED.iter().any(|refused| refused.key == codec && refused.lacks_bit_rate)
+pub fn is_unknown(codec: &str) -> bool {
+    scale_of(codec).is_none() && refused(codec).is_none()
 }
 
 /// Why a codec has values on no scale.

@@ -139,20 +139,18 @@ pub struct Refused {
     /// Whether another codec may stand in for it under the name of a proxy: audio without values may have one, video
     /// and names that only lack their bit rate may not.
     pub proxy: bool,
-    /// Whether it has values at stated bit rates.
-    pub lacks_bit_rate: bool,
 }
 
 const fn none(key: &'static str, name: &'static str, reason: &'static str) -> Refused {
-    Refused { key, name, reason, proxy: true, lacks_bit_rate: false }
+    Refused { key, name, reason, proxy: true }
 }
 
 const fn by_rate(key: &'static str, name: &'static str, reason: &'static str) -> Refused {
-    Refused { key, name, reason, proxy: false, lacks_bit_rate: true }
+    Refused { key, name, reason, proxy: false }
 }
 
 const fn video(key: &'static str, name: &'static str) -> Refused {
-    Refused { key, name, reason: VIDEO, proxy: false, lacks_bit_rate: false }
+    Refused { key, name, reason: VIDEO, proxy: false }
 }
 
 const NOTHING: &str = "there is no ITU Ie or Bpl for it";
@@ -169,10 +167,7 @@ pub const REFUSED: &[Refused] = &[
     none("lc3", "LC3", NOTHING),
     none("g719", "G.719", NOTHING),
     none("g7221", "G.722.1", NOTHING),
-    Refused {
-        lacks_bit_rate: true,
-        ..none("amr", "AMR", "there is no ITU value for AMR as such; at 12.2 kbit/s amr-12.2 follows from GSM-EFR")
-    },
+    none("amr", "AMR", "there is no ITU value for AMR as such; at 12.2 kbit/s amr-12.2 follows from GSM-EFR"),
     by_rate("amrwb", "AMR-WB", "its values depend on the bit rate: name one, as amr-wb-12.65"),
     by_rate("evs", "EVS", "its values depend on the bit rate: name one, as evs-24.4"),
     by_rate("g726", "G.726", "its values depend on the bit rate: name one, as g726-32"),
