@@ -206,7 +206,8 @@ fn text(answer: &VideoAnswer) -> String {
     write_video_validity(&mut out, answer);
     if let Some(speech) = &answer.speech {
         let Speech { scale, q, sq, condition, provenance, validity } = speech;
-        let _ = writeln!(out, "  Sq   {sq:5.2}   Q {q:.2} {scale}, {condition}: {provenance}");
+        let _ = writeln!(out, "  Sq   {sq:5.2}   Q {q:.2} {scale}");
+        write_wrapped(&mut out, &format!("{condition}: {provenance}"));
         write_validity(&mut out, validity);
     }
     if let Some(both) = &answer.multimedia {
