@@ -1,6 +1,7 @@
 //! `report.html`: one file without anything from outside, for screen (light and dark) and paper.
 
 mod estimates;
+mod quality;
 mod svg;
 mod tables;
 
@@ -44,7 +45,7 @@ fn body(report: &Report) -> Markup {
         (opening(report))
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
         @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
-        @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
+        @if !report.qos.is_empty() { (sound(report, figure("mos"), figure("delay-loss"))) }
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
             @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
@@ -143,13 +144,15 @@ fn introduction(report: &Report, transition: &Transition) -> String {
     format!("{what} at {:.3} s.{configured} {typical}", transition.at_s)
 }
 
-fn quality(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
+fn sound(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
     html! {
         section {
             h2 { "What it sounded like" }
-            (tables::quality(&report.qos))
+            (quality::periods(&report.qos))
             div.pair style="margin-top:26px" { (titled(mos)) (titled(delay)) }
-            @if !report.mos.is_empty() { h3 { "Scores" } (tables::mos(&report.mos)) }
+            (quality::scores(report))
+            (quality::listening(report))
+            (quality::categories(&report.qos))
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage, QosPeriod};
-use crate::analysis::report::model::{Availability, MosSummary, OutageSummary, Report, Transition, Trial};
+use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage};
+use crate::analysis::report::model::{Availability, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
 
 /// The services of one fault, the configured truth beside them.
@@ -49,45 +49,6 @@ fn signed(ms: f64) -> String {
 
 fn interval(row: &OutageSummary) -> String {
     row.ci_low_ms.map_or("–".to_owned(), |low| words::interval(low, row.ci_high_ms))
-}
-
-/// Delay, jitter, loss and MOS before, during and after.
-pub(super) fn quality(qos: &[QosPeriod]) -> Markup {
-    let optional = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
-    html! {
-        div.wide { table {
-            thead { tr {
-                th { "period" } th { "streams" } th { "packets due" } th { "lost" } th { "delay, median" } th { "delay, p95" }
-                th { "jitter, p95" } th { "MOS-CQE, median" } th { "lowest" } th.t { "" }
-            } }
-            tbody { @for period in qos { tr {
-                td { (period.period) }
-                td { (period.streams) }
-                td { (words::count(period.expected as f64)) }
-                td { (optional(period.loss_percent.map(words::percent))) }
-                td { (optional(period.delay_ms_p50.map(words::fine))) }
-                td { (optional(period.delay_ms_p95.map(words::fine))) }
-                td { (optional(period.jitter_ms_p95.map(words::fine))) }
-                td { (optional(period.mos_median.map(|mos| format!("{mos:.2}")))) }
-                td { (optional(period.mos_min.map(|mos| format!("{mos:.2}")))) }
-                td.t { @if !period.mos_valid && period.mos_median.is_some() { "outside the range of the model" } }
-            } } }
-        } }
-    }
-}
-
-/// Scores with their model.
-pub(super) fn mos(rows: &[MosSummary]) -> Markup {
-    html! {
-        div.wide { table {
-            thead { tr { th { "service" } th.t { "period" } th { "streams" } th { "median" } th { "lowest" } th.t { "model" } } }
-            tbody { @for row in rows { tr {
-                td { (row.service) } td.t { (row.period) } td { (row.n) }
-                td { (format!("{:.2}", row.median)) } td { (format!("{:.2}", row.min)) }
-                td.t { (row.model) @if !row.valid { ", outside its range" } }
-            } } }
-        } }
-    }
 }
 
 /// How often a year the target allows each outage.
