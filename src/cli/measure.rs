@@ -1,9 +1,11 @@
 //! `fivenines measure`: measures a run directory again, or anybody's captures.
 
 mod listening;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -30,6 +32,9 @@ pub struct MeasureArgs {
     /// Also write the tables as CSV files into this folder
     #[arg(long, value_name = "DIR")]
     pub csv: Option<PathBuf>,
+    /// Also write each stream and each RTP packet of a capture as Parquet into this folder (feature `parquet`)
+    #[arg(long, value_name = "DIR")]
+    pub parquet: Option<PathBuf>,
     /// Also write the page of a capture; `fivenines report` makes that of a run
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -67,6 +72,19 @@ pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
+#[cfg(feature = "parquet")]
+fn write_parquet(args: &MeasureArgs, folder: &Path, trials: &[Numbered]) -> Result<(), Failure> {
+    match trials {
+        [capture] if capture.number == 0 => parquet::write(&args.paths, folder, &capture.measured),
+        _ => Err(Failure::new(2, "--parquet is for captures; name those in the folder captures/ of a trial")),
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn write_parquet(_: &MeasureArgs, _: &Path, _: &[Numbered]) -> Result<(), Failure> {
+    Err(Failure::new(2, "this build cannot write Parquet; build it with `cargo build --release --features parquet`"))
+}
+
 /// The files that were asked for.
 fn write(args: &MeasureArgs, trials: &[Numbered]) -> Result<(), Failure> {
     if let Some(folder) = &args.csv {
@@ -76,6 +94,9 @@ fn write(args: &MeasureArgs, trials: &[Numbered]) -> Result<(), Failure> {
         for (name, bytes) in files {
             super::write_file(&folder.join(name), &bytes)?;
         }
+    }
+    if let Some(folder) = &args.parquet {
+        write_parquet(args, folder, trials)?;
     }
     match (&args.html, trials) {
         (None, _) => Ok(()),

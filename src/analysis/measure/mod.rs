@@ -5,6 +5,7 @@ mod capture;
 mod figures;
 mod listening;
 pub mod model;
+pub mod packets;
 mod silence;
 mod source;
 mod span;
