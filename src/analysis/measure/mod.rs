@@ -5,6 +5,7 @@ mod capture;
 mod figures;
 mod listening;
 pub mod model;
+mod rfc6076;
 mod silence;
 mod source;
 mod track;

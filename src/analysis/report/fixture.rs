@@ -414,6 +414,7 @@ fn owners(faults: &[FaultMeasured]) -> Vec<OwnerInterval> {
     let mut push = |nodes: &[&str], start_ns, end_ns| {
         all.push(OwnerInterval {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+            address: None,
             start_ns,
             end_ns,
             source: "cluster".into(),

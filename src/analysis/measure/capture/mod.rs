@@ -1,15 +1,23 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
+mod calls;
+mod clock;
 mod dialogs;
+mod due;
 mod sequence;
 mod signalling;
+mod stitch;
 mod streams;
+mod talkspurts;
+mod transactions;
+mod transit;
 mod voice;
 
 use std::path::PathBuf;
 
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
+use self::transit::Routes;
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
@@ -43,10 +51,30 @@ pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
     for (file, packet) in merged.by_ref() {
         pass.packet(&files[file].name, &packet);
     }
-    let mut measured = pass.measure();
+    let (mut measured, mut routes) = pass.measure();
+    if !routes.is_empty() {
+        let again = Merged::new(&files)?;
+        again.for_each(|(file, packet)| follow(&mut routes, file, &packet));
+        let stepped = measured.caveats.iter().any(|caveat| caveat.text == clock::STEPPED);
+        let (transits, caveat) = routes.transits(stepped);
+        measured.transits = transits;
+        measured.caveats.extend(caveat);
+    }
     measured.anomalies.splice(0..0, merged.anomalies());
     measured.caveats.extend(merged.caveats());
     Ok(measured)
+}
+
+/// Hands the RTP packets of a second reading to the routes.
+fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
+    let frame = Frame::parse(packet.link, packet.octets);
+    if let Some(ip) = frame.ip()
+        && let Transport::Udp { payload, .. } = &ip.transport
+        && let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket())
+        && let Some(rtp) = Rtp::parse(payload)
+    {
+        routes.packet(RunTime(packet.unix_ns), file, Flow { source, destination, sense: packet.sense }, &rtp);
+    }
 }
 
 impl Pass {
@@ -85,19 +113,30 @@ impl Pass {
         }
     }
 
-    fn measure(self) -> Measured {
+    /// The figures, and the flows between which a second reading may follow packets through a server.
+    fn measure(self) -> (Measured, Routes) {
         let mut measured = Measured { schema: SCHEMA.to_owned(), ..Measured::default() };
         measured.owners = self.claims.owners(self.end);
         measured.anomalies = limits(&self);
+        measured.sip = self.signalling.transactions.metrics(self.end);
         let dialogs = self.signalling.dialogs;
-        let streams = self.streams.streams(&|flow, start, payload_type| dialogs.codec(flow, start, payload_type));
-        let voices = voice::voices(streams, &dialogs, self.end);
-        measured.calls = voice::calls(&voices, &dialogs);
-        for voice in voices {
-            measured.outages.extend(voice.outages());
-            measured.streams.push(voice.figures);
-        }
-        measured
+        let mut streams = self.streams.streams(&dialogs);
+        let (steps, stepped) = clock::mark_steps(&mut streams);
+        measured.anomalies.extend(steps);
+        measured.caveats.extend(stepped);
+        let routes = Routes::new(streams.iter().map(|stream| {
+            let leg = dialogs.leg(&stream.flow, stream.start());
+            (stream.flow, leg.map(|leg| leg.call as u64))
+        }));
+        let context = voice::Context { dialogs: &dialogs, from: None, end: self.end };
+        measured.caveats.extend(talkspurts::caveat(streams.iter().map(|stream| &stream.pauses)));
+        let voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+        let unheard = calls::unheard(&voices, &context);
+        measured.caveats.extend(calls::caveat(&unheard));
+        measured.calls = calls::calls(&voices, &unheard, &context);
+        measured.outages = calls::outages(&voices, &unheard);
+        measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        (measured, routes)
     }
 }
 

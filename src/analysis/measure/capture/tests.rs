@@ -57,8 +57,10 @@ fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage
         };
         collector.packet(RunTime::from_millis(*at_ms), flow, &rtp);
     }
-    let voices = voice::voices(collector.streams(&|_, _, _| None), &Dialogs::default(), RunTime::ZERO);
-    let outages = voices.iter().flat_map(voice::Voice::outages).collect();
+    let dialogs = Dialogs::default();
+    let context = voice::Context { dialogs: &dialogs, from: None, end: RunTime::ZERO };
+    let voices = voice::voices(stitch::logical(collector.streams(&dialogs), &dialogs), &context);
+    let outages = calls::outages(&voices, &Vec::new());
     (voices.into_iter().map(|voice| voice.figures).collect(), outages)
 }
 
@@ -156,7 +158,7 @@ fn silence_until_the_bye_is_an_outage_and_not_a_perfect_stream() {
     let at = RunTime::from_millis(10_000);
     pass.signalling.datagram(at, &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
     pass.signalling.datagram(at, &sip("SIP/2.0 200 OK", "2 BYE", ("t1", "t2"), None));
-    let measured = pass.measure();
+    let measured = pass.measure().0;
     let call = &measured.calls[0];
     assert_eq!((call.caller.as_str(), call.callee.as_str(), call.setup_ms), ("a", "b", Some(100.0)));
     assert_eq!((call.code, call.bye_code, call.fate), (Some(200), Some(200), Some(CallFate::OneWay)));
@@ -171,6 +173,8 @@ fn silence_until_the_bye_is_an_outage_and_not_a_perfect_stream() {
 #[test]
 fn a_call_on_hold_is_silent_on_purpose() {
     let mut pass = answered_call();
+    pass.talk(CALLER, CALLEE, 1, (120, 4000));
+    pass.talk(CALLER, CALLEE, 1, (8000, 10_000));
     pass.talk(CALLEE, CALLER, 2, (120, 4000));
     let hold = sip("INVITE sip:b@x SIP/2.0", "2 INVITE", ("t1", "t2"), Some((CALLER, "inactive")));
     pass.signalling.datagram(RunTime::from_millis(4000), &hold);
@@ -179,7 +183,7 @@ fn a_call_on_hold_is_silent_on_purpose() {
         &sip("INVITE sip:b@x SIP/2.0", "3 INVITE", ("t1", "t2"), Some((CALLER, "sendrecv"))),
     );
     pass.talk(CALLEE, CALLER, 2, (8000, 10_000));
-    assert_eq!(pass.measure().outages, []);
+    assert_eq!(pass.measure().0.outages, []);
 }
 
 #[test]
@@ -187,9 +191,11 @@ fn a_new_relay_address_within_a_dialog_is_one_stream_with_a_hole() {
     let mut pass = answered_call();
     pass.talk("10.0.0.9:7000", CALLER, 5, (120, 4000));
     pass.talk("10.0.0.8:9000", CALLER, 6, (4700, 8000));
-    let measured = pass.measure();
-    assert_eq!((measured.streams.len(), measured.outages.len()), (1, 1));
-    assert_eq!((measured.outages[0].duration_ms, measured.streams[0].more_ssrcs.as_slice()), (700.0, &[6][..]));
+    pass.talk(CALLER, CALLEE, 1, (120, 8000));
+    let measured = pass.measure().0;
+    assert_eq!((measured.streams.len(), measured.outages.len()), (2, 1));
+    let stitched = measured.streams.iter().find(|stream| stream.ssrc == 5).unwrap();
+    assert_eq!((measured.outages[0].duration_ms, stitched.more_ssrcs.as_slice()), (700.0, &[6][..]));
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn pass_over(file: &[u8]) -> Measured {
     for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
         pass.packet("hostile.pcap", &packet);
     }
-    pass.measure()
+    pass.measure().0
 }
 
 proptest! {
