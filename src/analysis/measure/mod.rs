@@ -15,7 +15,8 @@ use std::path::PathBuf;
 
 use crate::wire::pcap::OpenError;
 
-pub use capture::measure_capture;
+pub use capture::filter::{Address, Filter, Instant, Ssrc};
+pub use capture::{measure_capture, measure_part};
 pub use trial::measure_trial;
 
 /// `schema` of [`model::Measured`].
@@ -39,5 +40,13 @@ pub enum MeasureError {
         path: PathBuf,
         /// Why not.
         source: OpenError,
+    },
+    /// The filter names what the captures do not have.
+    #[error("nothing in the capture matches {what}: {remedy}")]
+    NothingMatches {
+        /// What was asked for.
+        what: String,
+        /// What there is instead.
+        remedy: String,
     },
 }

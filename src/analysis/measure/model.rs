@@ -18,6 +18,9 @@ use crate::units::RunTime;
 pub struct Measured {
     /// `fivenines.measure.v1`.
     pub schema: String,
+    /// The part of a capture that was measured; absent when it was all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// The measured window; absent for a foreign capture without faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -363,6 +366,9 @@ pub enum CallFate {
 pub struct CallMeasured {
     /// Number in the trial, or in the capture in order of the INVITEs.
     pub call: u64,
+    /// Its Call-ID; absent for the calls of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
     /// Standing or new; absent in foreign captures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<OpKind>,

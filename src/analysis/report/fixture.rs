@@ -319,6 +319,7 @@ fn call_measured(call: u64, kind: OpKind, planned_ns: RunTime, fate: Option<Call
     let hold = if kind == OpKind::StandingCall { Span::from_secs(55) } else { Span::from_secs(3) };
     CallMeasured {
         call,
+        call_id: None,
         kind: Some(kind),
         caller: format!("caller-{call:02}"),
         callee: format!("callee-{call:02}"),

@@ -14,6 +14,7 @@ mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use fivenines::analysis::measure::measure_capture;
 use trace::File;
@@ -62,6 +63,38 @@ fn every_figure_of_every_sidecar_holds() {
         wrong.extend(found.into_iter().map(|what| format!("{}: {what}", name(&capture))));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// `[[parts]]` of a sidecar: what the program says when it is asked for a part of the capture.
+#[test]
+fn every_part_of_every_sidecar_holds() {
+    let mut wrong = Vec::new();
+    let mut parts = 0;
+    for capture in captures() {
+        let sidecar: toml::Table = fs::read_to_string(capture.with_extension("toml")).unwrap().parse().unwrap();
+        for part in sidecar.get("parts").and_then(toml::Value::as_array).into_iter().flatten() {
+            parts += 1;
+            let options: Vec<&str> =
+                part["options"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
+            let program = Command::new(env!("CARGO_BIN_EXE_fivenines"));
+            let found = part_differences(program, &capture, &options, part);
+            wrong.extend(found.into_iter().map(|what| format!("{} {options:?}: {what}", name(&capture))));
+        }
+    }
+    assert!(parts > 0 && wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn part_differences(mut program: Command, capture: &Path, options: &[&str], part: &toml::Value) -> Vec<String> {
+    let output = program.arg("measure").arg(capture).arg("--json").args(options).output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    match part.get("error").and_then(toml::Value::as_str) {
+        Some(error) if output.status.code() == Some(2) && complaint.contains(error) => Vec::new(),
+        Some(error) => vec![format!("no exit code 2 with {error:?}: {complaint}")],
+        None => match serde_json::from_slice(&output.stdout) {
+            Ok(measured) => expect::differences(&part["expect"], &measured),
+            Err(_) => vec![complaint],
+        },
+    }
 }
 
 /// Puts a file in the place of the old one, which another test may have mapped.

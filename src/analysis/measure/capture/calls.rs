@@ -1,11 +1,14 @@
 //! Calls of a capture and their outages: what each listener missed, and what became of the call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::dialogs::{Call, Leg};
+use super::dialogs::{Call, Dialogs, Leg};
 use super::due;
+use super::filter::Filter;
+use super::transactions::Transactions;
 use super::voice::{Context, Voice, never_heard};
-use crate::analysis::measure::model::{CallFate, CallMeasured, Caveat, Outage, StreamMeasured};
+use crate::analysis::measure::MeasureError;
+use crate::analysis::measure::model::{CallFate, CallMeasured, Caveat, Measured, Outage, StreamMeasured};
 use crate::analysis::measure::silence::Silence;
 use crate::evidence::history::Direction;
 
@@ -62,6 +65,62 @@ pub(super) fn caveat(unheard: &Unheard) -> Option<Caveat> {
         remedy: "capture at the listener, or on every path that media may take".to_owned(),
         voids: false,
     })
+}
+
+/// Leaves what a filter wants: streams, and the calls that have such a stream or are wanted by themselves.
+pub(super) fn narrow(measured: &mut Measured, voices: &mut Vec<Voice>, unheard: &mut Unheard, wanted: &Wanted<'_>) {
+    voices.retain(|voice| wanted.stream(voice));
+    let has_stream: Vec<usize> = voices.iter().filter_map(|voice| Some(voice.leg?.call)).collect();
+    let call = |number: usize| has_stream.contains(&number) || wanted.call(number);
+    unheard.retain(|(leg, _)| call(leg.call));
+    measured.calls.retain(|of| usize::try_from(of.call).is_ok_and(call));
+}
+
+/// Leaves the transits of which one leg is shown.
+pub(super) fn narrow_transits(measured: &mut Measured, filter: &Filter) {
+    let legs: BTreeSet<(&str, &str)> = measured.streams.iter().map(|of| (&of.src[..], &of.dst[..])).collect();
+    let shown = |a: &str, b: &str| !filter.chooses() || legs.contains(&(a, b));
+    measured.transits.retain(|of| shown(&of.src, &of.via_in) || shown(&of.via_out, &of.dst));
+}
+
+/// What a filter wants of the calls of a capture.
+pub(super) struct Wanted<'a> {
+    pub(super) filter: &'a Filter,
+    pub(super) dialogs: &'a Dialogs,
+    pub(super) transactions: &'a Transactions,
+}
+
+impl Wanted<'_> {
+    fn stream(&self, voice: &Voice) -> bool {
+        let call = voice.leg.and_then(|leg| self.dialogs.call(leg.call));
+        self.filter.wants(&voice.figures, call.map(Call::call_id))
+    }
+
+    fn call(&self, number: usize) -> bool {
+        let Some(call) = self.dialogs.call(number) else { return false };
+        self.call_id(call.call_id())
+    }
+
+    /// Refuses what the capture does not have.
+    pub(super) fn check(&self, calls: &[CallMeasured], voices: &[Voice]) -> Result<(), MeasureError> {
+        let of_calls = calls.iter().filter_map(|call| call.call_id.as_deref());
+        let call_ids: Vec<&str> = of_calls.chain(self.transactions.call_ids()).collect();
+        let streams: Vec<&StreamMeasured> = voices.iter().map(|voice| &voice.figures).collect();
+        self.filter.check(&call_ids, &streams)
+    }
+
+    /// Call-IDs whose SIP is counted: those of the calls that are shown, and those that are wanted by themselves.
+    pub(super) fn conversations(&self, shown: &[CallMeasured]) -> BTreeSet<String> {
+        let shown: BTreeSet<&str> = shown.iter().filter_map(|call| call.call_id.as_deref()).collect();
+        let all = self.transactions.call_ids();
+        all.filter(|id| shown.contains(id) || self.call_id(id)).map(str::to_owned).collect()
+    }
+
+    /// Whether a conversation is wanted for itself and not for its streams.
+    pub(super) fn call_id(&self, call_id: &str) -> bool {
+        let address = self.filter.addresses.is_empty() || self.transactions.is_touched(call_id);
+        self.filter.ssrcs.is_empty() && address && self.filter.wants_call_id(call_id)
+    }
 }
 
 /// All outages: those of streams, then those of directions without one.

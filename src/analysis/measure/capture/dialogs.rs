@@ -35,6 +35,7 @@ struct Announcement {
 /// One call.
 #[derive(Debug, Default)]
 pub(super) struct Call {
+    call_id: String,
     caller: String,
     callee: String,
     caller_tag: String,
@@ -97,6 +98,7 @@ impl Dialogs {
         }
         self.numbers.insert(call_id.to_owned(), self.calls.len());
         self.calls.push(Call {
+            call_id: call_id.to_owned(),
             caller: message.from_user().unwrap_or_default().to_owned(),
             callee: message.to_user().unwrap_or_default().to_owned(),
             caller_tag: message.from_tag().unwrap_or_default().to_owned(),
@@ -187,6 +189,10 @@ impl Call {
         }
     }
 
+    pub(super) fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// From when until when media was due, and whether the capture ended first; `None` without an answer.
     pub(super) fn media_time(&self, capture_end: RunTime) -> Option<(RunTime, RunTime, bool)> {
         let end = self.bye.filter(|bye| *bye <= capture_end);
@@ -209,6 +215,7 @@ impl Call {
     pub(super) fn measured(&self, number: usize, gaps: &[(Direction, f64)], fate: Option<CallFate>) -> CallMeasured {
         CallMeasured {
             call: number as u64,
+            call_id: Some(self.call_id.clone()),
             kind: None,
             caller: self.caller.clone(),
             callee: self.callee.clone(),

@@ -13,12 +13,15 @@ pub(super) const PICK_UP: Span = Span::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Stretch {
     pub(super) due: Due,
+    /// How long media may take to begin: the measured time may also begin in the middle of a call.
+    pub(super) pick_up: Span,
     /// A hold ends it: phones may stop a little before they say so.
     pub(super) then_hold: bool,
 }
 
 /// Where no dialog tells, only the packets themselves do.
-pub(super) const UNTOLD: Stretch = Stretch { due: Due { start: None, end: None, cut: false }, then_hold: false };
+pub(super) const UNTOLD: Stretch =
+    Stretch { due: Due { start: None, end: None, cut: false }, pick_up: Span::ZERO, then_hold: false };
 
 /// The stretches of a call in one direction; none for a call that was never answered: early media may stop at
 /// any time.
@@ -36,11 +39,13 @@ pub(super) fn stretches(call: &Call, direction: Direction, from: Option<RunTime>
         let ends_media = pair[1] == last;
         let stretch = Stretch {
             due: Due { start: Some(pair[0]), end: Some(pair[1]), cut: ends_media && cut },
+            pick_up: if from == Some(pair[0]) { Span::ZERO } else { PICK_UP },
             then_hold: !ends_media,
         };
         match stretches.last_mut() {
             Some(before) if before.due.end == Some(pair[0]) => {
-                *before = Stretch { due: Due { start: before.due.start, ..stretch.due }, ..stretch };
+                let due = Due { start: before.due.start, ..stretch.due };
+                *before = Stretch { due, pick_up: before.pick_up, ..stretch };
             }
             _ => stretches.push(stretch),
         }
@@ -59,7 +64,7 @@ fn silences_of(good: &[Arrival], rule: Rule, stretch: &Stretch) -> Vec<Silence> 
         |arrival: &&Arrival| start.is_none_or(|start| arrival.at >= start) && end.is_none_or(|end| arrival.at <= end);
     let good: Vec<Arrival> = good.iter().filter(inside).copied().collect();
     let first = good.first().map(|arrival| arrival.at).or(end);
-    let late = |start: &RunTime| first.is_some_and(|first| first - *start > PICK_UP);
+    let late = |start: &RunTime| first.is_some_and(|first| first - *start > stretch.pick_up);
     let start = start.filter(late);
     let mut found = silence::silences(&good, rule, Due { start, ..stretch.due });
     if stretch.then_hold {
@@ -100,7 +105,7 @@ mod tests {
 
     fn stretch(from_ms: i64, to_ms: i64, then_hold: bool) -> Stretch {
         let (start, end) = (Some(RunTime::from_millis(from_ms)), Some(RunTime::from_millis(to_ms)));
-        Stretch { due: Due { start, end, cut: false }, then_hold }
+        Stretch { due: Due { start, end, cut: false }, pick_up: PICK_UP, then_hold }
     }
 
     fn packets(from_ms: i64, to_ms: i64) -> Vec<Arrival> {
@@ -123,6 +128,8 @@ mod tests {
         let late = silences(&packets(1500, 5000), RULE, &[stretch(0, 5000, false)]);
         assert_eq!((late[0].start, late[0].length), (RunTime::ZERO, Span::from_millis(1500)));
         assert_eq!(silences(&[], RULE, &[stretch(0, 800, false)]), []);
+        let amid = Stretch { pick_up: Span::ZERO, ..stretch(0, 800, false) };
+        assert_eq!(silences(&packets(500, 800), RULE, &[amid])[0].length, Span::from_millis(500));
         assert_eq!(silences(&[], RULE, &[stretch(0, 8000, false)])[0].length, Span::from_secs(8));
     }
 

@@ -17,6 +17,10 @@ const MOST_STREAMS: usize = 10_000;
 pub(super) struct Signalling {
     pub(super) dialogs: Dialogs,
     pub(super) transactions: Transactions,
+    /// Whether what comes now lies in the measured time; before it SIP is only remembered.
+    pub(super) counts: bool,
+    /// Whether what comes now has an address that was asked for.
+    pub(super) touches: bool,
     streams: BTreeMap<(SocketAddr, SocketAddr), TcpStream>,
 }
 
@@ -43,7 +47,12 @@ impl Signalling {
 
     fn message(&mut self, at: RunTime, message: &Message<'_>) {
         self.dialogs.message(at, message);
-        self.transactions.message(at, message);
+        if self.counts {
+            self.transactions.message(at, message);
+        }
+        if let Some(call_id) = message.call_id().filter(|_| self.touches) {
+            self.transactions.touch(call_id);
+        }
     }
 
     /// Takes a TCP segment.

@@ -3,7 +3,7 @@
 //! A request that several hops of the capture carry counts at the hop where it was seen first, by the branch of its
 //! topmost Via: that is nearest to the user who waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::measure::model::{SipMetrics, SipRequests, SipResponses};
 use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
@@ -21,6 +21,8 @@ const MOST_TRANSACTIONS: usize = 2_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     conversations: BTreeMap<String, Conversation>,
+    /// Call-IDs of which a message came from or went to an address that is meant.
+    touched: BTreeSet<String>,
     count: usize,
 }
 
@@ -68,8 +70,24 @@ impl Transactions {
         }
     }
 
-    /// The metrics; `end` is the end of the capture. `None` when there was no SIP.
-    pub(super) fn metrics(&self, end: RunTime) -> Option<SipMetrics> {
+    /// A message of this Call-ID came from or went to an address that is meant.
+    pub(super) fn touch(&mut self, call_id: &str) {
+        if !self.touched.contains(call_id) && self.touched.len() < MOST_TRANSACTIONS {
+            self.touched.insert(call_id.to_owned());
+        }
+    }
+
+    pub(super) fn is_touched(&self, call_id: &str) -> bool {
+        self.touched.contains(call_id)
+    }
+
+    pub(super) fn call_ids(&self) -> impl Iterator<Item = &str> {
+        self.conversations.keys().map(String::as_str)
+    }
+
+    /// The metrics of the conversations that are `meant`; `end` is the end of the capture. `None` when there are none.
+    pub(super) fn metrics(mut self, end: RunTime, meant: &dyn Fn(&str) -> bool) -> Option<SipMetrics> {
+        self.conversations.retain(|call_id, _| meant(call_id));
         if self.conversations.is_empty() {
             return None;
         }

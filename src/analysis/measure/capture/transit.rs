@@ -30,6 +30,7 @@ type Key = [u8; KEY];
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     flows: Vec<Route>,
+    span: (RunTime, RunTime),
     numbers: HashMap<Flow, usize>,
     waiting: HashMap<Key, Waiting>,
     order: VecDeque<(RunTime, Key)>,
@@ -71,7 +72,8 @@ struct Matches {
 
 impl Routes {
     /// Flows that may be two legs of one medium: into a host, and from it to another one.
-    pub(super) fn new(flows: impl Iterator<Item = (Flow, Option<u64>)>) -> Routes {
+    /// `span` is the measured time.
+    pub(super) fn new(flows: impl Iterator<Item = (Flow, Option<u64>)>, span: (RunTime, RunTime)) -> Routes {
         let flows: Vec<(Flow, Option<u64>)> = flows.collect();
         let mut from: BTreeMap<IpAddr, Vec<IpAddr>> = BTreeMap::new();
         let mut to: BTreeMap<IpAddr, Vec<IpAddr>> = BTreeMap::new();
@@ -81,7 +83,7 @@ impl Routes {
         }
         let another =
             |hosts: Option<&Vec<IpAddr>>, but: IpAddr| hosts.is_some_and(|all| all.iter().any(|ip| *ip != but));
-        let mut routes = Routes::default();
+        let mut routes = Routes { span, ..Routes::default() };
         for (flow, call) in flows {
             let (source, destination) = (flow.source.ip(), flow.destination.ip());
             let into = another(from.get(&destination), source);
@@ -100,6 +102,9 @@ impl Routes {
 
     /// Takes a packet of the second reading.
     pub(super) fn packet(&mut self, at: RunTime, file: usize, flow: Flow, rtp: &Rtp<'_>) {
+        if at < self.span.0 || at > self.span.1 {
+            return;
+        }
         self.nanoseconds |= at.as_nanos() % 1000 != 0;
         let Some(&route) = self.numbers.get(&flow) else { return };
         let Some(key) = key(rtp.payload) else { return };
@@ -223,6 +228,8 @@ mod tests {
     use super::*;
     use crate::wire::pcap::Sense;
 
+    const SPAN: (RunTime, RunTime) = (RunTime::ZERO, RunTime::from_millis(10_000));
+
     fn flow(source: &str, destination: &str) -> Flow {
         Flow { source: source.parse().unwrap(), destination: destination.parse().unwrap(), sense: Sense::Unknown }
     }
@@ -238,7 +245,7 @@ mod tests {
     fn legs() -> (Flow, Flow, Routes) {
         let (into, out) = (flow("10.0.0.1:4000", "10.0.0.9:7000"), flow("10.0.0.9:7002", "10.0.0.2:4002"));
         let back = flow("10.0.0.9:7000", "10.0.0.1:4000");
-        (into, out, Routes::new([into, out, back].into_iter().map(|flow| (flow, None))))
+        (into, out, Routes::new([into, out, back].into_iter().map(|flow| (flow, None)), SPAN))
     }
 
     /// Each of 20 packets leaves the server `after_us` later.
@@ -293,6 +300,6 @@ mod tests {
     fn two_hosts_that_only_talk_to_each_other_have_no_server_between_them() {
         let there = flow("10.0.0.1:4000", "10.0.0.2:4002");
         let back = flow("10.0.0.2:4002", "10.0.0.1:4000");
-        assert!(Routes::new([(there, None), (back, None)].into_iter()).is_empty());
+        assert!(Routes::new([(there, None), (back, None)].into_iter(), SPAN).is_empty());
     }
 }

@@ -73,6 +73,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
     Ok(Measured {
         schema: SCHEMA.to_owned(),
+        filter: None,
         window: Some(window),
         faults: faults.list,
         outages,
