@@ -29,11 +29,11 @@ pub(super) type Unheard = Vec<(Leg, Silence)>;
 
 /// Looks for them. A call of which no media was seen at all, as in a capture of signalling alone, is not judged.
 pub(super) fn unheard(voices: &[Voice], context: &Context<'_>) -> Unheard {
-    let legs: Vec<Leg> = voices.iter().filter_map(|voice| voice.leg).collect();
+    let legs: BTreeSet<Leg> = voices.iter().filter_map(|voice| voice.leg).collect();
     let mut found: Unheard = Vec::new();
     for leg in &legs {
         let other = Leg { direction: opposite(leg.direction), ..*leg };
-        if legs.contains(&other) || found.iter().any(|(known, _)| *known == other) {
+        if legs.contains(&other) {
             continue;
         }
         if let Some(call) = context.dialogs.call(other.call) {
@@ -56,11 +56,13 @@ pub(super) fn caveat(unheard: &Unheard) -> Option<Caveat> {
     let mut calls: Vec<usize> = unheard.iter().map(|(leg, _)| leg.call).collect();
     calls.dedup();
     let first = calls.first()?;
-    let n = calls.len();
+    let which = match calls.len() {
+        1 => format!("call {first} has"),
+        n => format!("{n} calls (the first is call {first}) have"),
+    };
     Some(Caveat {
         text: format!(
-            "{n} calls (the first is call {first}) have media in one direction only: either nobody sent the other, or it \
-             does not pass the place of capture"
+            "{which} media in one direction only: either nobody sent the other, or it does not pass the place of capture"
         ),
         remedy: "capture at the listener, or on every path that media may take".to_owned(),
         voids: false,
@@ -70,7 +72,7 @@ pub(super) fn caveat(unheard: &Unheard) -> Option<Caveat> {
 /// Leaves what a filter wants: streams, and the calls that have such a stream or are wanted by themselves.
 pub(super) fn narrow(measured: &mut Measured, voices: &mut Vec<Voice>, unheard: &mut Unheard, wanted: &Wanted<'_>) {
     voices.retain(|voice| wanted.stream(voice));
-    let has_stream: Vec<usize> = voices.iter().filter_map(|voice| Some(voice.leg?.call)).collect();
+    let has_stream: BTreeSet<usize> = voices.iter().filter_map(|voice| Some(voice.leg?.call)).collect();
     let call = |number: usize| has_stream.contains(&number) || wanted.call(number);
     unheard.retain(|(leg, _)| call(leg.call));
     measured.calls.retain(|of| usize::try_from(of.call).is_ok_and(call));

@@ -96,8 +96,10 @@ fn witnesses(together: &[Shift], streams: &[Stream]) -> usize {
 fn contradicted(together: &[Shift], streams: &[Stream]) -> bool {
     let Some(earliest) = together.iter().map(|shift| (shift.at, shift.by)).min() else { return false };
     let (from, to) = (earliest.0 - Span(earliest.1), earliest.0);
-    let on_time =
-        |stream: &Stream| stream.arrivals.iter().any(|arrival| arrival.at > from + TOGETHER && arrival.at < to);
+    let on_time = |stream: &Stream| {
+        let next = stream.arrivals.partition_point(|arrival| arrival.at <= from + TOGETHER);
+        stream.arrivals.get(next).is_some_and(|arrival| arrival.at < to)
+    };
     streams.iter().any(on_time)
 }
 

@@ -12,6 +12,8 @@ use crate::wire::sip::sdp::{self, Audio};
 
 /// Hostile captures may invent a Call-ID for each message.
 const MOST_CALLS: usize = 1_000_000;
+/// Session descriptions of one call that are looked at: a call is not changed that often.
+const MOST_DESCRIPTIONS: usize = 1000;
 /// Media may run this long before its description was seen (the answer is still under way).
 const BEFORE_DESCRIPTION: Span = Span::from_secs(1);
 
@@ -116,20 +118,33 @@ impl Dialogs {
         let wants = matches!(audio.direction, sdp::Direction::SendRecv | sdp::Direction::RecvOnly);
         // The old way to hold: an address to which nothing can be sent (RFC 3264 §8.4).
         let wants = wants && !audio.address.ip().is_unspecified();
+        if self.calls[call].said.len() >= MOST_DESCRIPTIONS {
+            return;
+        }
         self.calls[call].said.push(Said { at, by_caller, sends, wants, transaction });
         let announcement = Announcement { at, call, by_caller, formats: audio.formats };
         self.addresses.entry(audio.address).or_default().push(announcement);
     }
 
-    /// Which call and direction a flow belongs to: by the address that it goes to, else by where it comes
-    /// from. The last description before the stream's start counts.
+    /// Which call and direction a flow belongs to: that in which both its ends were announced, else by the address that
+    /// it goes to, else by where it comes from.
     pub(super) fn leg(&self, flow: &Flow, start: RunTime) -> Option<Leg> {
         let leg = |announcement: &Announcement, to_announcer: bool| Leg {
             call: announcement.call,
             direction: if announcement.by_caller == to_announcer { Direction::ToCaller } else { Direction::ToCallee },
         };
-        let to = self.announced(flow.destination, start).map(|announcement| leg(announcement, true));
+        let to = self.between(flow, start).or_else(|| self.announced(flow.destination, start));
+        let to = to.map(|announcement| leg(announcement, true));
         to.or_else(|| self.announced(flow.source, start).map(|announcement| leg(announcement, false)))
+    }
+
+    /// The description of the flow's destination in the call that also has its source: one phone may use one address
+    /// for all its calls.
+    fn between(&self, flow: &Flow, start: RunTime) -> Option<&Announcement> {
+        let from = self.announced(flow.source, start)?;
+        let to = self.addresses.get(&flow.destination)?;
+        let both = |to: &&Announcement| to.call == from.call && to.by_caller != from.by_caller;
+        to.iter().rev().find(|to| both(to) && to.at <= start + BEFORE_DESCRIPTION)
     }
 
     /// The last description before the stream's start whose call had not ended by then, else one that is still on its
@@ -147,8 +162,10 @@ impl Dialogs {
 
     /// Name and clock rate of a payload type: the receiver's description names what it wants to get.
     pub(super) fn codec(&self, flow: &Flow, start: RunTime, payload_type: u8) -> Option<(String, u32)> {
-        [flow.destination, flow.source].into_iter().find_map(|address| {
-            let formats = &self.announced(address, start)?.formats;
+        let both = self.between(flow, start);
+        let one = [flow.destination, flow.source].into_iter().filter_map(|address| self.announced(address, start));
+        both.into_iter().chain(one).find_map(|announcement| {
+            let formats = &announcement.formats;
             let format = formats.iter().find(|format| format.payload_type == payload_type)?;
             Some((format.encoding.clone(), clock_rate(format)))
         })

@@ -197,8 +197,8 @@ impl Source {
 /// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
 fn by_call(flow: &Flow, ssrc: u32, mut source: Source, dialogs: &Dialogs) -> Vec<(u32, Source)> {
     let another = |pair: &[Row]| {
-        let (before, after) = (dialogs.leg(flow, pair[0].at), dialogs.leg(flow, pair[1].at));
-        pair[1].at - pair[0].at > BETWEEN_CALLS && before.is_some() && after.is_some() && before != after
+        let legs = || dialogs.leg(flow, pair[0].at).zip(dialogs.leg(flow, pair[1].at));
+        pair[1].at - pair[0].at > BETWEEN_CALLS && legs().is_some_and(|(before, after)| before != after)
     };
     let cuts: Vec<usize> =
         source.rows.windows(2).zip(1..).filter(|(pair, _)| another(pair)).map(|(_, at)| at).collect();

@@ -62,7 +62,7 @@ pub(super) fn caveat<'a>(pauses: impl Iterator<Item = &'a Pauses>) -> Option<Cav
     let longest = all.longest.unwrap_or_default();
     Some(Caveat {
         text: format!(
-            "{} pauses (the longest {longest}) lack no number and end with a marker: they are taken for silence \
+            "pauses ({}, the longest {longest}) without a missing number that end with a marker are taken for silence \
              suppression (RFC 3551 §4.1); a sender that froze looks the same",
             all.by_marker
         ),

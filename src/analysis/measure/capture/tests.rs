@@ -231,6 +231,24 @@ fn a_sender_that_stands_still_is_no_clock_step() {
     assert_eq!((outages.len(), outages[0].duration_ms, outages[0].estimates.sequence_ms), (1, 2000.0, Some(0.0)));
 }
 
+/// As SIPp's answering side does.
+#[test]
+fn a_phone_with_one_address_for_all_its_calls_does_not_mix_them() {
+    let mut pass = answered_call();
+    let other = "10.0.0.3:4000";
+    for (start, tags, address) in
+        [("INVITE sip:b@x SIP/2.0", ("t3", ""), other), ("SIP/2.0 200 OK", ("t3", "t4"), CALLEE)]
+    {
+        let text = String::from_utf8(sip(start, "1 INVITE", tags, Some((address, "sendrecv")))).unwrap();
+        pass.signalling.datagram(RunTime::from_millis(2000), text.replace("Call-ID: one", "Call-ID: two").as_bytes());
+    }
+    pass.talk(CALLER, CALLEE, 1, (3000, 4000));
+    pass.talk(other, CALLEE, 2, (3000, 4000));
+    let measured = pass.measure().unwrap().0;
+    let calls: Vec<_> = measured.streams.iter().map(|stream| (stream.ssrc, stream.call)).collect();
+    assert_eq!(calls, [(1, Some(0)), (2, Some(1))]);
+}
+
 #[test]
 fn sip_over_tcp_is_put_together_from_its_segments() {
     let invite = sip("INVITE sip:b@x SIP/2.0", "1 INVITE", ("t1", ""), Some((CALLER, "sendrecv")));

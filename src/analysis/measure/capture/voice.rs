@@ -1,5 +1,7 @@
 //! The logical streams of a capture as what somebody heard: silences judged by what the dialog says was due, scored.
 
+use std::collections::BTreeMap;
+
 use super::dialogs::{Dialogs, Leg};
 use super::due::{self, Stretch};
 use super::stitch::Logical;
@@ -40,9 +42,16 @@ pub(super) struct Context<'a> {
 /// Measures all logical streams.
 pub(super) fn voices(logical: Vec<Logical>, context: &Context<'_>) -> Vec<Voice> {
     let firsts: Vec<Vec<Arrival>> = logical.iter().map(|one| track::firsts(&one.stream.arrivals)).collect();
+    let mut listeners: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    let listener = |one: &Logical| Some((one.leg?, one.stream.flow.destination, one.stream.flow.sense));
+    for (number, one) in logical.iter().enumerate() {
+        listeners.entry(listener(one)).or_default().push(number);
+    }
     let all = logical.iter().enumerate();
     all.map(|(number, one)| {
-        let heard = heard_by_listener(number, &logical, &firsts);
+        let key = listener(one);
+        let beside = listeners.get(&key).filter(|_| key.is_some()).map(Vec::as_slice).unwrap_or_default();
+        let heard = heard_by_listener(number, beside, &firsts);
         voice(one, &firsts[number], heard.as_deref(), context)
     })
     .collect()
@@ -50,11 +59,8 @@ pub(super) fn voices(logical: Vec<Logical>, context: &Context<'_>) -> Vec<Voice>
 
 /// The packets of all streams that one listener gets, in order of time: when one of two that overlap ends, nothing is
 /// silent. `None` for those beside the largest, so that each silence counts once.
-fn heard_by_listener(number: usize, logical: &[Logical], firsts: &[Vec<Arrival>]) -> Option<Vec<Arrival>> {
-    let of = &logical[number];
-    let same =
-        |other: &Logical| of.leg.is_some() && other.leg == of.leg && other.stream.flow.sense == of.stream.flow.sense;
-    let beside: Vec<usize> = (0..logical.len()).filter(|other| *other != number && same(&logical[*other])).collect();
+fn heard_by_listener(number: usize, all: &[usize], firsts: &[Vec<Arrival>]) -> Option<Vec<Arrival>> {
+    let beside: Vec<usize> = all.iter().copied().filter(|other| *other != number).collect();
     let size = |number: usize| (firsts[number].len(), std::cmp::Reverse(number));
     if beside.iter().any(|other| size(*other) > size(number)) {
         return None;
@@ -156,7 +162,8 @@ fn stragglers(silence: &Silence, firsts: &[Arrival]) -> u64 {
     let before = firsts.partition_point(|arrival| arrival.at <= silence.start);
     let Some(last) = before.checked_sub(1).and_then(|last| firsts.get(last)) else { return 0 };
     let late = |arrival: &&Arrival| arrival.segment == last.segment && arrival.index > last.index;
-    firsts[before..].iter().filter(late).count() as u64
+    let until = silence.start + silence.length + due::PICK_UP;
+    firsts[before..].iter().take_while(|arrival| arrival.at <= until).filter(late).count() as u64
 }
 
 /// The whole stream's score behind a fixed buffer of 50 ms; the network's delay is not known from one place.
