@@ -8,6 +8,7 @@ pub mod model;
 mod rfc6076;
 mod silence;
 mod source;
+mod span;
 mod track;
 mod trial;
 
@@ -17,6 +18,7 @@ use crate::wire::pcap::OpenError;
 
 pub use capture::filter::{Address, Filter, Instant, Ssrc};
 pub use capture::{measure_capture, measure_part};
+pub use listening::categories::categories_of;
 pub use trial::measure_trial;
 
 /// `schema` of [`model::Measured`].

@@ -128,8 +128,7 @@ impl Wanted<'_> {
 /// All outages: those of streams, then those of directions without one.
 pub(super) fn outages(voices: &[Voice], unheard: &Unheard) -> Vec<Outage> {
     let of_streams = voices.iter().flat_map(|voice| {
-        let flow = |figures: &StreamMeasured| format!("{} → {}", figures.src, figures.dst);
-        let scope = voice.leg.map_or_else(|| flow(&voice.figures), scope);
+        let scope = voice.figures.scope();
         let direction = voice.leg.map(|leg| leg.direction);
         voice.silences.iter().map(move |silence| outage(scope.clone(), direction, silence))
     });
