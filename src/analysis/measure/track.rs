@@ -1,5 +1,7 @@
 //! A track: the packets of one stream as they arrived, and what can be counted from them.
 
+use std::collections::BTreeMap;
+
 use crate::units::{RunTime, Span};
 
 /// One received packet of a stream.
@@ -49,26 +51,21 @@ pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
         duplicates: (arrivals.len() - firsts.len()) as u64,
         ..Counts::default()
     };
-    let mut rest = firsts;
-    while let Some(start) = rest.first() {
-        let length = rest.iter().take_while(|arrival| arrival.segment == start.segment).count();
-        let (segment, after) = rest.split_at(length);
-        let mut highest = start.index;
-        for arrival in segment {
-            counts.reordered += u64::from(arrival.index < highest);
-            highest = highest.max(arrival.index);
-        }
-        let lowest = segment.iter().map(|arrival| arrival.index).min().unwrap_or(highest);
-        counts.expected += highest.abs_diff(lowest) + 1;
-        rest = after;
+    let mut spans: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+    for arrival in firsts {
+        let (lowest, highest) = spans.entry(arrival.segment).or_insert((arrival.index, arrival.index));
+        counts.reordered += u64::from(arrival.index < *highest);
+        *lowest = arrival.index.min(*lowest);
+        *highest = arrival.index.max(*highest);
     }
+    counts.expected = spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1);
     counts
 }
 
 /// The interarrival jitter in milliseconds after each packet but the first (RFC 3550 §6.4.1 and A.8).
 ///
 /// The difference of two packets enters only when both have a media instant, belong to one segment and lie
-/// no further apart than `silence`: an outage is not jitter.
+/// no further apart than `silence`: an outage is not jitter. Nor is a clock that was set back between them.
 #[must_use]
 pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
     let mut series = Vec::new();
@@ -78,7 +75,7 @@ pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
         let Some(media) = arrival.media else { continue };
         if let Some((last, last_media)) = before
             && last.segment == arrival.segment
-            && arrival.at - last.at <= silence
+            && (Span::ZERO..=silence).contains(&(arrival.at - last.at))
         {
             let difference = ((arrival.at - last.at) - (media - last_media)).as_millis_f64();
             jitter += (difference.abs() - jitter) / 16.0;
@@ -89,10 +86,11 @@ pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
     series
 }
 
-/// Largest distance between two successive arrivals; absent for fewer than two.
+/// Largest distance between two successive arrivals, pauses that the sender means left out; absent for fewer than
+/// two.
 #[must_use]
 pub fn largest_distance(firsts: &[Arrival]) -> Option<Span> {
-    firsts.windows(2).map(|pair| pair[1].at - pair[0].at).max()
+    firsts.windows(2).filter(|pair| !pair[0].pause).map(|pair| pair[1].at - pair[0].at).max()
 }
 
 #[cfg(test)]

@@ -1,15 +1,25 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
+mod calls;
+mod clock;
 mod dialogs;
+mod due;
+pub(super) mod filter;
 mod sequence;
 mod signalling;
+mod stitch;
 mod streams;
+mod talkspurts;
+mod transactions;
+mod transit;
 mod voice;
 
 use std::path::PathBuf;
 
+use self::filter::Filter;
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
+use self::transit::Routes;
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
@@ -25,6 +35,9 @@ const LEAST_PORT: u16 = 1024;
 /// Everything that one pass over the packets collects.
 #[derive(Debug, Default)]
 struct Pass {
+    filter: Filter,
+    /// The first packet.
+    first: Option<RunTime>,
     streams: Collector,
     signalling: Signalling,
     claims: Claims,
@@ -37,26 +50,87 @@ struct Pass {
 /// # Errors
 /// When a file cannot be read or is no capture. A file that is cut off is measured as far as it is whole.
 pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
+    measure_part(files, &Filter::default())
+}
+
+/// Measures what a filter leaves of capture files.
+///
+/// # Errors
+/// As [`measure_capture`], and when nothing matches the filter.
+pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, MeasureError> {
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
-    let mut pass = Pass::default();
+    let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
     for (file, packet) in merged.by_ref() {
         pass.packet(&files[file].name, &packet);
     }
-    let mut measured = pass.measure();
+    let (mut measured, mut routes) = pass.measure()?;
+    if !routes.is_empty() {
+        let again = Merged::new(&files)?;
+        again.for_each(|(file, packet)| follow(&mut routes, file, &packet));
+        let stepped = measured.caveats.iter().any(|caveat| caveat.text == clock::STEPPED);
+        let (transits, caveat) = routes.transits(stepped);
+        measured.transits = transits;
+        calls::narrow_transits(&mut measured, filter);
+        measured.caveats.extend(caveat);
+    }
     measured.anomalies.splice(0..0, merged.anomalies());
     measured.caveats.extend(merged.caveats());
     Ok(measured)
 }
 
+/// Hands the RTP packets of a second reading to the routes.
+fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
+    let frame = Frame::parse(packet.link, packet.octets);
+    if let Some(ip) = frame.ip()
+        && let Transport::Udp { payload, .. } = &ip.transport
+        && let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket())
+        && let Some(rtp) = Rtp::parse(payload)
+    {
+        routes.packet(RunTime(packet.unix_ns), file, Flow { source, destination, sense: packet.sense }, &rtp);
+    }
+}
+
 impl Pass {
     fn packet(&mut self, file: &str, packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
-        self.end = self.end.max(at);
+        let Some(measured) = self.in_time(at) else { return };
         match Frame::parse(packet.link, packet.octets).body {
-            Body::Ip(ip) => self.ip(at, file, packet, &ip),
-            Body::Arp(arp) => self.claims.arp(at, &arp, place(file, packet)),
-            Body::Other => {}
+            Body::Ip(ip) if measured => self.ip(at, file, packet, &ip),
+            Body::Ip(ip) => self.remember(at, &ip),
+            Body::Arp(arp) if measured => self.claims.arp(at, &arp, place(file, packet)),
+            Body::Arp(_) | Body::Other => {}
+        }
+    }
+
+    /// Whether an instant lies in the measured time; `None` after its end.
+    fn in_time(&mut self, at: RunTime) -> Option<bool> {
+        let first = *self.first.get_or_insert(at);
+        self.signalling.counts = true;
+        let Filter { from, to, .. } = &self.filter;
+        if from.is_none() && to.is_none() {
+            self.end = self.end.max(at);
+            return Some(true);
+        }
+        if let Some(to) = to.map(|to| to.after(first)).filter(|to| at > *to) {
+            self.end = to;
+            return None;
+        }
+        self.end = self.end.max(at);
+        self.signalling.counts = from.is_none_or(|from| at >= from.after(first));
+        Some(self.signalling.counts)
+    }
+
+    /// What SIP said before the measured time is known in it.
+    fn remember(&mut self, at: RunTime, ip: &Ip<'_>) {
+        match (&ip.transport, ip.source_socket(), ip.destination_socket()) {
+            (Transport::Udp { payload, .. }, ..) => {
+                self.signalling.datagram(at, payload);
+            }
+            (Transport::Tcp { sequence, flags, payload, .. }, Some(source), Some(destination)) => {
+                self.signalling.segment(at, (source, destination), *sequence, *flags, payload);
+            }
+            _ => {}
         }
     }
 
@@ -67,6 +141,7 @@ impl Pass {
             Transport::Fragment => self.fragments += 1,
             Transport::Tcp { sequence, flags, payload, .. } => {
                 if let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) {
+                    self.signalling.touches = self.filter.wants_address([source, destination]);
                     self.signalling.segment(at, (source, destination), *sequence, *flags, payload);
                 }
             }
@@ -76,6 +151,7 @@ impl Pass {
 
     fn datagram(&mut self, at: RunTime, sense: Sense, ip: &Ip<'_>, payload: &[u8]) {
         let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
+        self.signalling.touches = self.filter.wants_address([source, destination]);
         let media_ports = source.port().min(destination.port()) >= LEAST_PORT;
         if media_ports
             && !self.signalling.datagram(at, payload)
@@ -85,19 +161,60 @@ impl Pass {
         }
     }
 
-    fn measure(self) -> Measured {
+    /// The figures, and the flows between which a second reading may follow packets through a server.
+    fn measure(self) -> Result<(Measured, Routes), MeasureError> {
         let mut measured = Measured { schema: SCHEMA.to_owned(), ..Measured::default() };
-        measured.owners = self.claims.owners(self.end);
+        let (filter, end) = (&self.filter, self.end);
+        let first = self.first.unwrap_or_default();
+        let (from, to) = (filter.from.map(|from| from.after(first)), filter.to.map(|to| to.after(first)));
+        within(first, end, from, to)?;
+        measured.filter = filter.described((from, to));
+        measured.owners = self.claims.owners(end);
         measured.anomalies = limits(&self);
-        let dialogs = self.signalling.dialogs;
-        let streams = self.streams.streams(&|flow, start, payload_type| dialogs.codec(flow, start, payload_type));
-        let voices = voice::voices(streams, &dialogs, self.end);
-        measured.calls = voice::calls(&voices, &dialogs);
-        for voice in voices {
-            measured.outages.extend(voice.outages());
-            measured.streams.push(voice.figures);
+        let Signalling { dialogs, transactions, .. } = self.signalling;
+        let mut streams = self.streams.streams(&dialogs);
+        let (steps, stepped) = clock::mark_steps(&mut streams);
+        measured.anomalies.extend(steps);
+        measured.caveats.extend(stepped);
+        measured.caveats.extend(talkspurts::caveat(streams.iter().map(|stream| &stream.pauses)));
+        let flows: Vec<_> =
+            streams.iter().map(|stream| (stream.flow, dialogs.leg(&stream.flow, stream.start()))).collect();
+        let context = voice::Context { dialogs: &dialogs, from, end };
+        let mut voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+        let mut unheard = calls::unheard(&voices, &context);
+        measured.calls = calls::calls(&voices, &unheard, &context);
+        let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
+        if filter.chooses() {
+            wanted.check(&measured.calls, &voices)?;
+            let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
+            calls::narrow(&mut measured, &mut voices, &mut unheard, &wanted);
+            if voices.is_empty() && wanted.conversations(&measured.calls).is_empty() {
+                let asked = measured.filter.unwrap_or_default();
+                let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
+                return Err(filter::nothing(asked, &address, ends.into_iter()));
+            }
         }
-        measured
+        let meant = wanted.conversations(&measured.calls);
+        measured.sip = transactions.metrics(end, &|call_id| meant.contains(call_id));
+        measured.caveats.extend(calls::caveat(&unheard));
+        measured.outages = calls::outages(&voices, &unheard);
+        measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
+        let routes = Routes::new(flows, (from.unwrap_or(first), end));
+        Ok((measured, routes))
+    }
+}
+
+/// Refuses a span of time in which the capture has nothing.
+fn within(first: RunTime, end: RunTime, from: Option<RunTime>, to: Option<RunTime>) -> Result<(), MeasureError> {
+    let nothing = |what: &str, at: RunTime| MeasureError::NothingMatches {
+        what: format!("{what} {:.3} s after the first packet", (at - first).as_secs_f64()),
+        remedy: format!("the measured time ends {:.3} s after it", (end - first).as_secs_f64()),
+    };
+    match (from, to) {
+        (Some(from), _) if from > end => Err(nothing("what comes", from)),
+        (_, Some(to)) if to < first => Err(nothing("what comes before", to)),
+        _ => Ok(()),
     }
 }
 

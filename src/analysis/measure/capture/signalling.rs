@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::dialogs::Dialogs;
+use super::transactions::Transactions;
 use crate::units::RunTime;
 use crate::wire::sip::{Frame, Framer, Message};
 
@@ -11,10 +12,15 @@ const SYN: u8 = 2;
 /// More TCP streams than this are not followed at once.
 const MOST_STREAMS: usize = 10_000;
 
-/// Finds SIP messages and hands them to the dialogs.
+/// Finds SIP messages and hands them to the dialogs and transactions.
 #[derive(Debug, Default)]
 pub(super) struct Signalling {
     pub(super) dialogs: Dialogs,
+    pub(super) transactions: Transactions,
+    /// Whether what comes now lies in the measured time; before it SIP is only remembered.
+    pub(super) counts: bool,
+    /// Whether what comes now has an address that was asked for.
+    pub(super) touches: bool,
     streams: BTreeMap<(SocketAddr, SocketAddr), TcpStream>,
 }
 
@@ -35,8 +41,18 @@ impl Signalling {
             return false;
         }
         let Ok(message) = Message::parse(octets) else { return false };
-        self.dialogs.message(at, &message);
+        self.message(at, &message);
         true
+    }
+
+    fn message(&mut self, at: RunTime, message: &Message<'_>) {
+        self.dialogs.message(at, message);
+        if self.counts {
+            self.transactions.message(at, message);
+        }
+        if let Some(call_id) = message.call_id().filter(|_| self.touches) {
+            self.transactions.touch(call_id);
+        }
     }
 
     /// Takes a TCP segment.
@@ -56,9 +72,10 @@ impl Signalling {
         }
         let stream = self.streams.entry(flow).or_default();
         stream.push(sequence, payload);
-        while let Some(message) = stream.message() {
-            if let Ok(message) = Message::parse(&message) {
-                self.dialogs.message(at, &message);
+        let whole: Vec<Vec<u8>> = std::iter::from_fn(|| stream.message()).collect();
+        for message in &whole {
+            if let Ok(message) = Message::parse(message) {
+                self.message(at, &message);
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::dialogs::Dialogs;
 use super::sequence::{Place, Sequencer, Timestamps};
+use super::talkspurts::{self, Pauses};
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
 use crate::wire::pcap::Sense;
@@ -16,11 +18,17 @@ const LEAST_PACKETS: usize = 4;
 const MOST_SOURCES: usize = 100_000;
 /// Comfort noise (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
+/// Events of a keypad (RFC 4733): their timestamps are when the key went down, not when the packet was due.
+const TELEPHONE_EVENT: &str = "telephone-event";
 /// Sources that follow each other on the same addresses within this time are one stream that was restarted.
 const JOIN_WITHIN: Span = Span::from_secs(60);
+/// A dead server's last packets may come out of a queue when its successor has already begun.
+const STRAGGLING: Span = Span::from_secs(1);
+/// A source that was silent for so long may have passed from one call to the next on the same addresses.
+const BETWEEN_CALLS: Span = Span::from_millis(200);
 
 /// Where datagrams flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Flow {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
@@ -58,6 +66,7 @@ struct Row {
     index: i64,
     timestamp: i64,
     payload_type: u8,
+    marker: bool,
 }
 
 /// One logical stream: sources that followed each other on one flow, or on several flows of one dialog.
@@ -66,14 +75,14 @@ pub(super) struct Stream {
     pub(super) flow: Flow,
     pub(super) ssrcs: Vec<u32>,
     pub(super) codec: Option<String>,
+    /// Further codecs of voice in it, by payload type.
+    pub(super) more_codecs: Vec<String>,
+    pub(super) pauses: Pauses,
     pub(super) signed_stream: Option<u32>,
     /// Packet interval by the timestamps, or by the arrivals where the clock rate is unknown.
     pub(super) interval: Option<Span>,
     pub(super) arrivals: Vec<Arrival>,
 }
-
-/// Name and clock rate of a payload type on a flow at an instant, where a session description tells.
-pub(super) type Announced<'a> = &'a dyn Fn(&Flow, RunTime, u8) -> Option<(String, u32)>;
 
 impl Collector {
     /// Takes a datagram that looks like RTP.
@@ -95,7 +104,7 @@ impl Collector {
     }
 
     /// The streams, in order of their first packets.
-    pub(super) fn streams(self, announced: Announced<'_>) -> Vec<Stream> {
+    pub(super) fn streams(self, dialogs: &Dialogs) -> Vec<Stream> {
         let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
         let mut streams = Vec::new();
         for (flow, sources) in received {
@@ -106,9 +115,11 @@ impl Collector {
                     source.rows.sort_by_key(|row| row.at);
                 }
             }
+            let mut sources: Vec<(u32, Source)> =
+                sources.into_iter().flat_map(|(ssrc, source)| by_call(&flow, ssrc, source, dialogs)).collect();
             sources.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
-            for chain in chains(sources) {
-                streams.push(stream(flow, &chain, announced));
+            for chain in chains(&flow, sources, dialogs) {
+                streams.push(stream(flow, &chain, dialogs));
             }
         }
         streams.sort_by_key(|stream| (stream.arrivals.first().map(|arrival| arrival.at), stream.flow));
@@ -133,7 +144,8 @@ impl Source {
         let timestamp = self.timestamps.unwrap(rtp.timestamp);
         let (step, elapsed) = (self.step, before.map_or(0, |before| timestamp - before));
         let place = self.sequencer.place(rtp.sequence, |forward| step > 0 && elapsed == forward * step);
-        let mut row = Row { at, segment: self.segment, index: 0, timestamp, payload_type: rtp.payload_type };
+        let mut row =
+            Row { at, segment: self.segment, index: 0, timestamp, payload_type: rtp.payload_type, marker: rtp.marker };
         match place {
             Place::Here(index) => {
                 row.index = index;
@@ -182,13 +194,36 @@ impl Source {
     }
 }
 
-/// Sources that take turns become one chain; sources at the same time stay apart.
-fn chains(sources: Vec<(u32, Source)>) -> Vec<Vec<(u32, Source)>> {
+/// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
+fn by_call(flow: &Flow, ssrc: u32, mut source: Source, dialogs: &Dialogs) -> Vec<(u32, Source)> {
+    let another = |pair: &[Row]| {
+        let legs = || dialogs.leg(flow, pair[0].at).zip(dialogs.leg(flow, pair[1].at));
+        pair[1].at - pair[0].at > BETWEEN_CALLS && legs().is_some_and(|(before, after)| before != after)
+    };
+    let cuts: Vec<usize> =
+        source.rows.windows(2).zip(1..).filter(|(pair, _)| another(pair)).map(|(_, at)| at).collect();
+    let mut parts = Vec::new();
+    for cut in cuts.into_iter().rev() {
+        let mut rows = source.rows.split_off(cut);
+        let first = rows.first().map_or(0, |row| row.segment);
+        rows.iter_mut().for_each(|row| row.segment -= first);
+        let segment = rows.iter().map(|row| row.segment).max().unwrap_or(0);
+        parts.push((ssrc, Source { rows, segment, step: source.step, ..Source::default() }));
+    }
+    parts.push((ssrc, source));
+    parts
+}
+
+/// Sources of one call that take turns become one chain; sources at the same time stay apart.
+fn chains(flow: &Flow, sources: Vec<(u32, Source)>, dialogs: &Dialogs) -> Vec<Vec<(u32, Source)>> {
     let mut chains: Vec<Vec<(u32, Source)>> = Vec::new();
+    let leg = |source: &Source| source.start().and_then(|start| dialogs.leg(flow, start));
     for (ssrc, source) in sources {
         let follows = |chain: &&mut Vec<(u32, Source)>| {
-            let end = chain.last().and_then(|(_, last)| last.end());
-            end.zip(source.start()).is_some_and(|(end, start)| start >= end && start - end <= JOIN_WITHIN)
+            let last = chain.last().map(|(_, last)| last);
+            let ends = last.and_then(Source::end).zip(source.start());
+            ends.is_some_and(|(end, start)| start >= end && start - end <= JOIN_WITHIN)
+                && last.is_some_and(|last| leg(last) == leg(&source))
         };
         match chains.iter_mut().find(follows) {
             Some(chain) => chain.push((ssrc, source)),
@@ -198,17 +233,10 @@ fn chains(sources: Vec<(u32, Source)>) -> Vec<Vec<(u32, Source)>> {
     chains
 }
 
-fn stream(flow: Flow, chain: &[(u32, Source)], announced: Announced<'_>) -> Stream {
+fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
     let rows = || chain.iter().flat_map(|(_, source)| &source.rows);
-    let payload_type = commonest(rows().map(|row| row.payload_type));
     let start = chain.first().and_then(|(_, source)| source.start()).unwrap_or_default();
-    let codec = announced(&flow, start, payload_type)
-        .or_else(|| static_payload(payload_type).map(|(name, rate)| (name.to_owned(), rate)));
-    let rate = codec.as_ref().map(|(_, rate)| i64::from(*rate)).filter(|rate| *rate > 0);
-    let media = |row: &Row| {
-        let rate = rate.filter(|_| row.payload_type == payload_type)?;
-        Some(Span((i128::from(row.timestamp) * 1_000_000_000 / i128::from(rate)) as i64))
-    };
+    let codecs = Codecs::of(|| rows().map(|row| row.payload_type), |number| codec(&flow, start, number, dialogs));
     let mut arrivals = Vec::new();
     let mut segments = 0;
     for (_, source) in chain {
@@ -216,19 +244,65 @@ fn stream(flow: Flow, chain: &[(u32, Source)], announced: Announced<'_>) -> Stre
             at: row.at,
             segment: segments + row.segment,
             index: row.index,
-            media: media(row),
+            media: codecs.media(row),
             pause: row.payload_type == COMFORT_NOISE,
         }));
         segments += source.segment + 1;
     }
+    let markers: Vec<bool> = rows().map(|row| row.marker).collect();
+    let pauses = talkspurts::mark(&mut arrivals, &markers);
     Stream {
         flow,
         ssrcs: chain.iter().map(|(ssrc, _)| *ssrc).collect(),
-        codec: codec.map(|(name, _)| name),
+        codec: codecs.main,
+        more_codecs: codecs.more,
+        pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
         interval: interval(&arrivals),
         arrivals,
     }
+}
+
+fn codec(flow: &Flow, start: RunTime, payload_type: u8, dialogs: &Dialogs) -> Option<(String, u32)> {
+    let announced = dialogs.codec(flow, start, payload_type);
+    announced.or_else(|| static_payload(payload_type).map(|(name, rate)| (name.to_owned(), rate)))
+}
+
+/// The codecs of a stream, of which one has most packets.
+struct Codecs {
+    main: Option<String>,
+    more: Vec<String>,
+    rate: i64,
+    /// The payload types that share the main codec's clock and are voice.
+    on_its_clock: [bool; 256],
+}
+
+impl Codecs {
+    fn of<I: Iterator<Item = u8>>(types: impl Fn() -> I, named: impl Fn(u8) -> Option<(String, u32)>) -> Codecs {
+        let commonest = commonest(types());
+        let main = named(commonest);
+        let rate = main.as_ref().map_or(0, |(_, rate)| i64::from(*rate));
+        let mut seen = [false; 256];
+        types().for_each(|number| seen[usize::from(number)] = true);
+        let mut codecs =
+            Codecs { main: main.map(|(name, _)| name), more: Vec::new(), rate, on_its_clock: [false; 256] };
+        codecs.on_its_clock[usize::from(commonest)] = rate > 0;
+        for number in (0..=255).filter(|number| seen[usize::from(*number)] && *number != commonest) {
+            let Some((name, its_rate)) = named(number).filter(|(name, _)| is_voice(number, name)) else { continue };
+            codecs.on_its_clock[usize::from(number)] = i64::from(its_rate) == rate;
+            codecs.more.push(name);
+        }
+        codecs
+    }
+
+    fn media(&self, row: &Row) -> Option<Span> {
+        let counts = self.on_its_clock[usize::from(row.payload_type)];
+        counts.then(|| Span((i128::from(row.timestamp) * 1_000_000_000 / i128::from(self.rate)) as i64))
+    }
+}
+
+fn is_voice(payload_type: u8, name: &str) -> bool {
+    payload_type != COMFORT_NOISE && !name.eq_ignore_ascii_case(TELEPHONE_EVENT) && !name.eq_ignore_ascii_case("CN")
 }
 
 impl Stream {
@@ -240,17 +314,28 @@ impl Stream {
         self.arrivals.last().map(|arrival| arrival.at).unwrap_or_default()
     }
 
-    /// Whether `next` can be the same media on another flow: it begins when this one has ended.
+    /// Whether `next` can be the same media on another flow: it begins when this one has ended, but for stragglers.
     pub(super) fn hands_over_to(&self, next: &Stream) -> bool {
-        next.start() >= self.end() && next.start() - self.end() <= JOIN_WITHIN
+        next.start() >= self.start()
+            && next.start() + STRAGGLING >= self.end()
+            && next.start() - self.end() <= JOIN_WITHIN
     }
 
     /// Goes on with `next`: one stream with a hole.
     pub(super) fn join(&mut self, next: Stream) {
-        let segments = self.arrivals.last().map_or(0, |arrival| arrival.segment + 1);
+        let segments = self.arrivals.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
+        let straggles = next.start() < self.end();
         let shifted = next.arrivals.iter().map(|a| Arrival { segment: a.segment + segments, ..*a });
         self.arrivals.extend(shifted);
-        self.ssrcs.extend(next.ssrcs);
+        if straggles {
+            self.arrivals.sort_by_key(|arrival| arrival.at);
+        }
+        self.ssrcs.extend(next.ssrcs.into_iter().filter(|ssrc| !self.ssrcs.contains(ssrc)).collect::<Vec<_>>());
+        let new = next.codec.into_iter().chain(next.more_codecs);
+        let new: Vec<String> = new.filter(|name| self.codec.as_ref() != Some(name)).collect();
+        self.more_codecs.extend(new);
+        self.more_codecs.dedup();
+        self.pauses = self.pauses.and(next.pauses);
         self.signed_stream = self.signed_stream.or(next.signed_stream);
     }
 }
