@@ -1,6 +1,8 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
 mod dialogs;
+mod index;
+mod seen;
 mod sequence;
 mod signalling;
 mod streams;
@@ -15,7 +17,7 @@ use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
-use crate::wire::frame::{Body, Frame, Ip, Transport};
+use crate::wire::frame::{Body, Datagram, Frame, Ip, Transport};
 use crate::wire::pcap::{Packet, Sense};
 use crate::wire::rtp::Rtp;
 
@@ -40,9 +42,7 @@ pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass::default();
-    for (file, packet) in merged.by_ref() {
-        pass.packet(&files[file].name, &packet);
-    }
+    merged.each(|file, packet| pass.packet(&files[file].name, packet));
     let mut measured = pass.measure();
     measured.anomalies.splice(0..0, merged.anomalies());
     measured.caveats.extend(merged.caveats());
@@ -50,14 +50,36 @@ pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
 }
 
 impl Pass {
+    #[inline]
     fn packet(&mut self, file: &str, packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         self.end = self.end.max(at);
+        if let Some(datagram) = Datagram::of(packet.link, packet.octets)
+            && self.media(at, packet.sense, &datagram)
+        {
+            return;
+        }
+        self.frame(at, file, packet);
+    }
+
+    fn frame(&mut self, at: RunTime, file: &str, packet: &Packet<'_>) {
         match Frame::parse(packet.link, packet.octets).body {
             Body::Ip(ip) => self.ip(at, file, packet, &ip),
             Body::Arp(arp) => self.claims.arp(at, &arp, place(file, packet)),
             Body::Other => {}
         }
+    }
+
+    /// The short way of nearly all packets of a capture of calls; false when this is none of them.
+    #[inline]
+    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>) -> bool {
+        let media_ports = datagram.source_port.min(datagram.destination_port) >= LEAST_PORT;
+        if !media_ports {
+            return false;
+        }
+        let Some(rtp) = Rtp::parse(datagram.payload) else { return false };
+        self.streams.datagram(at, sense, datagram, &rtp);
+        true
     }
 
     fn ip(&mut self, at: RunTime, file: &str, packet: &Packet<'_>, ip: &Ip<'_>) {
