@@ -1,7 +1,7 @@
 //! Which source a datagram belongs to: one look-up for each packet of a capture.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::SocketAddr;
 
 use super::streams::Flow;
@@ -89,6 +89,13 @@ impl BuildHasher for Folding {
     #[inline]
     fn build_hasher(&self) -> Folded {
         Folded(self.start)
+    }
+
+    #[inline]
+    fn hash_one<T: Hash>(&self, value: T) -> u64 {
+        let mut hasher = self.build_hasher();
+        value.hash(&mut hasher);
+        hasher.finish()
     }
 }
 
