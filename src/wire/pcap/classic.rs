@@ -112,3 +112,35 @@ impl<'a> Classic<'a> {
 }
 
 type Frame<'a> = Result<(&'a [u8], LegacyPcapBlock<'a>), Err<pcap_parser::PcapError<&'a [u8]>>>;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The short way gives what the parser gives, in every format and wherever the file ends.
+        #[test]
+        fn the_short_way_reads_what_the_parser_reads(
+            magic in prop_oneof![Just(0xa1b2_c3d4_u32), Just(0xa1b2_3c4d), Just(0xa1b2_cd34)],
+            big_endian in any::<bool>(),
+            length in 0u32..40,
+            rest in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let order = |word: u32| if big_endian { word.to_be_bytes() } else { word.to_le_bytes() };
+            let words = [magic, 0x0004_0002, 0, 0, 65535, 1, 7, 8, length, 1500];
+            let file: Vec<u8> = words.into_iter().flat_map(order).chain(rest).collect();
+            if let Ok(classic) = Classic::new(&file) {
+                let parts = |(rest, block): (&[u8], LegacyPcapBlock<'_>)| {
+                    (rest.to_vec(), block.data.to_vec(), [block.ts_sec, block.ts_usec, block.caplen, block.origlen])
+                };
+                if let Some(short) = classic.whole() {
+                    prop_assert_eq!(Some(parts(short)), classic.frame().ok().map(parts));
+                } else {
+                    prop_assert!(classic.modified || classic.frame().is_err());
+                }
+            }
+        }
+    }
+}

@@ -92,6 +92,7 @@ impl BuildHasher for Folding {
     }
 
     #[inline]
+    #[expect(clippy::manual_hash_one, reason = "the provided one is not inlined")]
     fn hash_one<T: Hash>(&self, value: T) -> u64 {
         let mut hasher = self.build_hasher();
         value.hash(&mut hasher);
