@@ -73,7 +73,7 @@ fn media(stream: u32, packets: u32) -> impl Iterator<Item = Due> {
         let chance = hash(u64::from(stream) << 32 | u64::from(number));
         let late = if chance % 997 == 1 { INTERVAL + 1_000_000 } else { (chance >> 32) % 4_000_000 };
         let at = TALK + u64::from(number) * INTERVAL + u64::from(stream) * PHASE + late;
-        (chance % 199 != 0).then_some((at, Frame::Media { stream, number }))
+        (!chance.is_multiple_of(199)).then_some((at, Frame::Media { stream, number }))
     })
 }
 
