@@ -53,6 +53,21 @@ impl<'a> Merged<'a> {
         Ok(Merged { files, readers, heads, latest_ns, steps: Vec::new() })
     }
 
+    /// Gives all packets with their file's number. One file needs no merging.
+    #[inline]
+    pub(super) fn each(&mut self, mut take: impl FnMut(usize, &Packet<'a>)) {
+        if self.readers.len() > 1 {
+            return self.by_ref().for_each(|(file, packet)| take(file, &packet));
+        }
+        let Some(mut reader) = self.readers.pop() else { return };
+        let head = self.heads.pop().flatten();
+        reader.each(head, |packet| {
+            self.note_step(0, &packet);
+            take(0, &packet);
+        });
+        self.readers.push(reader);
+    }
+
     /// What is broken in the files, once all packets have been read.
     pub(super) fn anomalies(&self) -> Vec<Anomaly> {
         let flaws = self.files.iter().zip(&self.readers).flat_map(|(file, reader)| {
@@ -78,7 +93,16 @@ impl<'a> Merged<'a> {
             .collect()
     }
 
+    #[inline]
     fn note_step(&mut self, file: usize, packet: &Packet<'_>) {
+        if packet.unix_ns < self.latest_ns[file] {
+            self.note_step_back(file, packet);
+        }
+        self.latest_ns[file] = self.latest_ns[file].max(packet.unix_ns);
+    }
+
+    #[cold]
+    fn note_step_back(&mut self, file: usize, packet: &Packet<'_>) {
         let behind = self.latest_ns[file].saturating_sub(packet.unix_ns);
         let tapped = packet.sense != crate::wire::pcap::Sense::Unknown;
         // Taps are written by several threads; there a small step back is order of writing, not of time.
@@ -89,7 +113,6 @@ impl<'a> Merged<'a> {
             });
             self.latest_ns[file] = packet.unix_ns;
         }
-        self.latest_ns[file] = self.latest_ns[file].max(packet.unix_ns);
     }
 }
 

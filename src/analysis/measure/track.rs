@@ -36,11 +36,56 @@ pub struct Counts {
 /// The first arrival of each packet, in order of arrival.
 #[must_use]
 pub fn firsts(arrivals: &[Arrival]) -> Vec<Arrival> {
-    let mut order: Vec<usize> = (0..arrivals.len()).collect();
-    order.sort_by_key(|&place| (arrivals[place].segment, arrivals[place].index, place));
-    order.dedup_by_key(|place| (arrivals[*place].segment, arrivals[*place].index));
-    order.sort_unstable();
-    order.into_iter().map(|place| arrivals[place]).collect()
+    let mut seen = Seen::default();
+    arrivals.iter().filter(|arrival| seen.is_new(arrival.segment, arrival.index)).copied().collect()
+}
+
+/// The numbers that were seen, as runs without a hole: a stream in order is one run.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The run that is growing: its segment, first and last number. The largest numbers of its segment are in it.
+    newest: Option<(u32, i64, i64)>,
+    /// The last numbers of the other runs, by segment and first number.
+    others: BTreeMap<(u32, i64), i64>,
+}
+
+impl Seen {
+    /// Notes a number; false if it was seen before.
+    fn is_new(&mut self, segment: u32, index: i64) -> bool {
+        match self.newest {
+            Some((newest, first, last)) if newest == segment && index > last => {
+                let first = if index - 1 == last { first } else { self.begin_run(index) };
+                self.newest = Some((segment, first, index));
+                true
+            }
+            Some((newest, first, _)) if newest == segment && index >= first => false,
+            _ => self.is_new_elsewhere(segment, index),
+        }
+    }
+
+    /// The growing run has ended; another begins with `index`.
+    fn begin_run(&mut self, index: i64) -> i64 {
+        self.others.extend(self.newest.map(|(segment, first, last)| ((segment, first), last)));
+        index
+    }
+
+    fn is_new_elsewhere(&mut self, segment: u32, index: i64) -> bool {
+        let known = |runs: &BTreeMap<(u32, i64), i64>| {
+            runs.range((segment, i64::MIN)..=(segment, index)).next_back().is_some_and(|(_, last)| index <= *last)
+        };
+        let follows = self.newest.is_none_or(|(newest, ..)| newest != segment)
+            && self.others.range((segment, i64::MIN)..=(segment, i64::MAX)).next().is_none();
+        if follows {
+            let first = self.begin_run(index);
+            self.newest = Some((segment, first, index));
+            return true;
+        }
+        let new = !known(&self.others);
+        if new {
+            self.others.insert((segment, index), index);
+        }
+        new
+    }
 }
 
 /// Counts a track; `firsts` are its first arrivals.
@@ -95,7 +140,24 @@ pub fn largest_distance(firsts: &[Arrival]) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Against the definition, looked up packet by packet.
+        #[test]
+        fn firsts_are_the_arrivals_that_none_before_them_equals(
+            numbers in prop::collection::vec((0u32..3, 0i64..12), 0..60)
+        ) {
+            let track: Vec<Arrival> = numbers.iter().zip(0..).map(|((segment, index), k)| {
+                Arrival { segment: *segment, ..arrival(k * 20, *index) }
+            }).collect();
+            let same = |a: &Arrival, b: &Arrival| (a.segment, a.index) == (b.segment, b.index);
+            let fresh = (0..track.len()).filter(|k| !track[..*k].iter().any(|before| same(before, &track[*k])));
+            prop_assert_eq!(firsts(&track), fresh.map(|k| track[k]).collect::<Vec<_>>());
+        }
+    }
 
     fn arrival(at_ms: i64, index: i64) -> Arrival {
         Arrival {

@@ -67,6 +67,7 @@ const MOST_EXTENSIONS: usize = 8;
 
 impl<'a> Ip<'a> {
     /// Reads a packet of either version.
+    #[inline]
     #[must_use]
     pub fn parse(octets: &'a [u8]) -> Option<Ip<'a>> {
         match octets.first()? >> 4 {
@@ -77,6 +78,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Source address and port of a UDP datagram or TCP segment.
+    #[inline]
     #[must_use]
     pub fn source_socket(&self) -> Option<SocketAddr> {
         match self.transport {
@@ -86,6 +88,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Destination address and port of a UDP datagram or TCP segment.
+    #[inline]
     #[must_use]
     pub fn destination_socket(&self) -> Option<SocketAddr> {
         match self.transport {
@@ -97,6 +100,7 @@ impl<'a> Ip<'a> {
     }
 }
 
+#[inline]
 fn ipv4(octets: &[u8]) -> Option<Ip<'_>> {
     let view = Ipv4Packet::new(octets)?;
     let header = usize::from(view.get_header_length()) * 4;
@@ -142,6 +146,7 @@ fn ipv6(octets: &[u8]) -> Option<Ip<'_>> {
     })
 }
 
+#[inline]
 fn transport(protocol: u8, octets: &[u8], ipv6: bool) -> Transport<'_> {
     match protocol {
         UDP => udp(octets),
@@ -153,6 +158,7 @@ fn transport(protocol: u8, octets: &[u8], ipv6: bool) -> Transport<'_> {
     .unwrap_or(Transport::Other)
 }
 
+#[inline]
 fn udp(octets: &[u8]) -> Option<Transport<'_>> {
     let view = UdpPacket::new(octets)?;
     let length = match usize::from(view.get_length()) {

@@ -5,6 +5,8 @@ mod clock;
 mod dialogs;
 mod due;
 pub(super) mod filter;
+mod index;
+mod seen;
 mod sequence;
 mod signalling;
 mod stitch;
@@ -25,7 +27,7 @@ use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
-use crate::wire::frame::{Body, Frame, Ip, Transport};
+use crate::wire::frame::{Body, Datagram, Frame, Ip, Transport};
 use crate::wire::pcap::{Packet, Sense};
 use crate::wire::rtp::Rtp;
 
@@ -61,13 +63,10 @@ pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, Meas
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
-    for (file, packet) in merged.by_ref() {
-        pass.packet(&files[file].name, &packet);
-    }
+    merged.each(|file, packet| pass.packet(&files[file].name, packet));
     let (mut measured, mut routes) = pass.measure()?;
     if !routes.is_empty() {
-        let again = Merged::new(&files)?;
-        again.for_each(|(file, packet)| follow(&mut routes, file, &packet));
+        Merged::new(&files)?.each(|file, packet| follow(&mut routes, file, packet));
         let stepped = measured.caveats.iter().any(|caveat| caveat.text == clock::STEPPED);
         let (transits, caveat) = routes.transits(stepped);
         measured.transits = transits;
@@ -92,9 +91,20 @@ fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
 }
 
 impl Pass {
+    #[inline]
     fn packet(&mut self, file: &str, packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         let Some(measured) = self.in_time(at) else { return };
+        if measured
+            && let Some(datagram) = Datagram::of(packet.link, packet.octets)
+            && self.media(at, packet.sense, &datagram)
+        {
+            return;
+        }
+        self.frame(at, measured, file, packet);
+    }
+
+    fn frame(&mut self, at: RunTime, measured: bool, file: &str, packet: &Packet<'_>) {
         match Frame::parse(packet.link, packet.octets).body {
             Body::Ip(ip) if measured => self.ip(at, file, packet, &ip),
             Body::Ip(ip) => self.remember(at, &ip),
@@ -132,6 +142,18 @@ impl Pass {
             }
             _ => {}
         }
+    }
+
+    /// The short way of nearly all packets of a capture of calls; false when this is none of them.
+    #[inline]
+    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>) -> bool {
+        let media_ports = datagram.source_port.min(datagram.destination_port) >= LEAST_PORT;
+        if !media_ports {
+            return false;
+        }
+        let Some(rtp) = Rtp::parse(datagram.payload) else { return false };
+        self.streams.datagram(at, sense, datagram, &rtp);
+        true
     }
 
     fn ip(&mut self, at: RunTime, file: &str, packet: &Packet<'_>, ip: &Ip<'_>) {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::dialogs::Dialogs;
+use super::index::Index;
+use super::seen::{Packets, Seen};
 use super::sequence::{Place, Sequencer, Timestamps};
 use super::talkspurts::{self, Pauses};
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
+use crate::wire::frame::Datagram;
 use crate::wire::pcap::Sense;
 use crate::wire::rtp::{Rtp, static_payload};
-use crate::wire::signature::Signature;
 
 /// A source counts as RTP from this many packets on, when no SDP announced it.
 const LEAST_PACKETS: usize = 4;
@@ -35,18 +37,28 @@ pub(super) struct Flow {
     pub(super) sense: Sense,
 }
 
+impl Flow {
+    fn of(datagram: &Datagram<'_>, sense: Sense) -> Flow {
+        let source = SocketAddr::from((datagram.source, datagram.source_port));
+        let destination = SocketAddr::from((datagram.destination, datagram.destination_port));
+        Flow { source, destination, sense }
+    }
+}
+
 /// All sources seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
-    flows: BTreeMap<Flow, Sources>,
-    sources: usize,
+    index: Index,
+    /// Flow and SSRC of each source, and its packets.
+    sources: Vec<(Flow, u32)>,
+    packets: Vec<Packets>,
     refused: u64,
 }
 
 /// By SSRC.
-type Sources = BTreeMap<u32, Source>;
+type Sources = BTreeMap<u32, Packets>;
 
-/// One SSRC on one flow.
+/// One SSRC on one flow: its packets numbered without wraps.
 #[derive(Debug, Default)]
 struct Source {
     rows: Vec<Row>,
@@ -87,15 +99,36 @@ pub(super) struct Stream {
 impl Collector {
     /// Takes a datagram that looks like RTP.
     pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) {
-        let sources = self.flows.entry(flow).or_default();
-        if !sources.contains_key(&rtp.ssrc) {
-            if self.sources >= MOST_SOURCES {
-                self.refused += 1;
-                return;
-            }
-            self.sources += 1;
+        let place = self.index.get(&flow, rtp.ssrc).or_else(|| self.open(flow, rtp.ssrc));
+        self.push(place, at, rtp);
+    }
+
+    /// The same for the common case: without making a flow of each packet.
+    #[inline]
+    pub(super) fn datagram(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, rtp: &Rtp<'_>) {
+        let known = self.index.of(datagram, sense, rtp.ssrc);
+        let place = known.or_else(|| self.open(Flow::of(datagram, sense), rtp.ssrc));
+        self.push(place, at, rtp);
+    }
+
+    #[inline]
+    fn push(&mut self, place: Option<usize>, at: RunTime, rtp: &Rtp<'_>) {
+        match place.and_then(|place| self.packets.get_mut(place)) {
+            Some(packets) => packets.push(at, rtp),
+            None => self.refused += 1,
         }
-        sources.entry(rtp.ssrc).or_default().packet(at, rtp);
+    }
+
+    /// The place of a new source, unless there are too many.
+    #[cold]
+    fn open(&mut self, flow: Flow, ssrc: u32) -> Option<usize> {
+        if self.sources.len() >= MOST_SOURCES {
+            return None;
+        }
+        self.index.add(&flow, ssrc, self.sources.len() as u32);
+        self.sources.push((flow, ssrc));
+        self.packets.push(Packets::default());
+        Some(self.sources.len() - 1)
     }
 
     /// Packets of sources beyond the limit, which were not looked at.
@@ -109,7 +142,7 @@ impl Collector {
         let mut streams = Vec::new();
         for (flow, sources) in received {
             let mut sources: Vec<(u32, Source)> =
-                sources.into_iter().filter(|(_, source)| source.is_plausible()).collect();
+                sources.into_iter().filter_map(|(ssrc, packets)| Some((ssrc, Source::of(&packets)?))).collect();
             for (_, source) in &mut sources {
                 if flow.sense != Sense::Unknown {
                     source.rows.sort_by_key(|row| row.at);
@@ -127,25 +160,40 @@ impl Collector {
     }
 
     /// A tap on both ends sees a datagram twice: what arrived counts, what was sent does not.
-    fn without_sent_copies(mut self) -> BTreeMap<Flow, Sources> {
-        let sent: Vec<Flow> = self.flows.keys().filter(|flow| flow.sense == Sense::Outbound).copied().collect();
+    fn without_sent_copies(self) -> BTreeMap<Flow, Sources> {
+        let mut flows: BTreeMap<Flow, Sources> = BTreeMap::new();
+        for ((flow, ssrc), packets) in self.sources.into_iter().zip(self.packets) {
+            flows.entry(flow).or_default().insert(ssrc, packets);
+        }
+        let sent: Vec<Flow> = flows.keys().filter(|flow| flow.sense == Sense::Outbound).copied().collect();
         for flow in sent {
-            if self.flows.contains_key(&Flow { sense: Sense::Inbound, ..flow }) {
-                self.flows.remove(&flow);
+            if flows.contains_key(&Flow { sense: Sense::Inbound, ..flow }) {
+                flows.remove(&flow);
             }
         }
-        self.flows
+        flows
     }
 }
 
 impl Source {
-    fn packet(&mut self, at: RunTime, rtp: &Rtp<'_>) {
+    /// The packets of a source; `None` when they only look like RTP.
+    fn of(packets: &Packets) -> Option<Source> {
+        if packets.len() < LEAST_PACKETS {
+            return None;
+        }
+        let rows = Vec::with_capacity(packets.len());
+        let mut source = Source { rows, signed_stream: packets.signed_stream(), ..Source::default() };
+        packets.iter().for_each(|packet| source.packet(packet));
+        source.is_plausible().then_some(source)
+    }
+
+    fn packet(&mut self, packet: &Seen) {
         let before = self.timestamps.last();
-        let timestamp = self.timestamps.unwrap(rtp.timestamp);
+        let timestamp = self.timestamps.unwrap(packet.timestamp);
         let (step, elapsed) = (self.step, before.map_or(0, |before| timestamp - before));
-        let place = self.sequencer.place(rtp.sequence, |forward| step > 0 && elapsed == forward * step);
-        let mut row =
-            Row { at, segment: self.segment, index: 0, timestamp, payload_type: rtp.payload_type, marker: rtp.marker };
+        let place = self.sequencer.place(packet.sequence, |forward| step > 0 && elapsed == forward * step);
+        let (at, payload_type, marker) = (packet.at, packet.payload_type, packet.marker);
+        let mut row = Row { at, segment: self.segment, index: 0, timestamp, payload_type, marker };
         match place {
             Place::Here(index) => {
                 row.index = index;
@@ -153,21 +201,18 @@ impl Source {
                 self.rows.push(row);
             }
             Place::Doubtful => {
-                row.index = i64::from(rtp.sequence);
+                row.index = i64::from(packet.sequence);
                 self.doubtful = Some(row);
             }
             Place::Restart => {
                 self.segment += 1;
-                row.index = i64::from(rtp.sequence);
+                row.index = i64::from(packet.sequence);
                 row.segment = self.segment;
                 let first =
                     self.doubtful.take().map(|first| Row { segment: row.segment, index: row.index - 1, ..first });
                 self.rows.extend(first);
                 self.rows.push(row);
             }
-        }
-        if self.rows.len() <= 1 {
-            self.signed_stream = Signature::read(rtp.payload).map(|signature| signature.stream);
         }
     }
 
@@ -297,12 +342,20 @@ impl Codecs {
 
     fn media(&self, row: &Row) -> Option<Span> {
         let counts = self.on_its_clock[usize::from(row.payload_type)];
-        counts.then(|| Span((i128::from(row.timestamp) * 1_000_000_000 / i128::from(self.rate)) as i64))
+        counts.then(|| media_instant(row.timestamp, self.rate))
     }
 }
 
 fn is_voice(payload_type: u8, name: &str) -> bool {
     payload_type != COMFORT_NOISE && !name.eq_ignore_ascii_case(TELEPHONE_EVENT) && !name.eq_ignore_ascii_case("CN")
+}
+
+/// A timestamp on the media's clock, of `rate` ticks a second.
+fn media_instant(timestamp: i64, rate: i64) -> Span {
+    Span(match (1_000_000_000 % rate, timestamp.checked_mul(1_000_000_000 / rate)) {
+        (0, Some(exact)) => exact,
+        _ => (i128::from(timestamp) * 1_000_000_000 / i128::from(rate)) as i64,
+    })
 }
 
 impl Stream {
@@ -357,6 +410,6 @@ fn interval(arrivals: &[Arrival]) -> Option<Span> {
     if spans.is_empty() {
         spans = neighbours().map(|pair| pair[1].at - pair[0].at).collect();
     }
-    spans.sort_unstable();
-    spans.get(spans.len() / 2).copied()
+    let middle = spans.len() / 2;
+    (!spans.is_empty()).then(|| *spans.select_nth_unstable(middle).1)
 }
