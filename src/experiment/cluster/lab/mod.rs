@@ -295,10 +295,11 @@ impl Lab {
     /// Waits until the node's own server works.
     fn wait_ready(&self, name: &str, service: &ServiceFile) -> Result<(), ClusterError> {
         let address = self.layout.node(name)?.address();
-        self.wait(name, &service.name, &service.name, |lab| match service.ready {
+        self.wait(name, &service.name, &service.name, |lab| match &service.ready {
             None => true,
-            Some(Ready::UdpPort(port)) => lab.booted(name).is_ok_and(|booted| booted.has_udp_port(port)),
-            Some(Ready::TcpPort(port)) => health::tcp_open(address, port),
+            Some(Ready::Command(line)) => lab.booted(name).is_ok_and(|booted| booted.run(line).is_ok()),
+            Some(Ready::UdpPort(port)) => lab.booted(name).is_ok_and(|booted| booted.has_udp_port(*port)),
+            Some(Ready::TcpPort(port)) => health::tcp_open(address, *port),
             Some(Ready::Options) => health::sip_answer(address).is_some(),
         })
     }

@@ -11,7 +11,7 @@ use std::process::Child;
 use nix::mount::{MsFlags, mount};
 
 use super::certificates::Certificates;
-use super::init::{self, DirectorySpec, INSIDE, ServiceSpec, Spec};
+use super::init::{self, DirectorySpec, ServiceSpec, Spec};
 use super::layout::{Layout, Node};
 use super::process::{self, Process};
 use super::profile::words;
@@ -79,7 +79,7 @@ fn spec(layout: &Layout, node: &Node) -> Spec {
         services: processes()
             .map(|service| ServiceSpec {
                 name: service.name.clone(),
-                command: words(&service.command.replace("@etc", &format!("{INSIDE}/etc"))),
+                command: words(&service.command),
                 user: service.user.clone(),
             })
             .collect(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::init::INSIDE;
 use super::layout::not_ready;
 use crate::experiment::cluster::ClusterError;
 use crate::scenario::{LAB_PROFILES, Service};
@@ -144,6 +145,8 @@ pub(super) enum Ready {
     TcpPort(u16),
     /// It answers OPTIONS at the node's own address with 200 and its name.
     Options,
+    /// This command inside the node succeeds; `@etc` is where its files are.
+    Command(String),
 }
 
 /// A directory that must be there before a server is started.
@@ -218,9 +221,14 @@ pub(super) fn service_name(service: Service) -> &'static str {
     }
 }
 
-/// The words of a command line; `''` is an empty one.
+/// The words of a command line. What stands between two `'` is one word, also with blanks or with nothing in it.
 pub(super) fn words(line: &str) -> Vec<String> {
-    line.split_ascii_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+    let parts = line.replace("@etc", &format!("{INSIDE}/etc"));
+    let quoted = |(number, part): (usize, &str)| match number % 2 {
+        0 => part.split_ascii_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    };
+    parts.split('\'').enumerate().flat_map(quoted).collect()
 }
 
 fn text_of(all: &[(&str, &'static str)], name: &str, what: &str) -> Result<&'static str, ClusterError> {
@@ -261,7 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_word_may_be_empty() {
+    fn a_quoted_word_may_be_empty_or_have_blanks() {
         assert_eq!(words("redis-server  --save '' --port 1"), ["redis-server", "--save", "", "--port", "1"]);
+        assert_eq!(words("a -f @etc/a.conf -rx 'core show'"), ["a", "-f", "/run/lab/etc/a.conf", "-rx", "core show"]);
     }
 }
