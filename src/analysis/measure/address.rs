@@ -20,8 +20,26 @@ pub(super) struct Claim {
     pub(super) who: String,
     /// `bridge.pcapng packet 4711`.
     pub(super) place: String,
-    /// Advertisement interval and whether the claimant resigns; absent for ARP.
-    pub(super) advert: Option<(Span, bool)>,
+    /// What the advert declares; absent for ARP.
+    pub(super) advert: Option<Advertised>,
+}
+
+/// What a VRRP advertisement declares of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Advertised {
+    /// 2 or 3.
+    pub(super) version: u8,
+    /// Advertisement interval.
+    pub(super) interval: Span,
+    /// Priority; 0: it resigns.
+    pub(super) priority: u8,
+}
+
+impl Advertised {
+    /// Whether it gives the address up.
+    pub(super) fn resigns(self) -> bool {
+        self.priority == 0
+    }
 }
 
 /// All claims of a trial or capture, in order of time.
@@ -33,7 +51,8 @@ pub(super) struct Claims {
 
 impl Claims {
     pub(super) fn advert(&mut self, at: RunTime, source: String, advert: &Advert, place: String) {
-        let advert = Some((advert.interval, advert.priority == 0));
+        let Advert { version, interval, priority, .. } = *advert;
+        let advert = Some(Advertised { version, interval, priority });
         self.adverts.push(Claim { at, who: source, place, advert });
     }
 
@@ -101,7 +120,7 @@ struct Reign {
 fn reigns(adverts: &[Claim]) -> Vec<Reign> {
     let mut reigns: Vec<Reign> = Vec::new();
     for claim in adverts {
-        let (interval, resigns) = claim.advert.unwrap_or_default();
+        let (interval, resigns) = claim.advert.map_or((Span::ZERO, false), |of| (of.interval, of.resigns()));
         let silence = Span(interval.as_nanos().saturating_mul(INTERVALS_TO_SILENCE));
         let current = reigns.iter_mut().rev().find(|reign| reign.who == claim.who);
         match current {
@@ -119,7 +138,7 @@ fn reigns(adverts: &[Claim]) -> Vec<Reign> {
 /// When a claimant's last advert crosses the first one of its successor, the address changed hands in order;
 /// only a longer overlap is two owners at once.
 fn hand_over(reigns: &mut [Reign], adverts: &[Claim]) {
-    let interval = adverts.first().and_then(|claim| claim.advert).map_or(Span::ZERO, |(interval, _)| interval);
+    let interval = adverts.first().and_then(|claim| claim.advert).map_or(Span::ZERO, |of| of.interval);
     let starts: Vec<(String, RunTime)> = reigns.iter().map(|reign| (reign.who.clone(), reign.start)).collect();
     for reign in reigns {
         let next = starts.iter().find(|(who, start)| {
@@ -142,7 +161,7 @@ mod tests {
                 at: RunTime::from_millis(second * 1000),
                 who: (*who).to_owned(),
                 place: String::new(),
-                advert: Some((Span::from_secs(1), false)),
+                advert: Some(Advertised { version: 3, interval: Span::from_secs(1), priority: 100 }),
             }));
         }
         claims.sort_by_key(|claim| claim.at);
