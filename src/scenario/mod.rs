@@ -57,9 +57,30 @@ pub struct Scenario {
     /// What breaks, in order of time.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Spanned<Fault>>,
+    /// Figures that others have published, to stand beside ours.
+    #[serde(default)]
+    pub published: Vec<Published>,
     /// What must hold for `pass`, as `"outage.media.median < 1s"`.
     #[serde(default)]
     pub thresholds: Vec<Spanned<Threshold>>,
+}
+
+/// `[[published]]`: an outage that somebody else has published.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The failover as the report names it, `alpha → beta`, or what else it was.
+    pub label: String,
+    /// How long it was.
+    pub outage: Duration,
+    /// Our row that stands beside it.
+    #[serde(default = "default_service")]
+    pub service: String,
+    /// Whether a cluster engine moved an address: its length is then held against what default timers allow.
+    #[serde(default = "default_true")]
+    pub by_cluster: bool,
+    /// Who published it, and from how many trials.
+    pub source: String,
 }
 
 /// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`.
@@ -304,6 +325,10 @@ fn default_late() -> Duration {
 
 fn no_share() -> Spanned<f64> {
     Spanned::new(0..0, 0.0)
+}
+
+fn default_service() -> String {
+    "sip_answer".to_owned()
 }
 
 fn default_true() -> bool {

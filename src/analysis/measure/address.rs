@@ -11,6 +11,9 @@ use crate::wire::vrrp::Advert;
 /// interval: without adverts for this many intervals nobody claims the address any more.
 const INTERVALS_TO_SILENCE: i64 = 4;
 
+/// A new owner's first advert and its gratuitous ARP are no further apart.
+const WITH_ADVERT: Span = Span::from_millis(100);
+
 /// A sign that somebody claims the floating address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
@@ -60,6 +63,12 @@ impl Claims {
         if arp.gratuitous() {
             self.announcements.push(Claim { at, who: arp.sender_mac.to_string(), place, advert: None });
         }
+    }
+
+    /// The gratuitous ARP that goes with a new owner's first advert: an owner may repeat its own at any time.
+    pub(super) fn announced_with(&self, advert: RunTime) -> Option<RunTime> {
+        let with = |at: &RunTime| *at > advert - WITH_ADVERT && *at < advert + WITH_ADVERT;
+        self.announcements.iter().map(|claim| claim.at).find(with)
     }
 
     /// Owners over time: by VRRP where adverts were seen, else by gratuitous ARP until `end`.

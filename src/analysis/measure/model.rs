@@ -140,7 +140,7 @@ pub struct Part {
 /// Something that a cluster did and that no outage tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `two_owners`, `zombie_calls`, `registrations_lost` (404 until the callee registers again),
+    /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `registrations_lost` (404 until the callee registers again),
     /// `messages_black_holed`, `other_timers`.
     pub kind: String,
     /// How often.
@@ -169,7 +169,7 @@ pub struct Phase {
 }
 
 /// A time in which a user did not have a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
     /// `address`, `sip_answer`, `register`, `new_call`, `media`, `chat_session`, `chat_delivery`.
     pub service: String,

@@ -1,12 +1,16 @@
 //! What a cluster did that no outage tells: each finding has its own line in the report.
 
+use std::collections::BTreeMap;
+
 use super::evidence::Evidence;
 use super::faults::Faults;
 use super::services::OpLife;
 use crate::analysis::measure::model::{CallFate, CallMeasured, Finding, MessageFate, MessageMeasured, OwnerInterval};
 use crate::evidence::history::OpKind;
-use crate::units::RunTime;
-use std::collections::BTreeMap;
+use crate::units::{RunTime, Span};
+
+/// A takeover later than this, and four adverts, after a fault or heal is not its doing.
+const FOLLOWS: Span = Span::from_secs(2);
 
 /// What is looked through.
 pub(super) struct Seen<'a> {
@@ -21,7 +25,13 @@ pub(super) struct Seen<'a> {
 impl Seen<'_> {
     /// All findings of the trial.
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let found = [self.two_owners(), self.zombie_calls(), self.registrations_lost(), self.black_holed()];
+        let found = [
+            self.two_owners(),
+            self.false_takeovers(),
+            self.zombie_calls(),
+            self.registrations_lost(),
+            self.black_holed(),
+        ];
         found.into_iter().flatten().chain(self.declared_otherwise()).collect()
     }
 
@@ -36,6 +46,27 @@ impl Seen<'_> {
             longest_ms: Some(length.as_millis_f64()),
             who: Some(longest.nodes.join(" and ")),
         })
+    }
+
+    /// The address went to another node, and nothing had been broken or healed shortly before.
+    fn false_takeovers(&self) -> Option<Finding> {
+        let interval = self.evidence.claims.adverts.iter().find_map(|claim| claim.advert)?.interval;
+        let after = Span(interval.as_nanos().saturating_mul(4)) + FOLLOWS;
+        let window = self.evidence.window;
+        let held: Vec<&OwnerInterval> = self.owners.iter().filter(|owner| !owner.nodes.is_empty()).collect();
+        let unexplained = held.windows(2).filter(|pair| {
+            let at = pair[1].start_ns;
+            let disturbed = |start: RunTime| start <= at && at - start <= after;
+            let moved = pair[1].nodes.iter().any(|node| !pair[0].nodes.contains(node));
+            let inside = at > window.start_ns && at < window.end_ns;
+            moved && inside && !self.faults.list.iter().any(|fault| disturbed(fault.command_start_ns))
+        });
+        let moves: Vec<String> = unexplained
+            .map(|pair| {
+                format!("{} to {} at {}", pair[0].nodes.join(" and "), pair[1].nodes.join(" and "), pair[1].start_ns)
+            })
+            .collect();
+        finding("false_takeovers", moves.len(), None, moves.first().cloned())
     }
 
     /// Calls without media that could not even be hung up.

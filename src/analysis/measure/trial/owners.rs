@@ -68,7 +68,7 @@ pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
     struck
         .filter_map(|((fault, start, end), _)| {
             if seen {
-                by_claims(evidence, *fault, *start, *end)
+                by_claims(evidence, faults, *fault, *start, *end)
             } else {
                 by_word(evidence, faults, *fault, *start, *end)
             }
@@ -77,7 +77,7 @@ pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
 }
 
 /// From the fault to the first advert or gratuitous ARP of another claimant.
-fn by_claims(evidence: &Evidence, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
+fn by_claims(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
     let adverts = &evidence.claims.adverts;
     let old = adverts.iter().rev().find(|claim| claim.at <= start)?;
     let last_old = adverts.iter().rev().find(|claim| claim.who == old.who && claim.at < end)?;
@@ -90,9 +90,15 @@ fn by_claims(evidence: &Evidence, fault: usize, start: RunTime, end: RunTime) ->
     if new.is_some_and(|new| still_claims(adverts, &old.who, new.at, interval)) {
         return None;
     }
+    // It went on after the fault as before, and lost the address for another reason later.
+    let struck = faults.list.iter().find(|of| of.fault == fault).and_then(|of| of.command_end_ns).unwrap_or(start);
+    let last_before =
+        adverts.iter().rev().find(|claim| claim.who == old.who && new.is_none_or(|new| claim.at < new.at))?;
+    if new.is_some() && last_before.at - struck > Span(interval.as_nanos().saturating_mul(2)) {
+        return None;
+    }
     let recovered = new.map(|claim| {
-        let arp = evidence.claims.announcements.iter().map(|claim| claim.at).find(|at| *at > start && *at <= claim.at);
-        arp.unwrap_or(claim.at)
+        evidence.claims.announced_with(claim.at).filter(|at| *at > start).unwrap_or(claim.at).min(claim.at)
     });
     Some(outage(fault, start, recovered, end, "timestamp", STATED))
 }

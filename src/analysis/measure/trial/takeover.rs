@@ -1,10 +1,13 @@
 //! Each takeover against the law that the engine's timers declare, and where the time of an outage went.
 
+use std::collections::BTreeMap;
+
 use super::evidence::Evidence;
 use super::faults::Faults;
 use crate::analysis::measure::address::{Advertised, Claim};
 use crate::analysis::measure::model::{Outage, Part, Takeover};
 use crate::analysis::theory::VrrpTimers;
+use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
 /// Services whose outages are taken apart: each of its own kind, and the last as users live it.
@@ -14,9 +17,12 @@ const TAKEN_APART: [&str; 4] = ["sip_answer", "register", "new_call", "media"];
 pub(super) fn fill(faults: &mut Faults, evidence: &Evidence, outages: &[Outage]) {
     let spans = faults.spans(evidence.window.end_ns);
     for (fault, (number, start, end)) in faults.list.iter_mut().zip(spans) {
-        let Some(change) = Change::of(&evidence.claims.adverts, start, end) else { continue };
+        // An address that a healed node takes back was not waited for.
+        let struck = fault.command_end_ns.unwrap_or(start);
+        let change = Change::of(&evidence.claims.adverts, start, end).filter(|change| change.follows(struck));
+        let Some(change) = change.filter(|_| fault.heal_of.is_none()) else { continue };
         fault.takeover = Some(change.takeover(start));
-        let garp = evidence.claims.announcements.iter().map(|claim| claim.at).find(|at| *at > start && *at < end);
+        let garp = evidence.claims.announced_with(change.first.at);
         let of_fault: Vec<&Outage> = outages.iter().filter(|outage| outage.fault == Some(number)).collect();
         fault.parts = parts(&change, garp, &of_fault);
     }
@@ -45,6 +51,11 @@ impl Change<'_> {
         takes_over.then_some(Change { last, first, timers, resigned })
     }
 
+    /// Whether the old owner's last advert fell to the fault: one that goes on has another reason to end.
+    fn follows(&self, struck: RunTime) -> bool {
+        self.last.at - struck <= Span(self.timers.advert.as_nanos().saturating_mul(2))
+    }
+
     fn takeover(&self, start: RunTime) -> Takeover {
         let waits = if self.resigned { self.timers.skew() } else { self.timers.master_down() };
         let (expected, measured) = (self.last.at + waits - start, self.first.at - start);
@@ -69,9 +80,11 @@ fn parts(change: &Change<'_>, garp: Option<RunTime>, outages: &[&Outage]) -> Vec
     for service in TAKEN_APART {
         let Some(outage) = typical(service, outages) else { continue };
         let Some(end) = outage.end_ns else { continue };
-        let inside = |at: RunTime| at.clamp(outage.start_ns, end);
-        let resigned = if change.resigned { inside(change.last.at) } else { outage.start_ns };
-        let edges = [outage.start_ns, resigned, inside(change.first.at), inside(announced), end];
+        // A silence is as long as what is missing in it: it begins an interval after the last sign of life.
+        let start = (end - Span::from_secs_f64(outage.duration_ms / 1e3)).min(end);
+        let inside = |at: RunTime| at.clamp(start, end);
+        let resigned = if change.resigned { inside(change.last.at) } else { start };
+        let edges = [start, resigned, inside(change.first.at), inside(announced), end];
         let names = ["resignation", "detection", "announcement", "service"];
         parts.extend(names.into_iter().zip(edges.windows(2)).map(|(part, edge)| Part {
             service: service.to_owned(),
@@ -82,11 +95,18 @@ fn parts(change: &Change<'_>, garp: Option<RunTime>, outages: &[&Outage]) -> Vec
     parts
 }
 
-/// The outage in the middle of those that came back; of all users together where that is measured.
+/// The outage in the middle of those that came back, each user's longest: of all users together where that is measured, but of single
+/// phones that register, as in the report's rows.
 fn typical<'a>(service: &str, outages: &[&'a Outage]) -> Option<&'a Outage> {
-    let back = outages.iter().filter(|outage| outage.service == service && outage.end_ns.is_some() && !outage.left);
-    let (all, single): (Vec<&Outage>, Vec<&Outage>) = back.partition(|outage| outage.scope == "all");
-    let mut of = if all.is_empty() { single } else { all };
+    let mut longest: BTreeMap<(&str, Option<Direction>), &Outage> = BTreeMap::new();
+    for outage in outages.iter().filter(|outage| outage.service == service && outage.end_ns.is_some() && !outage.left) {
+        let known = longest.entry((&outage.scope, outage.direction)).or_insert(outage);
+        if outage.duration_ms > known.duration_ms {
+            *known = outage;
+        }
+    }
+    let (all, single): (Vec<&Outage>, Vec<&Outage>) = longest.into_values().partition(|outage| outage.scope == "all");
+    let mut of = if all.is_empty() || service == "register" { single } else { all };
     of.sort_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
     of.get(of.len().checked_sub(1)? / 2).copied()
 }
@@ -123,6 +143,26 @@ mod tests {
         let takeover = change(&adverts).unwrap();
         assert_eq!((takeover.resigned, takeover.law), (true, Law::Constant { ms: 453.125 }));
         assert!((takeover.residual_ms - 1.875).abs() < 1e-9, "{takeover:?}");
+    }
+
+    #[test]
+    fn the_parts_of_an_outage_add_up_to_it() {
+        let adverts = [claim(10_000, "a", 150), claim(10_410, "a", 0), claim(10_865, "b", 140)];
+        let (start, end) = (RunTime::from_millis(10_400), RunTime::from_millis(20_000));
+        let change = Change::of(&adverts, start, end).unwrap();
+        // The last answer at 10.398 s, the next at 10.880 s, probes every 10 ms: 472 ms are missing.
+        let outage = Outage {
+            service: "sip_answer".into(),
+            scope: "all".into(),
+            start_ns: RunTime::from_millis(10_398),
+            end_ns: Some(RunTime::from_millis(10_880)),
+            duration_ms: 472.0,
+            ..Outage::default()
+        };
+        let parts = parts(&change, Some(RunTime::from_millis(10_867)), &[&outage]);
+        let told: Vec<(&str, f64)> = parts.iter().map(|part| (part.part.as_str(), part.ms)).collect();
+        assert_eq!(told, [("resignation", 2.0), ("detection", 455.0), ("announcement", 2.0), ("service", 13.0)]);
+        assert!((told.iter().map(|(_, ms)| ms).sum::<f64>() - outage.duration_ms).abs() < 1e-9);
     }
 
     #[test]

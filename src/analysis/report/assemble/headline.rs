@@ -10,6 +10,7 @@ pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
         let clauses = clauses(transition, number == 0);
         let when = when(transition, if number == 0 { trials.len() } else { 1 });
         match &clauses[..] {
+            [] if transition.heal_of.is_some() => {}
             [] => sentences.push(format!("{when}, nothing measurable was lost.")),
             clauses => sentences.push(format!("{when}, {}.", enumerate(clauses))),
         }
@@ -31,6 +32,18 @@ fn when(transition: &Transition, trials: usize) -> String {
         "service_hang" => "had a server process hang",
         "link_down" => "lost its link",
         "black_hole" => "was cut off by the switch",
+        "one_way" => "was cut off in one direction",
+        "split" => "and its peers did not see each other any more",
+        "engine_stop" => "handed the address over in order",
+        "engine_kill" => "lost its cluster engine",
+        "engine_hang" => "had its cluster engine hang",
+        "node_freeze" => "froze",
+        "address_loss" => "lost the address from its interface",
+        "packet_loss" | "packet_delay" | "rate_limit" => "had a bad line",
+        "disk_full" => "had no room on its disk",
+        "connections_reset" => "lost its TCP connections",
+        "store_kill" => "lost what it held",
+        "heal" => "was healed",
         _ => "was hit",
     };
     let node = if node == "several" { "the owner" } else { node };
