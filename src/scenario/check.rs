@@ -193,6 +193,7 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
         let help = format!("use vip-owner, backup or one of {}", nodes.join(", "));
         return complain(fault.span(), format!("there is no node `{target}`"), "this fault", &help);
     }
+    check_strength(scenario, fault)?;
     let latest = at + scenario.phase_jitter.0;
     if latest >= window {
         let message = format!("the fault at {latest} lies outside the window of {window}");
@@ -206,7 +207,6 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
             "choose a later heal_at inside the window, or leave it out: it is then healed at the end",
         );
     }
-    check_strength(scenario, fault)?;
     let by_reference = matches!(fault.get_ref(), Fault::PowerOff(_) | Fault::ServiceKill(_) | Fault::ServiceHang(_));
     if matches!(scenario.cluster, Cluster::Reference(_)) && !by_reference {
         let kind = fault.get_ref().kind();
