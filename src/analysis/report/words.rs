@@ -228,10 +228,19 @@ pub fn is_worth_a_table(transition: &Transition) -> bool {
 pub fn notes(transition: &Transition) -> Vec<String> {
     let parts: Vec<String> = transition.parts.iter().map(parts).collect();
     let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
-    [hung_up(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
+    [hung_up(transition), seldom(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// Services that were hit in some trials and not in others: their figures are those of the hit ones.
+fn seldom(transition: &Transition) -> Option<String> {
+    let some =
+        transition.services.iter().filter(|row| row.unit == "probes" && row.affected > 0 && row.affected < row.n);
+    let told: Vec<String> =
+        some.map(|row| format!("{} in {} of {} trials", service(&row.service), row.affected, row.n)).collect();
+    (!told.is_empty()).then(|| format!("Hit at all: {}.", told.join(", ")))
 }
 
 /// A finding as a reader sees it.
@@ -251,8 +260,10 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
             finding.who.as_deref().unwrap_or_default()
         ),
         "zombie_calls" => {
-            let refused = finding.who.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
-            format!("{} neither media nor a way to be hung up{refused}", plural(count, "call had", "calls had"))
+            format!("{} neither media nor a way to be hung up", plural(count, "call had", "calls had"))
+        }
+        "byes_refused" => {
+            format!("{} answered 481 by a survivor that did not know the call", plural(count, "BYE was", "BYEs were"))
         }
         "registrations_lost" => format!(
             "{} answered 404 by a survivor that did not know the callee, the last {longest} after the fault: \

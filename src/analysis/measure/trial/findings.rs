@@ -29,6 +29,7 @@ impl Seen<'_> {
             self.two_owners(),
             self.false_takeovers(),
             self.zombie_calls(),
+            self.byes_refused(),
             self.registrations_lost(),
             self.black_holed(),
         ];
@@ -72,9 +73,12 @@ impl Seen<'_> {
     /// Calls without media that could not even be hung up.
     fn zombie_calls(&self) -> Option<Finding> {
         let zombies = self.calls.iter().filter(|call| call.fate == Some(CallFate::Zombie));
-        let refused = zombies.clone().filter(|call| call.bye_code == Some(481)).count();
-        let who = (refused > 0).then(|| format!("{refused} BYEs were answered 481"));
-        finding("zombie_calls", zombies.count(), None, who)
+        finding("zombie_calls", zombies.count(), None, None)
+    }
+
+    /// BYEs that a survivor answered with 481: it does not know the call.
+    fn byes_refused(&self) -> Option<Finding> {
+        finding("byes_refused", self.calls.iter().filter(|call| call.bye_code == Some(481)).count(), None, None)
     }
 
     /// New calls that a survivor refused because it did not know the callee, who had registered with the dead node.

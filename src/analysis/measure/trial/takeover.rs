@@ -23,7 +23,11 @@ pub(super) fn fill(faults: &mut Faults, evidence: &Evidence, outages: &[Outage])
         let Some(change) = change.filter(|_| fault.heal_of.is_none()) else { continue };
         fault.takeover = Some(change.takeover(start));
         let garp = evidence.claims.announced_with(change.first.at);
-        let of_fault: Vec<&Outage> = outages.iter().filter(|outage| outage.fault == Some(number)).collect();
+        // Others have another cause than the address.
+        let spans = |outage: &&Outage| {
+            outage.start_ns < change.first.at && outage.end_ns.is_none_or(|back| back > change.first.at)
+        };
+        let of_fault: Vec<&Outage> = outages.iter().filter(|of| of.fault == Some(number)).filter(spans).collect();
         fault.parts = parts(&change, garp, &of_fault);
     }
 }
@@ -95,19 +99,19 @@ fn parts(change: &Change<'_>, garp: Option<RunTime>, outages: &[&Outage]) -> Vec
     parts
 }
 
-/// The outage in the middle of those that came back, each user's longest: of all users together where that is measured, but of single
+/// The outage in the middle, each user's longest: of all users together where that is measured, but of single
 /// phones that register, as in the report's rows.
 fn typical<'a>(service: &str, outages: &[&'a Outage]) -> Option<&'a Outage> {
     let mut longest: BTreeMap<(&str, Option<Direction>), &Outage> = BTreeMap::new();
-    for outage in outages.iter().filter(|outage| outage.service == service && outage.end_ns.is_some() && !outage.left) {
+    for outage in outages.iter().filter(|outage| outage.service == service && !outage.left) {
         let known = longest.entry((&outage.scope, outage.direction)).or_insert(outage);
-        if outage.duration_ms > known.duration_ms {
+        if (outage.censored, outage.duration_ms) > (known.censored, known.duration_ms) {
             *known = outage;
         }
     }
     let (all, single): (Vec<&Outage>, Vec<&Outage>) = longest.into_values().partition(|outage| outage.scope == "all");
     let mut of = if all.is_empty() || service == "register" { single } else { all };
-    of.sort_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
+    of.sort_by(|a, b| a.censored.cmp(&b.censored).then(a.duration_ms.total_cmp(&b.duration_ms)));
     of.get(of.len().checked_sub(1)? / 2).copied()
 }
 

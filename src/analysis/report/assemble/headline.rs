@@ -52,7 +52,9 @@ fn when(transition: &Transition, trials: usize) -> String {
 }
 
 fn clauses(transition: &Transition, in_full: bool) -> Vec<String> {
-    let row = |name: &str| transition.services.iter().find(|row| row.service == name);
+    // What a heal did to a few only is in its table.
+    let told = |row: &&OutageSummary| transition.heal_of.is_none() || row.affected * 2 >= row.users;
+    let row = |name: &str| transition.services.iter().find(|row| row.service == name).filter(told);
     let heard = row("media to caller").or_else(|| row("media to callee"));
     let lived = [
         heard.map(|row| heard_nothing(row, in_full)),
@@ -60,7 +62,11 @@ fn clauses(transition: &Transition, in_full: bool) -> Vec<String> {
         row("chat_session sender").and_then(|row| chatter(row, in_full)),
     ];
     let clauses: Vec<String> = lived.into_iter().flatten().collect();
-    if clauses.is_empty() { transition.services.iter().filter_map(plain).take(1).collect() } else { clauses }
+    if clauses.is_empty() {
+        transition.services.iter().filter(told).filter_map(plain).take(1).collect()
+    } else {
+        clauses
+    }
 }
 
 fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
