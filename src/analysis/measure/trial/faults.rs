@@ -1,6 +1,7 @@
 //! The faults of a trial, and which outage follows which.
 
-use crate::analysis::measure::model::{Caveat, FaultMeasured, OwnerInterval};
+use super::evidence::Evidence;
+use crate::analysis::measure::model::{FaultMeasured, OwnerInterval, TimerPhase};
 use crate::evidence::history::{Event, FaultStep, What};
 use crate::scenario::{Cluster, Fault, Scenario};
 use crate::units::{RunTime, Span};
@@ -18,7 +19,6 @@ pub(super) struct Faults {
     pub(super) list: Vec<FaultMeasured>,
     /// The advertisement interval that the scenario asks for.
     pub(super) declared_advert: Option<Span>,
-    not_verified: Vec<usize>,
 }
 
 impl Faults {
@@ -40,6 +40,23 @@ impl Faults {
         }
     }
 
+    /// How long after the last advert of the owner each fault struck: the wire's own word on what was drawn.
+    pub(super) fn note_phases(&mut self, evidence: &Evidence) {
+        for fault in &mut self.list {
+            let drawn = evidence.events.iter().find_map(|event| match &event.what {
+                What::Phase(phase) if phase.fault == fault.fault => Some(*phase),
+                _ => None,
+            });
+            let adverts = evidence.claims.adverts.iter().rev();
+            let tick = adverts.map(|claim| claim.at).find(|at| *at <= fault.command_start_ns);
+            fault.phase = drawn.map(|drawn| TimerPhase {
+                interval_ms: Span(drawn.interval_ns).as_millis_f64(),
+                drawn_ms: Span(drawn.drawn_ns).as_millis_f64(),
+                seen_ms: tick.map(|tick| (fault.command_start_ns - tick).as_millis_f64()),
+            });
+        }
+    }
+
     fn step(&mut self, at: RunTime, mark: &crate::evidence::history::FaultMark, scenario: &Scenario, end: RunTime) {
         let behind = scenario.faults.len() + mark.fault;
         if mark.step == FaultStep::CommandStart {
@@ -58,9 +75,12 @@ impl Faults {
         match mark.step {
             FaultStep::CommandEnd => fault.command_end_ns = Some(at),
             FaultStep::Verified => fault.verified = true,
-            FaultStep::NotVerified => self.not_verified.push(mark.fault),
             FaultStep::HealEnd if at <= end => fault.healed_ns = Some(at),
-            FaultStep::CommandStart | FaultStep::HealStart | FaultStep::HealEnd | FaultStep::HealFailed => {}
+            FaultStep::CommandStart
+            | FaultStep::NotVerified
+            | FaultStep::HealStart
+            | FaultStep::HealEnd
+            | FaultStep::HealFailed => {}
         }
     }
 
@@ -95,15 +115,6 @@ impl Faults {
         };
         let span = |(place, fault): (usize, &FaultMeasured)| (fault.fault, fault.command_start_ns, next(place));
         self.list.iter().enumerate().map(span).collect()
-    }
-
-    pub(super) fn caveats(&self) -> Vec<Caveat> {
-        let told = |fault: usize| Caveat {
-            text: format!("fault {fault} was injected and then not seen to bite: its outages mean nothing"),
-            remedy: "read the fault's lines in history.jsonl; run the trial again".to_owned(),
-            voids: true,
-        };
-        self.not_verified.iter().map(|fault| told(*fault)).collect()
     }
 }
 
