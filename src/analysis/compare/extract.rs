@@ -31,7 +31,7 @@ pub(super) fn outages(trials: &[Trial]) -> Vec<ServiceSample> {
 /// run is several.
 fn faults(trials: &[Trial]) -> Vec<(usize, String)> {
     let bit = |trial: &Trial| {
-        let verified = trial.measured.faults.iter().filter(|fault| fault.verified);
+        let verified = trial.measured.faults.iter().filter(|fault| fault.verified && fault.heal_of.is_none());
         verified.map(|fault| (fault.fault, fault.kind.clone())).collect::<Vec<_>>()
     };
     let mut all: Vec<(usize, String)> = trials.iter().flat_map(bit).collect();

@@ -76,6 +76,12 @@ fn new_calls(plan: &mut Plan, calls: &NewCalls, rng: &mut StdRng) {
     let pairs = busy.as_nanos() / interval.as_nanos().max(1) + 1;
     let phones: Vec<(usize, usize)> = (0..pairs).map(|_| (add_phone(plan, false), add_phone(plan, false))).collect();
     let first = plan.intents.len() as u64 + 1;
+    if let Some(interval) = &calls.register_interval {
+        for phone in phones.iter().flat_map(|(caller, callee)| [*caller, *callee]) {
+            let wish = Wish::Register { phone, patience_ns: calls.patience.0 };
+            repeat(plan, rng, interval.get_ref().0, |_| wish.clone());
+        }
+    }
     let calls = calls.clone();
     repeat(plan, rng, interval, |index| {
         let (caller, callee) = phones[index as usize % phones.len()];

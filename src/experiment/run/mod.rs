@@ -63,6 +63,8 @@ pub enum RunError {
 pub trait Ears {
     /// A trial begins.
     fn trial(&mut self, number: u32, of: u32);
+    /// Something that is made once is being made.
+    fn preparing(&mut self, _step: &str) {}
     /// The cluster is up after `took`.
     fn cluster_up(&mut self, took: Span);
     /// Traffic is being set up.
@@ -104,6 +106,7 @@ pub fn run(
     let mut cluster = make_cluster(scenario, &plan, &options.program)?;
     check_faults(scenario, &*cluster)?;
     cluster.ready()?;
+    cluster.prepare(&mut |step| ears.preparing(step))?;
     machine::raise_open_files();
     write_head(scenario, text, options, &*cluster, &dir).map_err(|error| RunError::evidence(dir.path(), error))?;
     let mut ends = Vec::new();

@@ -7,6 +7,7 @@ mod chat;
 mod clock;
 mod evidence;
 mod faults;
+mod findings;
 mod media;
 mod owners;
 mod phases;
@@ -14,12 +15,14 @@ mod qos;
 mod score;
 mod services;
 mod signalling;
+mod takeover;
 
 use std::collections::BTreeSet;
 
 use self::chat::Chat;
 use self::evidence::Evidence;
 use self::faults::Faults;
+use self::findings::Seen;
 use self::media::OwnStream;
 use self::score::Heard;
 use self::services::Services;
@@ -66,9 +69,20 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
 
     let mut caveats = evidence.caveats.clone();
     caveats.extend(services.thin(&outages));
-    caveats.extend(caveats::of(&evidence, scenario, &owners));
+    caveats.extend(caveats::of(&evidence, scenario));
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
+    takeover::fill(&mut faults, &evidence, &outages);
+    let calls = calls::calls(&evidence.events, &operations, &streams, window);
+    let seen = Seen {
+        evidence: &evidence,
+        faults: &faults,
+        operations: &operations,
+        owners: &owners,
+        calls: &calls,
+        messages: &messages,
+    };
+    let findings = seen.findings();
     let heard: Vec<Heard<'_>> =
         streams.iter().map(|stream| Heard::of(stream, scenario.dejitter, evidence.clock_error)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
@@ -81,13 +95,14 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
         outages,
         users,
         transits: Vec::new(),
-        calls: calls::calls(&evidence.events, &operations, &streams, window),
+        calls,
         chatters,
         messages,
         signalling: signalling::summaries(&operations, window),
         sip: signalling::sip(&operations, window),
         qos,
         owners,
+        findings,
         health: health(&evidence),
         anomalies: evidence.anomalies,
         caveats,
