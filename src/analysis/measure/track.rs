@@ -1,5 +1,6 @@
 //! A track: the packets of one stream as they arrived, and what can be counted from them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::units::{RunTime, Span};
@@ -33,11 +34,15 @@ pub struct Counts {
     pub expected: u64,
 }
 
-/// The first arrival of each packet, in order of arrival.
+/// The first arrival of each packet, in order of arrival: the track itself where nothing came twice.
 #[must_use]
-pub fn firsts(arrivals: &[Arrival]) -> Vec<Arrival> {
+pub fn firsts(arrivals: &[Arrival]) -> Cow<'_, [Arrival]> {
     let mut seen = Seen::default();
-    arrivals.iter().filter(|arrival| seen.is_new(arrival.segment, arrival.index)).copied().collect()
+    let mut is_new = |arrival: &&Arrival| seen.is_new(arrival.segment, arrival.index);
+    let Some(again) = arrivals.iter().position(|arrival| !is_new(&arrival)) else { return Cow::Borrowed(arrivals) };
+    let (before, after) = arrivals.split_at(again);
+    let rest = after.iter().skip(1).filter(is_new);
+    Cow::Owned(before.iter().chain(rest).copied().collect())
 }
 
 /// The numbers that were seen, as runs without a hole: a stream in order is one run.
@@ -97,11 +102,15 @@ pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
         ..Counts::default()
     };
     let mut spans: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
-    for arrival in firsts {
-        let (lowest, highest) = spans.entry(arrival.segment).or_insert((arrival.index, arrival.index));
-        counts.reordered += u64::from(arrival.index < *highest);
-        *lowest = arrival.index.min(*lowest);
-        *highest = arrival.index.max(*highest);
+    for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
+        let span = spans.entry(part[0].segment).or_insert((part[0].index, part[0].index));
+        let (mut lowest, mut highest) = *span;
+        for arrival in part {
+            counts.reordered += u64::from(arrival.index < highest);
+            lowest = arrival.index.min(lowest);
+            highest = arrival.index.max(highest);
+        }
+        *span = (lowest, highest);
     }
     counts.expected = spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1);
     counts

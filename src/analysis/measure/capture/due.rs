@@ -79,6 +79,12 @@ pub(super) fn without_break(stretches: &[Stretch], from: RunTime, to: RunTime) -
     !edges.flatten().any(|edge| edge > from && edge < to)
 }
 
+/// Whether media was due all the time from the earliest to the latest of some packets.
+pub(super) fn all_without_break(stretches: &[Stretch], arrivals: &[Arrival]) -> bool {
+    let times = || arrivals.iter().map(|arrival| arrival.at);
+    times().min().zip(times().max()).is_none_or(|(from, to)| without_break(stretches, from, to))
+}
+
 /// Gives what comes after a hold a numbering of its own, as long as none is missing: how long the hold was says
 /// nothing about the network.
 pub(super) fn renumber_after_holds(arrivals: &mut [Arrival], stretches: &[Stretch]) {

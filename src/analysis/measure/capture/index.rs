@@ -73,7 +73,7 @@ impl Short {
 /// Hashes by multiplying and folding, from a start that no capture can know: nobody forges collisions. Nothing is
 /// ordered by these hashes.
 #[derive(Clone, Debug)]
-struct Folding {
+pub(super) struct Folding {
     start: u64,
 }
 
@@ -101,13 +101,33 @@ impl BuildHasher for Folding {
 }
 
 /// A hash in the making.
-struct Folded(u64);
+pub(super) struct Folded(u64);
 
 impl Hasher for Folded {
     #[inline]
     fn write_u64(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
         self.0 = (product as u64) ^ (product >> 64) as u64;
+    }
+
+    #[inline]
+    fn write_u8(&mut self, octet: u8) {
+        self.write_u64(octet.into());
+    }
+
+    #[inline]
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
     }
 
     #[inline]
@@ -122,7 +142,11 @@ impl Hasher for Folded {
     }
 
     fn write(&mut self, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.write_u64(u64::from(*octet)));
+        for chunk in octets.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word) ^ (chunk.len() as u64) << 56);
+        }
     }
 
     #[inline]

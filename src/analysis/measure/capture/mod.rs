@@ -80,13 +80,19 @@ pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, Meas
 
 /// Hands the RTP packets of a second reading to the routes.
 fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
+    let at = RunTime(packet.unix_ns);
+    if let Some(datagram) = Datagram::of(packet.link, packet.octets)
+        && let Some(rtp) = Rtp::parse(datagram.payload)
+    {
+        return routes.packet(at, file, Flow::of(&datagram, packet.sense), &rtp);
+    }
     let frame = Frame::parse(packet.link, packet.octets);
     if let Some(ip) = frame.ip()
         && let Transport::Udp { payload, .. } = &ip.transport
         && let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket())
         && let Some(rtp) = Rtp::parse(payload)
     {
-        routes.packet(RunTime(packet.unix_ns), file, Flow { source, destination, sense: packet.sense }, &rtp);
+        routes.packet(at, file, Flow { source, destination, sense: packet.sense }, &rtp);
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    fn of(datagram: &Datagram<'_>, sense: Sense) -> Flow {
+    pub(super) fn of(datagram: &Datagram<'_>, sense: Sense) -> Flow {
         let source = SocketAddr::from((datagram.source, datagram.source_port));
         let destination = SocketAddr::from((datagram.destination, datagram.destination_port));
         Flow { source, destination, sense }

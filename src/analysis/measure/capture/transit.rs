@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
+use super::index::Folding;
 use super::streams::Flow;
 use crate::analysis::measure::figures::{mean, percentile};
 use crate::analysis::measure::model::{Caveat, Delay, Transit};
@@ -31,8 +32,8 @@ type Key = [u8; KEY];
 pub(super) struct Routes {
     flows: Vec<Route>,
     span: (RunTime, RunTime),
-    numbers: HashMap<Flow, usize>,
-    waiting: HashMap<Key, Waiting>,
+    numbers: HashMap<Flow, usize, Folding>,
+    waiting: HashMap<Key, Waiting, Folding>,
     order: VecDeque<(RunTime, Key)>,
     pairs: BTreeMap<(usize, usize), Matches>,
     /// Matches whose stamps are of two files.

@@ -1,5 +1,6 @@
 //! The logical streams of a capture as what somebody heard: silences judged by what the dialog says was due, scored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::dialogs::{Dialogs, Leg};
@@ -44,7 +45,7 @@ pub(super) struct Context<'a> {
 
 /// Measures all logical streams.
 pub(super) fn voices(logical: Vec<Logical>, context: &Context<'_>) -> Vec<Voice> {
-    let firsts: Vec<Vec<Arrival>> = logical.iter().map(|one| track::firsts(&one.stream.arrivals)).collect();
+    let firsts: Vec<Cow<'_, [Arrival]>> = logical.iter().map(|one| track::firsts(&one.stream.arrivals)).collect();
     let mut listeners: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     let listener = |one: &Logical| Some((one.leg?, one.stream.flow.destination, one.stream.flow.sense));
     for (number, one) in logical.iter().enumerate() {
@@ -62,14 +63,15 @@ pub(super) fn voices(logical: Vec<Logical>, context: &Context<'_>) -> Vec<Voice>
 
 /// The packets of all streams that one listener gets, in order of time: when one of two that overlap ends, nothing is
 /// silent. `None` for those beside the largest, so that each silence counts once.
-fn heard_by_listener(number: usize, all: &[usize], firsts: &[Vec<Arrival>]) -> Option<Vec<Arrival>> {
+fn heard_by_listener<'a>(number: usize, all: &[usize], firsts: &'a [Cow<'_, [Arrival]>]) -> Option<Cow<'a, [Arrival]>> {
     let beside: Vec<usize> = all.iter().copied().filter(|other| *other != number).collect();
     let size = |number: usize| (firsts[number].len(), std::cmp::Reverse(number));
     if beside.iter().any(|other| size(*other) > size(number)) {
         return None;
     }
-    let mut heard = firsts[number].clone();
+    let mut heard = Cow::Borrowed(&*firsts[number]);
     for other in beside {
+        let heard = heard.to_mut();
         let segments = heard.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
         heard.extend(firsts[other].iter().map(|a| Arrival { segment: a.segment + segments, ..*a }));
         heard.sort_by_key(|arrival| arrival.at);
@@ -86,8 +88,10 @@ fn voice(one: &Logical, firsts: &[Arrival], heard: Option<&[Arrival]>, context: 
     let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
     let rule = Rule { interval, threshold, validate: VALIDATE };
     let silences = heard.map(|heard| due::silences(heard, rule, &stretches)).unwrap_or_default();
-    let mut firsts = firsts.to_vec();
-    due::renumber_after_holds(&mut firsts, &stretches);
+    let mut firsts = Cow::Borrowed(firsts);
+    if !due::all_without_break(&stretches, &firsts) {
+        due::renumber_after_holds(firsts.to_mut(), &stretches);
+    }
     let figures = figures(stream, leg, &firsts, &Silent { silences: &silences, stretches: &stretches, threshold });
     Voice { figures, silences, leg }
 }

@@ -137,7 +137,7 @@ fn own_stream(
     let was_due = |packet: &&Signed| u64::try_from(i64::from(packet.index) - early).is_ok_and(|index| index < expected);
     let due: Vec<Signed> = taps.received.iter().filter(was_due).copied().collect();
     let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, early, interval)).collect();
-    let firsts = track::firsts(&arrivals);
+    let firsts = track::firsts(&arrivals).into_owned();
     let counts = track::counts(&arrivals, &firsts);
     let sent: BTreeMap<i64, RunTime> =
         taps.sent.iter().map(|packet| (i64::from(packet.index) - early, packet.at)).collect();
