@@ -384,7 +384,7 @@ impl Driver {
 
     fn media(&mut self, phone: usize, command: MediaCommand) {
         match command {
-            MediaCommand::Start { call, direction, local, remote, codec, payload_type, ptime_ms } => {
+            MediaCommand::Start { call, direction, local, remote, codec, payload_type, ptime_ms, video: _ } => {
                 let side = u32::from(direction == Direction::ToCaller);
                 self.setting.media.send(SenderConfig {
                     stream: (call as u32) << 1 | side,
@@ -398,7 +398,7 @@ impl Driver {
                     seed: self.setting.seed,
                 });
             }
-            MediaCommand::Update { call, remote } => {
+            MediaCommand::Update { call, remote, video: _ } => {
                 if let Some(direction) = self.calls.direction(call, phone) {
                     self.setting.media.redirect(call, direction, remote);
                 }
@@ -425,5 +425,6 @@ fn media(local: SocketAddr, call: &PlannedCall) -> Media {
         codec: call.codec.clone(),
         payload_type: codec.payload_type(),
         ptime_ms: (call.ptime_ns.as_nanos() / 1_000_000) as u32,
+        video: None,
     }
 }
