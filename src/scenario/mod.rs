@@ -7,6 +7,7 @@ mod check;
 mod describe;
 mod error;
 mod threshold;
+mod video;
 
 use std::net::Ipv4Addr;
 
@@ -15,6 +16,7 @@ use serde_spanned::Spanned;
 
 pub use error::ScenarioError;
 pub use threshold::{CALL_FATES, Comparison, MESSAGE_FATES, Metric, Percent, Period, Threshold};
+pub use video::{Picture, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
 
@@ -122,6 +124,8 @@ pub struct Traffic {
     pub registrations: Option<Registrations>,
     /// Calls that stand through the whole window.
     pub standing_calls: Option<StandingCalls>,
+    /// Calls with audio and video that stand through the whole window.
+    pub video_calls: Option<VideoCalls>,
     /// Calls that are placed all the time, as by an office.
     pub new_calls: Option<Spanned<NewCalls>>,
     /// The stateless OPTIONS train.

@@ -172,7 +172,10 @@ fn settle(
     ears: &mut dyn Ears,
 ) -> Result<bool, RunError> {
     let before: Vec<Intent> = plan.intents.iter().filter(|intent| intent.at_ns < Span::ZERO).cloned().collect();
-    let standing = before.iter().filter(|intent| matches!(intent.wish, Wish::Call(_))).count();
+    let calls =
+        || before.iter().filter_map(|intent| if let Wish::Call(call) = &intent.wish { Some(call) } else { None });
+    let standing = calls().count();
+    let ends = 2 * (standing + calls().filter(|call| call.video.is_some()).count());
     let lead = before.first().map_or(Span::ZERO, |intent| -intent.at_ns);
     let clock = traffic.recorder.clock();
     let zero = clock.now() + lead;
@@ -189,7 +192,7 @@ fn settle(
         let hearing = traffic.media.hearing(Span::from_millis(200));
         let chatting = traffic.chat.as_ref().is_none_or(ChatDriver::all_up);
         ears.settling(registered, plan.phones.len(), talking, standing);
-        if all_registered && talking == standing && hearing == 2 * standing && chatting {
+        if all_registered && talking == standing && hearing == ends && chatting {
             return Ok(true);
         }
         if interrupt.seen() {
@@ -200,7 +203,7 @@ fn settle(
                 "after {STEADY_TIMEOUT}: {registered} of {} phones registered, {talking} of {standing} calls up, media \
                  heard at {hearing} of {} ends, chatters {}",
                 plan.phones.len(),
-                2 * standing,
+                ends,
                 if chatting { "logged in" } else { "not all logged in" }
             )));
         }

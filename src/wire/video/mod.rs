@@ -4,6 +4,7 @@
 //! the last of them. [`Part`] is what one payload tells about its frame, [`Assembler`] makes frames of parts.
 
 mod assembly;
+mod chain;
 pub mod feedback;
 pub mod h264;
 pub mod ivf;
@@ -12,6 +13,7 @@ mod sps;
 pub mod vp8;
 
 pub use assembly::{Assembler, Frame, Packet};
+pub use chain::{Chain, Verdict};
 
 use crate::wire::signature::Signature;
 

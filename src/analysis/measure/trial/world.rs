@@ -129,6 +129,7 @@ impl World {
             ssrc: media.stream,
             local: SocketAddr::V4(local),
             remote: SocketAddr::V4(remote),
+            video: None,
         };
         self.event(media.from, What::Stream(mark.clone()));
         mark.state = StreamState::Stopped;
