@@ -9,6 +9,7 @@ mod silence;
 mod source;
 mod track;
 mod trial;
+mod video;
 
 use std::path::PathBuf;
 

@@ -14,15 +14,17 @@ mod qos;
 mod score;
 mod services;
 mod signalling;
+mod video;
+mod video_taps;
 
 use std::collections::BTreeSet;
 
 use self::chat::Chat;
 use self::evidence::Evidence;
 use self::faults::Faults;
-use self::media::OwnStream;
 use self::score::Heard;
 use self::services::Services;
+use self::video::OwnVideo;
 use super::model::{Measured, Outage, ServiceUsers, Window};
 use super::{MeasureError, SCHEMA};
 use crate::evidence::history::{Direction, Health, What};
@@ -31,7 +33,8 @@ use crate::scenario::Scenario;
 use crate::units::{RunTime, Span};
 
 /// Services in the order in which a cluster gives them back.
-const SERVICES: [&str; 7] = ["address", "sip_answer", "register", "new_call", "media", "chat_session", "chat_delivery"];
+const SERVICES: [&str; 9] =
+    ["address", "sip_answer", "register", "new_call", "media", "video", "picture", "chat_session", "chat_delivery"];
 
 /// Measures one trial. The same directory and scenario give the same figures, byte for byte.
 ///
@@ -55,12 +58,17 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let mut outages = owners::outages(&evidence, &faults);
     outages.extend(services.outages());
     outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
+    let videos = video::videos(&evidence, &operations, validate);
+    outages.extend(videos.iter().flat_map(|video| video.outages(&faults)));
     outages.extend(chat.outages(frame));
     // `call 9` comes before `call 10`.
     outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
-    users.extend(media_users(&streams, &faults, window));
+    let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
+    users.extend(media_users("media", &listeners.collect::<Vec<_>>(), &faults, window));
+    let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
+    users.extend(["video", "picture"].iter().flat_map(|service| media_users(service, &viewers, &faults, window)));
     users.extend(chat.users(frame));
 
     let mut caveats = evidence.caveats.clone();
@@ -71,6 +79,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     phases::fill(&mut faults, &evidence, &operations, &outages);
     let heard: Vec<Heard<'_>> = streams.iter().map(|stream| Heard::of(stream, scenario.dejitter)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
+    let watched = videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error)).collect();
     Ok(Measured {
         schema: SCHEMA.to_owned(),
         window: Some(window),
@@ -78,6 +87,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
         outages,
         users,
         streams: heard.iter().map(|heard| heard.measured(window, evidence.clock_error)).collect(),
+        videos: watched,
         calls: calls::calls(&evidence.events, &operations, &streams, window),
         chatters,
         messages,
@@ -118,20 +128,23 @@ fn service_users(service: &str, fault: Option<usize>, users: BTreeSet<String>) -
     })
 }
 
+/// Call and direction of a stream, and when its media was due.
+type Viewer = (u64, Direction, RunTime, RunTime);
+
 /// The listeners whose media was due at the instant of each fault.
-fn media_users(streams: &[OwnStream], faults: &Faults, window: Window) -> Vec<ServiceUsers> {
+fn media_users(service: &str, streams: &[Viewer], faults: &Faults, window: Window) -> Vec<ServiceUsers> {
     let mut all = Vec::new();
     for (fault, start, end) in spans(faults, window) {
         for direction in [Direction::ToCallee, Direction::ToCaller] {
-            let of = streams.iter().filter(|stream| stream.direction == direction);
-            let due = of.filter(|stream| match fault {
-                Some(_) => stream.start <= start && stream.end > start,
-                None => stream.start < end,
+            let of = streams.iter().filter(|(_, of, ..)| *of == direction);
+            let due = of.filter(|(_, _, from, to)| match fault {
+                Some(_) => *from <= start && *to > start,
+                None => *from < end,
             });
-            let calls: BTreeSet<u64> = due.map(|stream| stream.call).collect();
+            let calls: BTreeSet<u64> = due.map(|(call, ..)| *call).collect();
             if !calls.is_empty() {
                 all.push(ServiceUsers {
-                    service: "media".to_owned(),
+                    service: service.to_owned(),
                     direction: Some(direction),
                     role: None,
                     fault,
