@@ -104,6 +104,15 @@ fn check_video(calls: &VideoCalls) -> Checked {
         let message = format!("packetization mode {} is not supported", calls.packetization_mode.get_ref());
         return complain(calls.packetization_mode.span(), message, "packetization_mode", "use 0 or 1");
     }
+    if *calls.packetization_mode.get_ref() == 0 && !calls.picture.get_ref().fits_single_units(calls.codec) {
+        let message = "packetization mode 0 cannot cut the slices of this picture".to_owned();
+        return complain(
+            calls.packetization_mode.span(),
+            message,
+            "packetization_mode",
+            "use 1, or picture = \"qvga\"",
+        );
+    }
     let interval = calls.key_interval.get_ref().0;
     let frame = Span(1_000_000_000 / i64::from(calls.picture.get_ref().frame_rate()));
     if interval < frame || interval > length {

@@ -18,7 +18,8 @@ pub struct VideoCalls {
     /// What is shown: picture size, frame rate and bit rate.
     #[serde(default = "default_picture")]
     pub picture: Spanned<Picture>,
-    /// For H.264, 0 or 1 (RFC 6184 §5.4): whether a large picture unit is cut into several packets.
+    /// For H.264, 0 or 1 (RFC 6184 §5.4): 1 cuts large slices into several packets; 0 needs slices that fit one, as
+    /// `qvga` has them.
     #[serde(default = "default_mode")]
     pub packetization_mode: Spanned<u8>,
     /// How the packets of a frame are spread over time.
@@ -103,6 +104,13 @@ impl Picture {
             Picture::Vga => 25,
             Picture::Qvga => 15,
         }
+    }
+
+    /// Whether every slice of the clip fits a packet, as packetization mode 0 of H.264 needs it; for VP8 there is no
+    /// such thing.
+    #[must_use]
+    pub const fn fits_single_units(self, codec: VideoCodec) -> bool {
+        matches!((self, codec), (Picture::Qvga, _) | (_, VideoCodec::Vp8))
     }
 
     /// Length of the clip of this picture; `None` where a codec has none.

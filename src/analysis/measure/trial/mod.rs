@@ -166,4 +166,6 @@ fn health(evidence: &Evidence) -> Option<Health> {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod video_tests;
+#[cfg(test)]
 mod world;

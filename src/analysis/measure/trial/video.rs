@@ -192,8 +192,7 @@ impl OwnVideo<'_> {
         let inputs = self.stretches(faults).into_iter().filter(|(_, stretches)| !stretches.is_empty());
         let measured = inputs.filter_map(|(name, stretches)| {
             let mut input = PeriodInput { name, stretches, ..PeriodInput::default() };
-            let sent = self.sent.values().filter(|(at, _)| input.has(*at)).map(|(_, packets)| u64::from(*packets));
-            input.sent = Some(sent.sum());
+            input.packets = Some(self.packets_in(&input));
             input.delay_ms =
                 mean(self.delays().filter(|(at, _)| input.has(*at)).map(|(_, delay)| delay.as_millis_f64()));
             input.heard = sound.and_then(|sound| heard(sound, &input));
@@ -201,6 +200,14 @@ impl OwnVideo<'_> {
             video::period(&self.watched, &input, &self.mark.codec, self.size())
         });
         measured.collect()
+    }
+
+    /// Packets of the frames that were sent in a period: sent, and arrived.
+    fn packets_in(&self, input: &PeriodInput) -> (u64, u64) {
+        let sent_in = |index: &i64| self.sent.get(index).filter(|(at, _)| input.has(*at));
+        let arrived = self.watched.seen.iter().filter(|seen| sent_in(&seen.index).is_some());
+        let sent = self.sent.keys().filter_map(sent_in).map(|(_, packets)| u64::from(*packets));
+        (sent.sum(), arrived.map(|seen| u64::from(seen.frame.packets)).sum())
     }
 
     /// Before the first fault, from each fault until the picture is back, and the rest.

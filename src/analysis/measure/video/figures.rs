@@ -13,8 +13,8 @@ pub(in crate::analysis::measure) struct PeriodInput {
     pub(in crate::analysis::measure) name: &'static str,
     /// Half-open stretches of time.
     pub(in crate::analysis::measure) stretches: Vec<(RunTime, RunTime)>,
-    /// Packets that were sent in it, where that is known.
-    pub(in crate::analysis::measure) sent: Option<u64>,
+    /// Packets of its frames that were sent and that arrived, where that is known.
+    pub(in crate::analysis::measure) packets: Option<(u64, u64)>,
     /// One-way delay of whole frames in it, in milliseconds.
     pub(in crate::analysis::measure) delay_ms: Option<f64>,
     /// The sound that belongs to it.
@@ -44,9 +44,8 @@ pub(in crate::analysis::measure) fn period(
     let frames = || watched.seen.iter().filter(|seen| input.has(seen.frame.at));
     let shown = frames().filter(|seen| seen.verdict == Verdict::Shown).count() as f64;
     let octets: u64 = frames().map(|seen| seen.frame.octets).sum();
-    let packets: u64 = frames().map(|seen| u64::from(seen.frame.packets)).sum();
-    let loss_percent =
-        input.sent.filter(|sent| *sent > 0).map(|sent| 100.0 * sent.saturating_sub(packets) as f64 / sent as f64);
+    let known = input.packets.filter(|(sent, _)| *sent > 0);
+    let loss_percent = known.map(|(sent, arrived)| 100.0 * sent.saturating_sub(arrived) as f64 / sent as f64);
     let (frame_rate, bitrate_kbps) = (shown / seconds, octets as f64 * 8.0 / 1000.0 / seconds);
     let video = Video { bitrate_kbps, frame_rate, ppl: loss_percent.unwrap_or(0.0) };
     let score = Score::of(codec, size, video, input.delay_ms, input.heard.as_ref());

@@ -52,10 +52,10 @@ impl Score {
 fn coefficients(codec: &str, (_, height): (u32, u32)) -> Option<(&'static CoefficientSet, Option<String>)> {
     let format = match height {
         ..=160 => VideoFormat::Qqvga,
-        ..=360 => VideoFormat::Qvga,
-        ..=500 => VideoFormat::Vga,
-        ..=600 => VideoFormat::Cif4,
-        ..=800 => VideoFormat::P720,
+        161..=360 => VideoFormat::Qvga,
+        361..=500 => VideoFormat::Vga,
+        501..=600 => VideoFormat::Cif4,
+        601..=800 => VideoFormat::P720,
         _ => VideoFormat::P1080,
     };
     let sets = g1070::sets_for(codec).ok()?;

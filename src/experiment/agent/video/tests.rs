@@ -87,10 +87,6 @@ fn without_loss_every_frame_is_shown_and_known_again() {
     ] {
         for pacing in [Pacing::Burst, Pacing::Smoothed] {
             let config = VideoConfig { mode, ..config(codec, height, pacing, Span::from_secs(2)) };
-            // Packets of mode 0 are as large as the slice.
-            if mode == Mode::SingleUnit {
-                continue;
-            }
             let (frames, asked) = watch(config, Some(Span::from_millis(500)), ms(10_000), |_, _, _| false);
             assert_eq!((frames.len(), asked.len()), (rate * 10, 0), "{codec:?} {pacing:?}");
             for (number, (frame, verdict)) in frames.iter().enumerate() {

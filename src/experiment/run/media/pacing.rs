@@ -137,7 +137,10 @@ impl Pacer<'_> {
             return;
         }
         let remote = stream.feed.remote();
-        let Some(length) = stream.feed.packet(&mut self.buffer) else { return };
+        let Some(length) = stream.feed.packet(&mut self.buffer) else {
+            self.punctuality.not_sent += 1;
+            return;
+        };
         let payload = self.buffer[..length].to_vec();
         let at = self.shared.recorder.clock().now();
         if stream.port.rtp.send_to(&payload, remote).is_err() {

@@ -109,7 +109,10 @@ mod tests {
                 let length =
                     clip.as_ref().map(|clip| Span::from_secs(clip.frames.len() as i64 / i64::from(clip.frame_rate)));
                 assert_eq!(length, picture.length(codec));
-                assert!(clip.is_none_or(|clip| clip.frame_rate == picture.frame_rate()));
+                assert!(clip.as_ref().is_none_or(|clip| clip.frame_rate == picture.frame_rate()));
+                let largest = clip.iter().flat_map(|clip| clip.frames.iter().flatten()).map(Vec::len).max();
+                let fits = codec == VideoCodec::Vp8 || largest.is_none_or(|octets| octets <= 1200);
+                assert_eq!(picture.fits_single_units(codec), fits, "{picture:?} {codec:?}");
             }
         }
     }
