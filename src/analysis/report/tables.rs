@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::analysis::measure::model::{CallMeasured, Measured, MessageMeasured, OpsMeasured, Outage, StreamMeasured};
+use crate::analysis::measure::model::{
+    CallMeasured, Measured, MessageMeasured, OpsMeasured, Outage, StreamMeasured, VideoMeasured,
+};
 use crate::units::RunTime;
 
 use super::model::{Report, Trial};
@@ -23,6 +25,7 @@ pub fn tables(report: &Report) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
         table(report, "streams", &STREAMS, |trial| {
             trial.measured.streams.iter().map(|of| stream(trial, of)).collect()
         })?,
+        table(report, "videos", &VIDEOS, |trial| trial.measured.videos.iter().map(|of| video(trial, of)).collect())?,
         table(report, "calls", &CALLS, |trial| trial.measured.calls.iter().map(|of| call(trial, of)).collect())?,
         table(report, "messages", &MESSAGES, |trial| {
             trial.measured.messages.iter().map(|of| message(trial, of)).collect()
@@ -72,6 +75,30 @@ const STREAMS: [&str; 22] = [
     "delay_error_ms",
     "mos_cqe",
     "mos_valid",
+];
+const VIDEOS: [&str; 22] = [
+    "trial",
+    "call",
+    "direction",
+    "codec",
+    "width",
+    "height",
+    "packets",
+    "expected",
+    "lost",
+    "frames_expected",
+    "frames_shown",
+    "frames_undecodable",
+    "frames_incomplete",
+    "frames_missing",
+    "frames_key",
+    "freezes",
+    "frozen_ms",
+    "pli",
+    "fir",
+    "jitter_ms_mean",
+    "delay_ms_p50",
+    "delay_ms_p95",
 ];
 const CALLS: [&str; 11] =
     ["trial", "call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason"];
@@ -140,6 +167,40 @@ fn stream(trial: &Trial, stream: &StreamMeasured) -> Row {
         maybe(mos.map(|mos| mos.value)),
         optional(mos.map(|mos| mos.valid)),
     ]
+}
+
+fn video(trial: &Trial, video: &VideoMeasured) -> Row {
+    let frames = &video.frames;
+    let counts = [
+        video.packets,
+        video.expected,
+        video.lost,
+        frames.expected,
+        frames.shown,
+        frames.undecodable,
+        frames.incomplete,
+        frames.missing,
+        frames.key,
+        video.freezes.len() as u64,
+    ];
+    let head = [
+        trial.number.to_string(),
+        optional(video.call),
+        optional(video.direction.map(word)),
+        video.codec.clone(),
+        optional(video.size.map(|(width, _)| width)),
+        optional(video.size.map(|(_, height)| height)),
+    ];
+    let delay = video.delay.as_ref();
+    let tail = [
+        number(video.frozen_ms),
+        video.pli.to_string(),
+        video.fir.to_string(),
+        maybe(video.jitter_ms_mean),
+        maybe(delay.map(|delay| delay.p50_ms)),
+        maybe(delay.map(|delay| delay.p95_ms)),
+    ];
+    head.into_iter().chain(counts.map(|count| count.to_string())).chain(tail).collect()
 }
 
 fn call(trial: &Trial, call: &CallMeasured) -> Row {
@@ -231,7 +292,7 @@ mod tests {
     #[test]
     fn a_table_without_rows_has_its_header() {
         let all = tables(&fixture::quickstart(0)).unwrap();
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), 6);
         assert!(all.iter().all(|(_, bytes)| bytes.starts_with(b"trial,")));
     }
 }

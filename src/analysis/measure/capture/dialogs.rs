@@ -8,7 +8,7 @@ use crate::analysis::measure::model::{CallFate, CallMeasured};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 use crate::wire::sip::Message;
-use crate::wire::sip::sdp::{self, Audio};
+use crate::wire::sip::sdp::{self, Description};
 
 /// Hostile captures may invent a Call-ID for each message.
 const MOST_CALLS: usize = 1_000_000;
@@ -93,13 +93,17 @@ impl Dialogs {
     }
 
     fn description(&mut self, at: RunTime, call: usize, message: &Message<'_>) {
-        let Some(audio) = Audio::read(message.body) else { return };
+        let Some(Description { audio, video, .. }) = Description::read(message.body) else { return };
         // From names who sent the request; in a response the other side speaks.
         let asked_by_caller = message.from_tag() == Some(&self.calls[call].caller_tag);
         let by_caller = asked_by_caller == message.status().is_none();
         self.calls[call].directions.push((at, by_caller, audio.direction));
         let announcement = Announcement { at, call, by_caller, formats: audio.formats };
         self.addresses.entry(audio.address).or_default().push(announcement);
+        if let Some(video) = video {
+            let announcement = Announcement { at, call, by_caller, formats: video.formats };
+            self.addresses.entry(video.address).or_default().push(announcement);
+        }
     }
 
     /// Which call and direction a flow belongs to: by the address that it goes to, else by where it comes

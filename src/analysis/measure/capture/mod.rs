@@ -4,12 +4,14 @@ mod dialogs;
 mod sequence;
 mod signalling;
 mod streams;
+mod video;
 mod voice;
 
 use std::path::PathBuf;
 
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
+use self::video::Videos;
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
@@ -26,6 +28,7 @@ const LEAST_PORT: u16 = 1024;
 #[derive(Debug, Default)]
 struct Pass {
     streams: Collector,
+    videos: Videos,
     signalling: Signalling,
     claims: Claims,
     end: RunTime,
@@ -77,11 +80,13 @@ impl Pass {
     fn datagram(&mut self, at: RunTime, sense: Sense, ip: &Ip<'_>, payload: &[u8]) {
         let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
         let media_ports = source.port().min(destination.port()) >= LEAST_PORT;
-        if media_ports
-            && !self.signalling.datagram(at, payload)
-            && let Some(rtp) = Rtp::parse(payload)
-        {
-            self.streams.packet(at, Flow { source, destination, sense }, &rtp);
+        if media_ports && !self.signalling.datagram(at, payload) {
+            let flow = Flow { source, destination, sense };
+            match Rtp::parse(payload) {
+                Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
+                Some(rtp) => self.streams.packet(at, flow, &rtp),
+                None => self.videos.rtcp(source, payload),
+            }
         }
     }
 
@@ -96,6 +101,10 @@ impl Pass {
         for voice in voices {
             measured.outages.extend(voice.outages());
             measured.streams.push(voice.figures);
+        }
+        for video in self.videos.measured(&dialogs, self.end) {
+            measured.outages.extend(video.outages);
+            measured.videos.push(video.figures);
         }
         measured
     }

@@ -4,6 +4,7 @@ pub(super) mod data;
 mod draw;
 mod fates;
 mod font;
+mod frames;
 pub(super) mod layout;
 mod outages;
 mod phases;
@@ -23,6 +24,7 @@ pub(super) use timeline::every_lane;
 pub(super) fn plan(report: &Report) -> Vec<FigureData> {
     let all = [
         timeline::of_services(report),
+        frames::timeline(report),
         outages::by_service(report),
         seconds::mos(report),
         seconds::delay_and_loss(report),
