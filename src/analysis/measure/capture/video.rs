@@ -131,7 +131,7 @@ impl Collected {
         let call = leg.and_then(|leg| dialogs.call(leg.call));
         let (due_end, cut) = call.and_then(|call| call.media_end(end)).unwrap_or((last, false));
         let packets: u64 = self.frames.iter().map(|frame| u64::from(frame.packets)).sum();
-        let expected = packets_expected(&self.frames).max(packets);
+        let expected = packets_expected(&self.frames).max(packets) + unnumbered(&self.frames, &numbers);
         let size = self.frames.iter().find_map(|frame| frame.size);
         let mut number = numbers.iter().copied();
         let mut seen = video::judge(self.frames, |_| number.next());
@@ -181,7 +181,7 @@ impl Collected {
             // One place does not know when a frame was sent.
             delay: None,
             freeze_rule: freeze::RULE.to_owned(),
-            frozen_ms: freezes.iter().map(|freeze| freeze.duration_ms).sum(),
+            frozen_ms: freezes.iter().fold(0.0, |sum, freeze| sum + freeze.duration_ms),
             freezes,
             pli,
             fir,
@@ -247,6 +247,15 @@ fn numbers(frames: &[Frame], step: i64, interval: Span) -> Vec<i64> {
         numbers.push(number);
     }
     numbers
+}
+
+/// Packets of frames that fell between two numberings, where no sequence number counts them: by the mean of the
+/// packets of all frames.
+fn unnumbered(frames: &[Frame], numbers: &[i64]) -> u64 {
+    let between = frames.windows(2).zip(numbers.windows(2)).filter(|(pair, _)| pair[0].segment != pair[1].segment);
+    let missing: i64 = between.map(|(_, numbers)| numbers[1] - numbers[0] - 1).sum();
+    let packets: u64 = frames.iter().map(|frame| u64::from(frame.packets)).sum();
+    (missing.max(0) as f64 * packets as f64 / frames.len().max(1) as f64).round() as u64
 }
 
 /// Highest − lowest sequence number + 1, summed over the segments (RFC 3550 A.3).

@@ -168,7 +168,7 @@ impl OwnVideo<'_> {
             jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
             delay: media::delay(&delays, clock_error),
             freeze_rule: freeze::RULE.to_owned(),
-            frozen_ms: freezes.iter().map(|freeze| freeze.duration_ms).sum(),
+            frozen_ms: freezes.iter().fold(0.0, |sum, freeze| sum + freeze.duration_ms),
             freezes,
             pli: self.tap.pli,
             fir: self.tap.fir,

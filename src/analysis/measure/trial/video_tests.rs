@@ -5,6 +5,8 @@ use super::*;
 use crate::analysis::measure::model::{FrameFate, VideoMeasured};
 use crate::evidence::history::{StreamMark, StreamState, VideoMark};
 use crate::wire::signature::Signature;
+use crate::wire::sip::sdp::{self, Audio, Description, Format, Video};
+use crate::wire::sip::{Draft, Message};
 use crate::wire::video::feedback::picture_loss;
 use crate::wire::video::h264::{Mode, packetize};
 use crate::wire::video::nal::signature_unit;
@@ -206,4 +208,68 @@ fn video_that_never_comes_back_is_censored() {
         assert!(outages[0].2 > 5_900.0);
     }
     assert_eq!(of(&measured, Direction::ToCallee).freezes[0].end_ns, None);
+}
+
+/// A dialog of the relay with the callee, whose video socket is `viewer`; the caller's side is not seen.
+fn dialog(world: &mut World, viewer: std::net::SocketAddrV4) {
+    let sdp = |address: std::net::SocketAddr| {
+        let format = |payload_type, encoding: &str, clock_rate| Format {
+            payload_type,
+            encoding: encoding.into(),
+            clock_rate,
+            parameters: None,
+        };
+        let media = |port| std::net::SocketAddr::new(address.ip(), port);
+        let audio = Audio {
+            address: media(address.port() - 2),
+            formats: vec![format(8, "PCMA", 8000)],
+            ptime_ms: None,
+            direction: sdp::Direction::SendRecv,
+        };
+        let video = Video {
+            address,
+            formats: vec![format(99, "H264", 90_000)],
+            direction: sdp::Direction::SendRecv,
+            picture_loss_indication: true,
+        };
+        Description { audio, video: Some(video), video_section: true }.write(1, 0)
+    };
+    let (relay, phone) = (socket(1, 5060), std::net::SocketAddrV4::new(*viewer.ip(), 5060));
+    let draft = Draft::request(rsip::Method::Invite, "sip:2@127.0.77.1")
+        .from("sip:1@d", "f")
+        .to("sip:2@d", None)
+        .call_id("c")
+        .cseq(1)
+        .body("application/sdp", sdp(socket(1, 30_002).into()));
+    let invite = draft.to_bytes();
+    let ok = Draft::reply(&Message::parse(&invite).unwrap(), 200, "t").body("application/sdp", sdp(viewer.into()));
+    world.packets.push((ms(900), false, udp(relay, phone, &invite)));
+    world.packets.push((ms(950), false, udp(phone, relay, &ok.to_bytes())));
+}
+
+/// The same stream as a foreign capture: no history, no plan, only what a session description announced.
+#[test]
+fn a_capture_alone_gives_the_same_figures() {
+    let mut world = world();
+    video(&mut world, Direction::ToCallee, ms(5_700), |due, _, _| due >= FAULT && due < ms(5_700));
+    let viewer = std::net::SocketAddrV4::new(*phone(1, false).ip(), 4002);
+    dialog(&mut world, viewer);
+    // What arrived, as a tap on the way to the callee would have it.
+    world.packets.retain(|(_, outbound, _)| !outbound);
+    let (_scratch, trial) = world.write("video-capture");
+    let measured = crate::analysis::measure::measure_capture(&[trial.taps()]).unwrap();
+    assert!(measured.streams.is_empty(), "video is no sound");
+    let [video] = &measured.videos[..] else { panic!("{:?}", measured.videos) };
+    assert_eq!((video.codec.as_str(), video.direction, video.call), ("H264", Some(Direction::ToCallee), Some(0)));
+    let frames = &video.frames;
+    // 255 frames from 1 s to 11.2 s; the dialog has no end, and so the last one is the last that was due.
+    assert_eq!((frames.expected, frames.missing, frames.undecodable), (255, 18, 32));
+    assert_eq!((frames.shown, frames.key), (205, 5));
+    assert_eq!((video.freezes.len(), video.frozen_ms.round()), (1, 2_040.0));
+    // 18 frames are missing; a frame has 2.06 packets in the mean.
+    assert_eq!((video.lost, video.more_ssrcs.len(), video.frame_interval_ms), (37, 1, Some(40.0)));
+    let lengths: Vec<(&str, f64)> =
+        measured.outages.iter().map(|outage| (outage.service.as_str(), outage.duration_ms.round())).collect();
+    assert_eq!(lengths, [("video", 720.0), ("picture", 2_000.0)]);
+    assert_eq!(video.delay, None);
 }

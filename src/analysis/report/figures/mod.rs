@@ -53,4 +53,6 @@ fn which_trial(report: &Report, trial: &Trial) -> String {
 }
 
 #[cfg(test)]
+mod frames_tests;
+#[cfg(test)]
 mod tests;
