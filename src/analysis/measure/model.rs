@@ -9,7 +9,8 @@ mod video;
 use serde::{Deserialize, Serialize};
 
 pub use video::{
-    FrameFate, FrameMark, FramesMeasured, FreezeMeasured, RecoveryMeasured, VideoMeasured, VideoPeriod, VideoScore,
+    DecodedMeasured, FrameFate, FrameMark, FramesMeasured, FreezeMeasured, RecoveryMeasured, Thumbnail, VideoMeasured,
+    VideoPeriod, VideoScore,
 };
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};

@@ -187,6 +187,9 @@ impl Collected {
             fir,
             recoveries: watched.recoveries(),
             periods: video::period(&watched, &input, self.codec.encoding(), size).into_iter().collect(),
+            // Nobody asked for the pictures of strangers.
+            decoded: None,
+            thumbnails: Vec::new(),
             timeline: Vec::new(),
         };
         Some(Video { figures, outages })

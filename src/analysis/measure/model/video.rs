@@ -75,6 +75,12 @@ pub struct VideoMeasured {
     pub recoveries: Vec<RecoveryMeasured>,
     /// Before, during and after the faults; the whole stream where there was none.
     pub periods: Vec<VideoPeriod>,
+    /// Frames around the faults that were really decoded; absent without a decoder for the codec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<DecodedMeasured>,
+    /// Small pictures of the last frame before and the first after the freezes that follow the faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thumbnails: Vec<Thumbnail>,
     /// The frames around the faults, in order, for a timeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<FrameMark>,
@@ -95,6 +101,32 @@ pub struct FramesMeasured {
     pub missing: u64,
     /// Complete key frames.
     pub key: u64,
+}
+
+/// What a real decoder made of frames that could be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecodedMeasured {
+    /// Frames that it was given: from a key frame to the last one before a freeze, and the first one after it.
+    pub frames: u64,
+    /// Those of them that gave no picture.
+    pub failed: u64,
+}
+
+/// A small picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thumbnail {
+    /// The fault that its freeze follows.
+    pub fault: usize,
+    /// When its frame arrived.
+    pub at_ns: RunTime,
+    /// The first one after the freeze, and not the last before it.
+    pub after: bool,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// A PNG file in base64 (RFC 4648 §4).
+    pub png_base64: String,
 }
 
 /// A time in which the picture stood still.

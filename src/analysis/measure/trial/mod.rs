@@ -25,7 +25,7 @@ use self::faults::Faults;
 use self::score::Heard;
 use self::services::Services;
 use self::video::OwnVideo;
-use super::model::{Measured, Outage, ServiceUsers, Window};
+use super::model::{Measured, Outage, ServiceUsers, VideoMeasured, Window};
 use super::{MeasureError, SCHEMA};
 use crate::evidence::history::{Direction, Health, What};
 use crate::evidence::rundir::TrialDir;
@@ -79,7 +79,9 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     phases::fill(&mut faults, &evidence, &operations, &outages);
     let heard: Vec<Heard<'_>> = streams.iter().map(|stream| Heard::of(stream, scenario.dejitter)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
-    let watched = videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error)).collect();
+    let watched: Vec<VideoMeasured> =
+        videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error)).collect();
+    caveats.extend(video::caveats(&watched));
     Ok(Measured {
         schema: SCHEMA.to_owned(),
         window: Some(window),

@@ -9,18 +9,25 @@ use super::media::{self, DueTime, OwnStream};
 use super::services::OpLife;
 use super::video_taps::VideoTap;
 use crate::analysis::measure::figures::mean;
-use crate::analysis::measure::model::{FrameMark, Outage, VideoMeasured, VideoPeriod};
+use crate::analysis::measure::model::{
+    Caveat, DecodedMeasured, FrameMark, Outage, Thumbnail, VideoMeasured, VideoPeriod,
+};
 use crate::analysis::measure::silence::Silence;
 use crate::analysis::measure::video::{self, Heard, PeriodInput, Watched};
 use crate::analysis::quality::freeze;
 use crate::evidence::history::StreamMark;
 use crate::units::{RunTime, Span};
+#[cfg(feature = "video-decode")]
+use crate::wire::video::Codec;
 use crate::wire::video::{CLOCK_RATE, Frame};
 
 /// A timeline begins this long before a fault and ends as long after the picture is back.
 const AROUND: Span = Span::from_secs(1);
 /// A timeline is no longer than this: a picture that never comes back needs no more to be seen.
 const LONGEST_TIMELINE: Span = Span::from_secs(12);
+/// Only the first calls keep thumbnails: they make up most of a report's size.
+#[cfg(feature = "video-decode")]
+const MOST_THUMBNAILS: u64 = 2;
 /// No trial has more frames in a stream (two days of 60 a second); a damaged history must not fill the memory.
 const MOST_FRAMES: i64 = 10_000_000;
 
@@ -110,6 +117,18 @@ impl Numbers {
     }
 }
 
+/// Frames that the reference chain calls whole and a real decoder does not: then the figures are not to be trusted.
+pub(super) fn caveats(videos: &[VideoMeasured]) -> Vec<Caveat> {
+    let failed: u64 = videos.iter().filter_map(|video| video.decoded).map(|decoded| decoded.failed).sum();
+    let caveat = Caveat {
+        text: format!("{failed} video frames that arrived whole did not decode"),
+        remedy: "a server changed them, or the decoder lacks a part of the codec: look at captures/taps.pcapng"
+            .to_owned(),
+        voids: false,
+    };
+    Some(caveat).filter(|_| failed > 0).into_iter().collect()
+}
+
 impl OwnVideo<'_> {
     /// Call, direction, and when video was due.
     pub(super) fn viewer(&self) -> Viewer {
@@ -144,6 +163,7 @@ impl OwnVideo<'_> {
         let packets: u64 = watched.seen.iter().map(|seen| u64::from(seen.frame.packets)).sum();
         let expected: u64 = self.sent.values().map(|(_, packets)| u64::from(*packets)).sum();
         let source = self.tap.ends.map_or(self.mark.remote, |(source, _)| source);
+        let (decoded, thumbnails) = self.decoded(faults);
         let delays: Vec<Option<Span>> = self.delays().map(|(_, delay)| Some(delay)).collect();
         VideoMeasured {
             ssrc: self.tap.ssrcs.first().copied().unwrap_or_default(),
@@ -174,6 +194,8 @@ impl OwnVideo<'_> {
             fir: self.tap.fir,
             recoveries: watched.recoveries(),
             periods: self.periods(faults, sound),
+            decoded,
+            thumbnails,
             timeline: self.timeline(faults),
         }
     }
@@ -241,6 +263,35 @@ impl OwnVideo<'_> {
         let packets = sound.firsts.iter().filter(|arrival| input.has(arrival.at));
         let sound = mean(packets.map(|arrival| (arrival.at - sound.due_at(arrival.index)).as_millis_f64()))?;
         Some(picture - sound)
+    }
+
+    /// Decodes the last picture before and the first after each freeze of the picture that follows a fault.
+    #[cfg(feature = "video-decode")]
+    fn decoded(&self, faults: &Faults) -> (Option<DecodedMeasured>, Vec<Thumbnail>) {
+        if self.mark.codec != Codec::H264.encoding() {
+            return (None, Vec::new());
+        }
+        let (mut decoding, mut thumbnails) = (video::Decoding::default(), Vec::new());
+        for silence in &self.pictures {
+            let Some(fault) = faults.of_outage(silence.start, silence.end.unwrap_or(self.watched.end)) else {
+                continue;
+            };
+            for (at, after) in [(Some(silence.start), false), (silence.end, true)] {
+                let shown = self.watched.seen.iter().find(|seen| Some(seen.frame.at) == at);
+                let picture = shown.and_then(|seen| decoding.picture(&self.watched.seen, seen.index));
+                thumbnails.extend(picture.map(|picture| Thumbnail { fault, after, ..picture }));
+            }
+        }
+        // Two are enough to see that it is the same call; the others are only counted.
+        thumbnails.truncate(if self.mark.call <= MOST_THUMBNAILS { 4 } else { 0 });
+        let decoded = DecodedMeasured { frames: decoding.frames, failed: decoding.failed };
+        (Some(decoded).filter(|decoded| decoded.frames > 0), thumbnails)
+    }
+
+    /// Without a decoder the reference chain alone tells.
+    #[cfg(not(feature = "video-decode"))]
+    fn decoded(&self, _faults: &Faults) -> (Option<DecodedMeasured>, Vec<Thumbnail>) {
+        (None, Vec::new())
     }
 
     fn timeline(&self, faults: &Faults) -> Vec<FrameMark> {

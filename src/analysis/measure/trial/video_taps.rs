@@ -64,7 +64,9 @@ impl VideoTaps {
             let hears = numbers.get(&(mark.call, other)).copied();
             taps.sockets.insert(mark.local, Socket { sends: mark.stream, hears });
             if let Some(codec) = Codec::of_encoding(&mark.codec) {
-                let [sent, received] = [0, 1].map(|_| Assembler::new(codec, false));
+                // A decoder needs what arrived.
+                let keeps = cfg!(feature = "video-decode") && codec == Codec::H264;
+                let (sent, received) = (Assembler::new(codec, false), Assembler::new(codec, keeps));
                 taps.streams.insert(mark.stream, Open { tap: VideoTap::default(), sent, received });
             }
         }

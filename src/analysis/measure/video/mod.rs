@@ -1,8 +1,12 @@
 //! Video as its viewer got it, the same for our own streams and for those of a foreign capture.
 
+#[cfg(feature = "video-decode")]
+mod decode;
 mod figures;
 mod score;
 
+#[cfg(feature = "video-decode")]
+pub(super) use decode::Decoding;
 pub(super) use figures::{PeriodInput, period};
 pub(super) use score::{Heard, Score};
 

@@ -16,6 +16,7 @@ pub(super) fn section(report: &Report, frames: Option<&FigureData>) -> Markup {
         section {
             h2 { "What it looked like" }
             @if let Some(figure) = frames { (drawn(figure, PAGE)) }
+            (thumbnails(videos))
             (table(videos))
             @if let Some(video) = videos.first() {
                 p { "A freeze is " (video.freeze_rule) ". Vq, Sq and MMq are ITU-T G.1070; no model rates a freeze. "
@@ -24,6 +25,27 @@ pub(super) fn section(report: &Report, frames: Option<&FigureData>) -> Markup {
             }
         }
     }
+}
+
+/// The last picture before and the first after each freeze, where they could be decoded.
+fn thumbnails(videos: &[VideoMeasured]) -> Markup {
+    let all = || videos.iter().flat_map(|video| video.thumbnails.iter().map(move |picture| (video, picture)));
+    html! {
+        @if all().next().is_some() { div.thumbnails { @for (video, picture) in all() { figure {
+            img width=(picture.width) height=(picture.height) alt=(which(picture.after))
+                src={ "data:image/png;base64," (picture.png_base64) };
+            figcaption { (call(video)) ": " (which(picture.after)) }
+        } } } }
+    }
+}
+
+fn which(after: bool) -> &'static str {
+    if after { "first picture after" } else { "last picture before" }
+}
+
+fn call(video: &VideoMeasured) -> String {
+    let call = video.call.map_or_else(|| video.dst.clone(), |call| format!("call {call}"));
+    format!("{call}{}", video.direction.map_or("", words::hears))
 }
 
 fn table(videos: &[VideoMeasured]) -> Markup {
@@ -43,10 +65,9 @@ fn table(videos: &[VideoMeasured]) -> Markup {
 }
 
 fn stream(video: &VideoMeasured) -> Markup {
-    let call = video.call.map_or_else(|| video.dst.clone(), |call| format!("call {call}"));
     let size = video.size.map_or(String::new(), |(width, height)| format!(", {width} × {height}"));
     html! {
-        td { (call) (video.direction.map_or("", words::hears)) }
+        td { (call(video)) }
         td { (video.codec) (size) }
         td { (video.frames.shown) small { " of " (video.frames.expected) } }
         td { (words::duration(video.frozen_ms)) }
