@@ -53,11 +53,11 @@ fn table(videos: &[VideoMeasured]) -> Markup {
         div.wide { table {
             thead { tr {
                 th { "stream" } th { "picture" } th { "frames shown" } th { "frozen" } th { "freezes" }
-                th { "packets lost" } th { "asked for" } th { "period" } th { "frames/s" } th { "kbit/s" } th { "loss" }
+                th { "asked for" } th { "period" } th { "frames/s" } th { "kbit/s" } th { "loss" }
                 th { "skew" } th { "Vq" } th { "Sq" } th { "MMq" }
             } }
             tbody { @for video in videos { @for (place, period) in video.periods.iter().enumerate() { tr {
-                @if place == 0 { (stream(video)) } @else { td colspan="7" {} }
+                @if place == 0 { (stream(video)) } @else { td colspan="6" {} }
                 (cells(period))
             } } } }
         } }
@@ -72,7 +72,6 @@ fn stream(video: &VideoMeasured) -> Markup {
         td { (video.frames.shown) small { " of " (video.frames.expected) } }
         td { (words::duration(video.frozen_ms)) }
         td { (video.freezes.len()) }
-        td { (video.lost) small { " of " (video.expected) } }
         td { (video.pli + video.fir) }
     }
 }
