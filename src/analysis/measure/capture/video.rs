@@ -270,3 +270,36 @@ fn packets_expected(frames: &[Frame]) -> u64 {
     }
     segments.values().map(|(low, high)| high.abs_diff(*low) + 1).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_packets_make_it_panic(
+            packets in proptest::collection::vec((0i64..1 << 40, any::<u16>(), any::<u32>(), 0u32..3, any::<bool>()), 0..60),
+            codec in prop_oneof![Just(Codec::H264), Just(Codec::Vp8)], near: bool
+        ) {
+            let (source, destination) = ("10.0.0.1:4000".parse().unwrap(), "10.0.0.2:4000".parse().unwrap());
+            let flow = Flow { source, destination, sense: Sense::Unknown };
+            let mut collected = Collected::new(codec, 96);
+            for (place, (at, sequence, timestamp, ssrc, marker)) in packets.into_iter().enumerate() {
+                // Half of the cases hold together enough to become frames.
+                let (sequence, timestamp) =
+                    if near { (place as u16, place as u32 / 2 * (timestamp % 5000)) } else { (sequence, timestamp) };
+                let payload: &[u8] = if codec == Codec::H264 { &[0x65, 0x88] } else { &[0x10, 0, 0] };
+                let rtp = Rtp { payload_type: 96, marker, sequence, timestamp, ssrc: ssrc / 2, payload };
+                collected.packet(RunTime(at), &rtp);
+            }
+            let end = RunTime(1 << 41);
+            if let Some(video) = collected.measured(flow, None, (0, 0), &Dialogs::default(), end) {
+                let frames = video.figures.frames;
+                prop_assert!(frames.expected >= frames.shown + frames.undecodable + frames.incomplete);
+                prop_assert!(video.figures.expected >= video.figures.packets);
+            }
+        }
+    }
+}
