@@ -1,5 +1,6 @@
 //! `fivenines measure`: measures a run directory again, or anybody's captures.
 
+mod listening;
 mod tables;
 
 use std::path::PathBuf;

@@ -26,12 +26,18 @@ pub struct Report {
     pub transitions: Vec<Transition>,
     /// Outages per service over all faults and trials.
     pub outages: Vec<OutageSummary>,
+    /// Further estimates of each service and fault over the trials, with their intervals.
+    #[serde(default)]
+    pub estimates: Vec<Estimate>,
     /// Phases per fault: medians over the trials.
     pub phases: Vec<PhaseSummary>,
     /// Media before, during and after, pooled over trials.
     pub qos: Vec<QosPeriod>,
-    /// MOS per service and period.
+    /// MOS per service, period and de-jitter buffer.
     pub mos: Vec<MosSummary>,
+    /// R(t): whole streams first, then each fault.
+    #[serde(default)]
+    pub listening: Vec<ListeningSummary>,
     /// Number of calls by fate.
     pub calls: BTreeMap<String, u64>,
     /// Number of messages by fate.
@@ -42,8 +48,22 @@ pub struct Report {
     pub caveats: Vec<Caveat>,
     /// Thresholds and the verdict.
     pub verdict: Verdict,
-    /// What each trial measured.
+    /// What each trial measured that counts; where every trial is void, all of them.
     pub trials: Vec<Trial>,
+    /// Trials whose measurement is void. They are in no figure, unless there is no other.
+    #[serde(default)]
+    pub void_trials: Vec<VoidTrial>,
+}
+
+/// A trial that is counted in nothing. Its evidence is kept; `fivenines measure RUN --trial N` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoidTrial {
+    /// From 1.
+    pub number: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// Why.
+    pub reasons: Vec<String>,
 }
 
 /// One trial.
@@ -123,6 +143,65 @@ pub struct OutageSummary {
     pub error_ms: f64,
 }
 
+/// Estimates of one service's outage after one fault, over trials of the trial's median affected user; the median with
+/// its exact interval stands in [`OutageSummary`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Number of the fault, from 0.
+    pub fault: usize,
+    /// As in [`OutageSummary::service`].
+    pub service: String,
+    /// Trials.
+    pub n: u64,
+    /// Of them, those whose median user never came back: they count as larger than everything and are never dropped.
+    pub censored: u64,
+    /// Kaplan–Meier median, which uses how long each censored trial was watched; interval after Brookmeyer & Crowley.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kaplan_meier: Option<Span95>,
+    /// Mean with Student's t; absent under two trials, and where one is censored: then there is no mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Span95>,
+    /// Mean with a BCa bootstrap interval (2,000 resamples, seed 1); absent under ten trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_bca: Option<Span95>,
+    /// Geometric mean with Student's t on the logarithms (log-normal law).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geometric_mean: Option<Span95>,
+    /// Where the next trial is expected, by the log-normal law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Span95>,
+    /// Distribution-free upper bounds of the 90th, 95th and 99th percentile.
+    pub bounds: Vec<QuantileBound>,
+}
+
+/// A value with its 95 % interval, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span95 {
+    /// The estimate; absent where it is censored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_ms: Option<f64>,
+    /// Lower end.
+    pub low_ms: f64,
+    /// Upper end; absent where it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_ms: Option<f64>,
+}
+
+/// An upper bound of a percentile with 95 % confidence, or how many trials it takes to claim one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileBound {
+    /// 90, 95 or 99.
+    pub percent: u8,
+    /// The bound; absent where it is not claimable or only known to be larger than `above_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_ms: Option<f64>,
+    /// The bound is censored at this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_ms: Option<f64>,
+    /// Trials from which on it can be claimed.
+    pub needed_n: u64,
+}
+
 /// One phase of a failover over the trials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseSummary {
@@ -140,23 +219,85 @@ pub struct PhaseSummary {
     pub max_ms: f64,
 }
 
-/// Scores of one service.
+/// Scores of one service behind one de-jitter buffer, on one scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MosSummary {
     /// `voice, standing calls`, `voice, new calls`.
     pub service: String,
     /// `before`, `during`, `after`, `whole call`.
     pub period: String,
+    /// `fixed50`, `fixed200`, `adaptive` (40 to 200 ms).
+    #[serde(default)]
+    pub dejitter: String,
+    /// Whether it is the scenario's own.
+    #[serde(default)]
+    pub chosen: bool,
     /// Streams.
     pub n: u64,
+    /// Share of the packets due that arrived too late for the buffer; of whole calls the median over the streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discarded_percent: Option<f64>,
+    /// Its depth, the median over the streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nominal_delay_ms: Option<f64>,
+    /// Median R over the streams, on the model's scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_median: Option<f64>,
     /// Median over the streams.
     pub median: f64,
     /// Lowest.
     pub min: f64,
-    /// Model and label: `MOS-CQEN (G.107)`.
+    /// Label and model: `MOS-CQEN, ITU-T G.107 (06/2015)`.
     pub model: String,
     /// Whether the model was inside its range.
     pub valid: bool,
+}
+
+/// R(t) over the streams: what whole-call scores average away. See [`Stretch`] for the figures.
+///
+/// [`Stretch`]: crate::analysis::measure::model::Stretch
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListeningSummary {
+    /// From this fault until each stream that it silenced was heard again; absent: whole streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<usize>,
+    /// Trials with such streams.
+    pub n: u64,
+    /// Streams, over all trials.
+    pub streams: u64,
+    /// Streams that were heard again after the fault; absent for whole streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<u64>,
+    /// Lowest perceived R.
+    pub r_min: Distribution,
+    /// Lowest perceived MOS.
+    pub mos_min: Distribution,
+    /// MOS of the mean perceived R.
+    pub mos_of_mean_r: Distribution,
+    /// Seconds with a perceived MOS below 3.6.
+    pub mos_below_3_6_s: Distribution,
+    /// The plain whole-call MOS of the same streams; absent for a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_call_mos: Option<Distribution>,
+    /// Streams whose whole-call score is outside the validity of its model; absent for a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_call_outside_validity: Option<u64>,
+}
+
+/// A figure over the streams: quartiles are the median over trials of each trial's own (type 7, streams of different
+/// trials are not pooled), the ends are of all trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Smallest.
+    pub lowest: f64,
+    /// A quarter of the streams lie below.
+    pub p25: f64,
+    /// Half of them.
+    pub median: f64,
+    /// Three quarters.
+    pub p75: f64,
+    /// Largest.
+    pub highest: f64,
 }
 
 /// What the outages mean against a target.
@@ -173,6 +314,9 @@ pub struct Availability {
     pub coverage_low: Option<f64>,
     /// One row for each service: how often a year it may fail like this.
     pub budget: Vec<BudgetRow>,
+    /// What each number of nines leaves of a year: with it every other budget follows.
+    #[serde(default)]
+    pub targets: Vec<TargetBudget>,
     /// The sentence that may be quoted.
     pub statement: String,
 }
@@ -189,4 +333,22 @@ pub struct BudgetRow {
     /// The same at the upper end of the downtime's interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures_per_year_low: Option<f64>,
+    /// Interval of the downtime, both ends or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_interval_ms: Option<(f64, f64)>,
+    /// Mean time between failures that the target needs at this downtime, in hours.
+    #[serde(default)]
+    pub mtbf_needed_h: f64,
+    /// Hours without a single failure that would show that mean time at 95 %.
+    #[serde(default)]
+    pub observation_needed_h: f64,
+}
+
+/// An availability and what it leaves of a year of 365 days.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetBudget {
+    /// 0.999, 0.9999, 0.99999, 0.999999.
+    pub target: f64,
+    /// Seconds a year.
+    pub downtime_s: f64,
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::analysis::measure::model::{
-    CallMeasured, Measured, MessageMeasured, OpsMeasured, Outage, StreamMeasured, VideoMeasured,
+    CallMeasured, DejitterScore, Measured, MessageMeasured, OpsMeasured, Outage, StreamMeasured, VideoMeasured,
 };
 use crate::units::RunTime;
 
@@ -52,7 +52,7 @@ const OUTAGES: [&str; 14] = [
     "sequence_ms",
     "loss_derived_ms",
 ];
-const STREAMS: [&str; 22] = [
+const STREAMS: [&str; 34] = [
     "trial",
     "call",
     "direction",
@@ -75,7 +75,21 @@ const STREAMS: [&str; 22] = [
     "delay_error_ms",
     "mos_cqe",
     "mos_valid",
+    "mos_model",
+    "mos_refused",
+    "mos_cqe_fixed50",
+    "mos_cqe_fixed200",
+    "mos_cqe_adaptive",
+    "discarded_percent_fixed50",
+    "discarded_percent_fixed200",
+    "discarded_percent_adaptive",
+    "over_time_mos_min",
+    "over_time_mos_below_3_6_s",
+    "packet_gap_ms_mean",
+    "packet_gap_variation_ms",
 ];
+/// The de-jitter buffers of the columns above.
+const BUFFERS: [&str; 3] = ["fixed50", "fixed200", "adaptive"];
 const VIDEOS: [&str; 22] = [
     "trial",
     "call",
@@ -143,7 +157,7 @@ fn outage(trial: &Trial, outage: &Outage) -> Row {
 fn stream(trial: &Trial, stream: &StreamMeasured) -> Row {
     let delay = stream.delay.as_ref();
     let mos = stream.mos_cqe.as_ref();
-    vec![
+    let mut row = vec![
         trial.number.to_string(),
         optional(stream.call),
         optional(stream.direction.map(word)),
@@ -166,7 +180,28 @@ fn stream(trial: &Trial, stream: &StreamMeasured) -> Row {
         maybe(delay.map(|delay| delay.error_ms)),
         maybe(mos.map(|mos| mos.value)),
         optional(mos.map(|mos| mos.valid)),
-    ]
+        optional(mos.map(|mos| mos.model.as_str())),
+        optional(stream.mos_cqe_refused.as_deref()),
+    ];
+    row.extend(listening(stream));
+    row
+}
+
+/// Scores and discards behind each buffer, R(t), thesis-compatible columns.
+fn listening(stream: &StreamMeasured) -> Row {
+    let behind = |get: fn(&DejitterScore) -> Option<f64>| {
+        let of = move |name: &str| stream.dejitter.iter().find(|score| score.dejitter == name).and_then(get);
+        BUFFERS.map(|name| maybe(of(name)))
+    };
+    let whole = stream.over_time.as_ref().map(|over_time| over_time.whole);
+    let gaps = stream.categories.as_ref().and_then(|categories| categories.thesis_compatible.as_ref());
+    let rest = [
+        maybe(whole.map(|whole| whole.mos_min)),
+        optional(whole.map(|whole| whole.mos_below_3_6_s)),
+        maybe(gaps.map(|gaps| gaps.packet_gap_ms_mean)),
+        maybe(gaps.map(|gaps| gaps.packet_gap_variation_ms)),
+    ];
+    behind(|score| score.mos_cqe).into_iter().chain(behind(|score| score.discarded_percent)).chain(rest).collect()
 }
 
 fn video(trial: &Trial, video: &VideoMeasured) -> Row {

@@ -9,7 +9,7 @@ use crate::units::{RunTime, Span};
 
 /// Text so far. Writing to a string cannot fail.
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(String);
 
 /// All tables; trial 0 is a capture.
 pub(super) fn tables(trial: u32, measured: &Measured) -> String {
@@ -17,6 +17,8 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     let zero = start(measured);
     page.heading(trial, measured, zero);
     page.streams(measured);
+    page.listening(measured);
+    page.categories(measured);
     page.videos(measured);
     page.outages(measured, zero);
     page.calls(measured, zero);
@@ -35,7 +37,7 @@ fn start(measured: &Measured) -> RunTime {
 }
 
 impl Page {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         let _infallible = writeln!(self.0, "{}", line.trim_end());
     }
 
@@ -56,8 +58,8 @@ impl Page {
         if measured.streams.is_empty() && measured.videos.is_empty() {
             return self.line("\nno RTP streams");
         }
-        self.line("\nstreams      codec   packets    lost      %  dup  late order  jitter  longest   MOS");
-        self.line("                                                              mean ms   gap ms   CQE");
+        self.line("\nstreams      codec   packets    lost      %  dup reorder  jitter  longest   MOS");
+        self.line("                                                         mean ms   gap ms   CQE");
         for stream in &measured.streams {
             self.line(&stream_line(stream));
             self.line(&format!("  {} → {}{}", stream.src, stream.dst, of_call(stream.call, stream.direction)));
@@ -124,7 +126,7 @@ impl Page {
 fn stream_line(stream: &StreamMeasured) -> String {
     let share = if stream.expected == 0 { 0.0 } else { 100.0 * stream.lost as f64 / stream.expected as f64 };
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>11} {:>7} {:>8} {:>5}",
+        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}",
         stream.ssrc,
         stream.codec.as_deref().unwrap_or("?"),
         stream.packets,
@@ -194,7 +196,7 @@ fn seconds(at: RunTime, zero: RunTime) -> String {
     format!("{:.3}", (at - zero).as_secs_f64())
 }
 
-fn figure(value: Option<f64>, digits: usize) -> String {
+pub(super) fn figure(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 

@@ -47,6 +47,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let owners = owners::owners(&evidence);
     let mut faults = Faults::of(&evidence.events, scenario, window.end_ns);
     faults.name_successors(&owners, window.end_ns);
+    faults.note_phases(&evidence);
     let validate = scenario.validate.0;
     let operations = services::operations(&evidence.events);
     let streams = media::streams(&evidence, &operations, validate);
@@ -72,12 +73,12 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     users.extend(chat.users(frame));
 
     let mut caveats = evidence.caveats.clone();
-    caveats.extend(faults.caveats());
     caveats.extend(services.thin(&outages));
     caveats.extend(caveats::of(&evidence, scenario, &owners));
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
-    let heard: Vec<Heard<'_>> = streams.iter().map(|stream| Heard::of(stream, scenario.dejitter)).collect();
+    let heard: Vec<Heard<'_>> =
+        streams.iter().map(|stream| Heard::of(stream, scenario.dejitter, evidence.clock_error)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
     let watched: Vec<VideoMeasured> =
         videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error)).collect();
@@ -85,10 +86,10 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     Ok(Measured {
         schema: SCHEMA.to_owned(),
         window: Some(window),
+        streams: heard.iter().map(|heard| heard.measured(window, &faults)).collect(),
         faults: faults.list,
         outages,
         users,
-        streams: heard.iter().map(|heard| heard.measured(window, evidence.clock_error)).collect(),
         videos: watched,
         calls: calls::calls(&evidence.events, &operations, &streams, window),
         chatters,

@@ -1,5 +1,7 @@
 //! `report.html`: one file without anything from outside, for screen (light and dark) and paper.
 
+mod estimates;
+mod quality;
 mod svg;
 mod tables;
 mod video;
@@ -44,11 +46,12 @@ fn body(report: &Report) -> Markup {
         (opening(report))
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
         @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
-        @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
+        @if !report.qos.is_empty() { (sound(report, figure("mos"), figure("delay-loss"))) }
         (video::section(report, figure("frames")))
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
-            @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) } }
+            @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
+            @if let Some(budget) = figure("budget") { (drawn(budget, PAGE)) } }
         section { h2 { "Before believing it" } (caveats(report)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
@@ -122,6 +125,7 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
                 (tables::outages(transition))
                 @if let Some(note) = words::hung_up(transition) { p { (note) } }
             }
+            (estimates::table(report))
             @if spread.is_some() || phases.is_some() { div.pair style="margin-top:34px" { (titled(spread)) (titled(phases)) } }
         }
     }
@@ -142,13 +146,15 @@ fn introduction(report: &Report, transition: &Transition) -> String {
     format!("{what} at {:.3} s.{configured} {typical}", transition.at_s)
 }
 
-fn quality(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
+fn sound(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
     html! {
         section {
             h2 { "What it sounded like" }
-            (tables::quality(&report.qos))
+            (quality::periods(&report.qos))
             div.pair style="margin-top:26px" { (titled(mos)) (titled(delay)) }
-            @if !report.mos.is_empty() { h3 { "Scores" } (tables::mos(&report.mos)) }
+            (quality::scores(report))
+            (quality::listening(report))
+            (quality::categories(&report.qos))
         }
     }
 }
@@ -195,7 +201,8 @@ fn provenance(report: &Report) -> Markup {
             dt { "cluster" } dd { (run.cluster) }
             dt { "traffic" } dd { @for (place, line) in run.traffic.iter().enumerate() { @if place > 0 { br; } (line) } }
             dt { "servers" } dd { (servers.join(", ")) }
-            dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned, seeds from " (run.seed) }
+            dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned"
+                @if !report.void_trials.is_empty() { ", " (report.void_trials.len()) " void" } ", seeds from " (run.seed) }
             dt { "machine" } dd { (run.arch) ", " (words::plural(u64::from(run.cpus), "processor", "processors")) ", Linux " (run.kernel) }
             dt { "program" } dd { "fivenines " (run.version) }
         }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage, QosPeriod};
-use crate::analysis::report::model::{Availability, MosSummary, OutageSummary, Report, Transition, Trial};
+use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage};
+use crate::analysis::report::model::{Availability, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
 
 /// The services of one fault, the configured truth beside them.
@@ -51,45 +51,6 @@ fn interval(row: &OutageSummary) -> String {
     row.ci_low_ms.map_or("–".to_owned(), |low| words::interval(low, row.ci_high_ms))
 }
 
-/// Delay, jitter, loss and MOS before, during and after.
-pub(super) fn quality(qos: &[QosPeriod]) -> Markup {
-    let optional = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
-    html! {
-        div.wide { table {
-            thead { tr {
-                th { "period" } th { "streams" } th { "packets due" } th { "lost" } th { "delay, median" } th { "delay, p95" }
-                th { "jitter, p95" } th { "MOS-CQE, median" } th { "lowest" } th.t { "" }
-            } }
-            tbody { @for period in qos { tr {
-                td { (period.period) }
-                td { (period.streams) }
-                td { (words::count(period.expected as f64)) }
-                td { (optional(period.loss_percent.map(words::percent))) }
-                td { (optional(period.delay_ms_p50.map(words::fine))) }
-                td { (optional(period.delay_ms_p95.map(words::fine))) }
-                td { (optional(period.jitter_ms_p95.map(words::fine))) }
-                td { (optional(period.mos_median.map(|mos| format!("{mos:.2}")))) }
-                td { (optional(period.mos_min.map(|mos| format!("{mos:.2}")))) }
-                td.t { @if !period.mos_valid && period.mos_median.is_some() { "outside the range of the model" } }
-            } } }
-        } }
-    }
-}
-
-/// Scores with their model.
-pub(super) fn mos(rows: &[MosSummary]) -> Markup {
-    html! {
-        div.wide { table {
-            thead { tr { th { "service" } th.t { "period" } th { "streams" } th { "median" } th { "lowest" } th.t { "model" } } }
-            tbody { @for row in rows { tr {
-                td { (row.service) } td.t { (row.period) } td { (row.n) }
-                td { (format!("{:.2}", row.median)) } td { (format!("{:.2}", row.min)) }
-                td.t { (row.model) @if !row.valid { ", outside its range" } }
-            } } }
-        } }
-    }
-}
-
 /// How often a year the target allows each outage.
 pub(super) fn budget(availability: &Availability) -> Markup {
     let with_low = availability.budget.iter().any(|row| row.failures_per_year_low.is_some());
@@ -98,12 +59,14 @@ pub(super) fn budget(availability: &Availability) -> Markup {
             thead { tr {
                 th { "service" } th { "downtime of one failure" } th { "failures a year that five nines allow" }
                 @if with_low { th { "at the upper end of the interval" } }
+                th { "mean time between failures needed" } th { "hours without failure that would show it" }
             } }
             tbody { @for row in &availability.budget { tr {
                 td { (words::service(&row.service)) }
                 td { (words::duration(row.downtime_ms)) }
                 td { (words::count(row.failures_per_year.floor())) }
                 @if with_low { td { (row.failures_per_year_low.map_or("–".to_owned(), |rate| words::count(rate.floor()))) } }
+                td { (words::count(row.mtbf_needed_h.ceil())) " h" } td { (words::count(row.observation_needed_h.ceil())) " h" }
             } } }
         } }
     }
@@ -135,7 +98,7 @@ fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
             tbody { @for fault in faults { tr {
                 td { (fault.fault + 1) ". " (words::fault(&fault.kind)) }
                 td.t { (fault.node) @if let Some(next) = &fault.successor { " → " (next) } }
-                td { (fault.command_start_ns - zero) }
+                td { (fault.command_start_ns - zero) (timer_phase(fault)) }
                 td { @if let Some(end) = fault.command_end_ns { (end - fault.command_start_ns) } @else { "–" } }
                 td { @if let Some(effect) = fault.effect_ns { (effect - fault.command_start_ns) } @else { "–" } }
                 td.t { @if fault.verified { "yes" } @else { b { "no" } } }
@@ -146,6 +109,14 @@ fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
             } } }
         } }
     }
+}
+
+/// Where in the interval of the cluster's timer it struck.
+fn timer_phase(fault: &FaultMeasured) -> Markup {
+    let seen = fault.phase.map(|phase| (phase.seen_ms.unwrap_or(phase.drawn_ms), phase.interval_ms));
+    html! { @if let Some((after, interval)) = seen {
+        br; small { (words::duration(after)) " after an advert, of " (words::duration(interval)) }
+    } }
 }
 
 fn outage_line(outage: &Outage, zero: crate::units::RunTime) -> Markup {
