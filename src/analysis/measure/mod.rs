@@ -7,6 +7,7 @@ mod listening;
 pub mod model;
 mod silence;
 mod source;
+mod span;
 mod track;
 mod trial;
 mod video;

@@ -14,7 +14,7 @@ pub(super) struct Page(String);
 /// All tables; trial 0 is a capture.
 pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     let mut page = Page::default();
-    let zero = start(measured);
+    let (zero, _) = measured.span();
     page.heading(trial, measured, zero);
     page.streams(measured);
     page.listening(measured);
@@ -25,15 +25,6 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     page.owners(measured, zero);
     page.notes(measured);
     page.0
-}
-
-/// The instant from which the tables count.
-fn start(measured: &Measured) -> RunTime {
-    let first = measured.streams.iter().map(|stream| stream.start_ns).min();
-    let call = measured.calls.iter().map(|call| call.planned_ns).min();
-    let owner = measured.owners.iter().map(|owner| owner.start_ns).min();
-    let earliest = [first, call, owner].into_iter().flatten().min();
-    measured.window.map(|window| window.start_ns).or(earliest).unwrap_or_default()
 }
 
 impl Page {

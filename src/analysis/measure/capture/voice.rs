@@ -199,10 +199,7 @@ fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -
 
 impl Voice {
     pub(super) fn outages(&self) -> impl Iterator<Item = Outage> {
-        let scope = self
-            .figures
-            .call
-            .map_or_else(|| format!("{} → {}", self.figures.src, self.figures.dst), |call| format!("call {call}"));
+        let scope = self.figures.scope();
         self.silences.iter().map(move |silence| Outage {
             service: "media".to_owned(),
             scope: scope.clone(),

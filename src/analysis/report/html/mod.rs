@@ -1,16 +1,21 @@
 //! `report.html`: one file without anything from outside, for screen (light and dark) and paper.
 
+mod capture;
 mod estimates;
 mod quality;
 mod svg;
 mod tables;
 mod video;
 
+pub use capture::capture;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::data::{FigureData, Panel};
 use super::figures::layout::Format;
 use super::figures::{every_lane, plan};
+use crate::analysis::measure::model::Caveat;
+
 use super::model::{Outcome, Report, Transition, Trial};
 use super::words;
 
@@ -23,6 +28,10 @@ const HALF: Format = Format { width: 472.0, font: 12.5, lane: 22.0, plot: 120.0,
 /// The page.
 #[must_use]
 pub fn html(report: &Report) -> String {
+    page(&format!("{}, {}", report.scenario, report.run.started_utc), &body(report))
+}
+
+fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -30,10 +39,10 @@ pub fn html(report: &Report) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (report.scenario) ", " (report.run.started_utc) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { main { (body(report)) } }
+            body { main { (body) } }
         }
     };
     page.into_string()
@@ -52,7 +61,7 @@ fn body(report: &Report) -> Markup {
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
             @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
             @if let Some(budget) = figure("budget") { (drawn(budget, PAGE)) } }
-        section { h2 { "Before believing it" } (caveats(report)) }
+        section { h2 { "Before believing it" } (caveats(&report.caveats)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
         @if !report.trials.is_empty() { section { h2 { "Each trial" } @for trial in &report.trials { (tables::trial(trial)) } } }
@@ -104,7 +113,7 @@ fn timeline(report: &Report, trial: &Trial) -> Markup {
     } else {
         String::new()
     };
-    html! { section { h2 { "Second by second" (which) } (drawn(&every_lane(trial), PAGE)) } }
+    html! { section { h2 { "Second by second" (which) } (drawn(&every_lane(&trial.measured), PAGE)) } }
 }
 
 fn drawn(figure: &FigureData, format: Format) -> Markup {
@@ -173,10 +182,10 @@ fn fates_section(fates: &FigureData) -> Markup {
     }
 }
 
-fn caveats(report: &Report) -> Markup {
+fn caveats(caveats: &[Caveat]) -> Markup {
     html! {
-        @if report.caveats.is_empty() { p { "Nothing is known that would weaken the figures." } }
-        ul.caveats { @for caveat in &report.caveats {
+        @if caveats.is_empty() { p { "Nothing is known that would weaken the figures." } }
+        ul.caveats { @for caveat in caveats {
             li.void[caveat.voids] { (caveat.text) ". " em { (sentence(&caveat.remedy)) } }
         } }
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage};
+use crate::analysis::measure::model::{Anomaly, FaultMeasured, Measured, Outage};
 use crate::analysis::report::model::{Availability, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
 
@@ -75,18 +75,26 @@ pub(super) fn budget(availability: &Availability) -> Markup {
 /// Everything of one trial that does not fit the summary.
 pub(super) fn trial(trial: &Trial) -> Markup {
     let measured = &trial.measured;
-    let zero = measured.window.map(|window| window.start_ns).unwrap_or_default();
+    let (zero, _) = measured.span();
     html! {
         details {
             summary { "Trial " (trial.number) ", seed " (trial.seed) }
             (faults(&measured.faults, zero))
-            div.wide { table {
-                thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
-                tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
-            } }
-            @if measured.outages.len() > MOST_OUTAGES {
-                p { "And " (measured.outages.len() - MOST_OUTAGES) " more in tables/outages.csv." }
-            }
+            (outage_list(measured))
+        }
+    }
+}
+
+/// Every outage, a line each.
+pub(super) fn outage_list(measured: &Measured) -> Markup {
+    let (zero, _) = measured.span();
+    html! {
+        div.wide { table {
+            thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
+            tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
+        } }
+        @if measured.outages.len() > MOST_OUTAGES {
+            p { "And " (measured.outages.len() - MOST_OUTAGES) " more in outages.csv." }
         }
     }
 }
@@ -148,6 +156,19 @@ pub(super) fn anomalies(report: &Report) -> Markup {
                 tbody { @for one in all().take(MOST_ANOMALIES) { (line(one)) } }
             } }
             @if all().count() > MOST_ANOMALIES { p { "And " (all().count() - MOST_ANOMALIES) " more in report.json." } }
+        }
+    }
+}
+
+/// The same of one capture.
+pub(super) fn anomaly_list(anomalies: &[Anomaly]) -> Markup {
+    html! {
+        @if anomalies.is_empty() { p { "None was found in the capture." } } @else {
+            div.wide { table {
+                thead { tr { th.t { "place" } th.t { "what" } } }
+                tbody { @for one in anomalies.iter().take(MOST_ANOMALIES) { tr { td.t { (one.place) } td.t { (one.what) } } } }
+            } }
+            @if anomalies.len() > MOST_ANOMALIES { p { "And " (anomalies.len() - MOST_ANOMALIES) " more in anomalies.csv." } }
         }
     }
 }

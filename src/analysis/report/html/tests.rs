@@ -83,6 +83,6 @@ fn a_large_run_stays_a_page_that_opens() {
     let report = crate::analysis::report::assemble(&fixture::scenario(), report.run, report.trials);
     let page = html(&report);
     assert!(page.len() < 4_000_000, "{} bytes", page.len());
-    assert!(page.contains("more in tables/outages.csv") && page.contains("further chatters"));
+    assert!(page.contains("more in outages.csv") && page.contains("further chatters"));
     assert!(page.contains("At most 200 users of each service are drawn"));
 }
