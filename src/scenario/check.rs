@@ -7,7 +7,7 @@ use serde_spanned::Spanned;
 
 use super::design;
 use super::error::Complaint;
-use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario};
+use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario, VideoCalls};
 use crate::units::Span;
 
 type Checked = Result<(), Complaint>;
@@ -61,6 +61,9 @@ fn check_traffic(scenario: &Scenario) -> Checked {
         check_ptime(&calls.ptime)?;
         check_share(&calls.tcp_share)?;
     }
+    if let Some(calls) = &traffic.video_calls {
+        check_video(calls)?;
+    }
     if let Some(registrations) = &traffic.registrations {
         check_positive(&registrations.interval)?;
         check_share(&registrations.tcp_share)?;
@@ -90,6 +93,36 @@ fn check_traffic(scenario: &Scenario) -> Checked {
                 "use more than 0 and at most 10000",
             );
         }
+    }
+    Ok(())
+}
+
+fn check_video(calls: &VideoCalls) -> Checked {
+    check_ptime(&calls.ptime)?;
+    check_share(&calls.tcp_share)?;
+    let Some(length) = calls.picture.get_ref().length(calls.codec) else {
+        let message = format!("there is no {} clip of this picture", calls.codec.sdp_name());
+        return complain(calls.picture.span(), message, "picture", "use qvga, or codec = \"h264\"");
+    };
+    if *calls.packetization_mode.get_ref() > 1 {
+        let message = format!("packetization mode {} is not supported", calls.packetization_mode.get_ref());
+        return complain(calls.packetization_mode.span(), message, "packetization_mode", "use 0 or 1");
+    }
+    if *calls.packetization_mode.get_ref() == 0 && !calls.picture.get_ref().fits_single_units(calls.codec) {
+        let message = "packetization mode 0 cannot cut the slices of this picture".to_owned();
+        return complain(
+            calls.packetization_mode.span(),
+            message,
+            "packetization_mode",
+            "use 1, or picture = \"qvga\"",
+        );
+    }
+    let interval = calls.key_interval.get_ref().0;
+    let frame = Span(1_000_000_000 / i64::from(calls.picture.get_ref().frame_rate()));
+    if interval < frame || interval > length {
+        let message = format!("no clip has key frames {interval} apart");
+        let help = format!("use one frame ({frame}) to {length}");
+        return complain(calls.key_interval.span(), message, "key_interval", &help);
     }
     Ok(())
 }

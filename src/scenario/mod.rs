@@ -10,6 +10,7 @@ mod error;
 mod fault;
 mod lab;
 mod threshold;
+mod video;
 
 use std::net::Ipv4Addr;
 
@@ -25,6 +26,7 @@ pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };
+pub use video::{Picture, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
 
@@ -121,6 +123,8 @@ pub struct Traffic {
     pub registrations: Option<Registrations>,
     /// Calls that stand through the whole window.
     pub standing_calls: Option<StandingCalls>,
+    /// Calls with audio and video that stand through the whole window.
+    pub video_calls: Option<VideoCalls>,
     /// Calls that are placed all the time, as by an office.
     pub new_calls: Option<Spanned<NewCalls>>,
     /// The stateless OPTIONS train.

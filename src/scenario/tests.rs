@@ -39,6 +39,9 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("power_off", "black_hole", "no link"),
         ("power_off", "engine_stop", "cannot do engine_stop"),
         ("power_off", "power_of", "did you mean `power_off`?"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nkey_interval = \"7s\"", "no clip has key frames"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npicture = \"vga\"\ncodec=\"vp8\"", "no VP8 clip"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\npicture=\"vga\"", "cannot cut"),
     ];
     for (right, wrong, word) in cases {
         let text = GOOD.replacen(right, wrong, 1);

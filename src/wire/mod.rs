@@ -7,4 +7,5 @@ pub mod rtcp;
 pub mod rtp;
 pub mod signature;
 pub mod sip;
+pub mod video;
 pub mod vrrp;

@@ -6,6 +6,7 @@
 
 mod quality;
 mod sip;
+mod video;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,10 @@ pub use quality::{
     ThesisCompatible, TiphonIndex,
 };
 pub use sip::{SipDelay, SipMetrics, SipRatio, SipRequests, SipResponses};
+pub use video::{
+    DecodedMeasured, FrameFate, FrameMark, FramesMeasured, FreezeMeasured, RecoveryMeasured, Thumbnail, VideoMeasured,
+    VideoPeriod, VideoScore,
+};
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::units::RunTime;
@@ -37,11 +42,14 @@ pub struct Measured {
     /// Who was measured, whether he had an outage or not: the denominators of the outages.
     #[serde(default)]
     pub users: Vec<ServiceUsers>,
-    /// Every RTP stream, as it was received.
+    /// Every RTP stream of sound, as it was received.
     pub streams: Vec<StreamMeasured>,
     /// Media through servers whose both sides were captured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transits: Vec<Transit>,
+    /// Every RTP stream of video, as it was received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub videos: Vec<VideoMeasured>,
     /// Every call.
     pub calls: Vec<CallMeasured>,
     /// Every chatter.
@@ -206,11 +214,12 @@ pub struct Phase {
 /// A time in which a user did not have a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `chat_session`, `chat_delivery`.
+    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `video` (its packets), `picture`, `chat_session`,
+    /// `chat_delivery`.
     pub service: String,
     /// Whose: `all`, `phone-07`, `call 3`, `chat-02-b`.
     pub scope: String,
-    /// Only for media: who listened.
+    /// Only for media, video and picture: who listened or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// The fault that it follows, where it follows one.
@@ -242,7 +251,7 @@ pub struct Outage {
 pub struct ServiceUsers {
     /// As in [`Outage::service`].
     pub service: String,
-    /// Only for media: who listened.
+    /// Only for media, video and picture: who listened or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// Only for chatters.

@@ -217,7 +217,8 @@ pub struct Transition {
 /// Outages of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageSummary {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`,
+    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`, `video to caller`,
+    /// `video to callee` (packets), `picture to caller`, `picture to callee` (frames that decode),
     /// `chat_session sender`, `chat_session receiver`, `chat_delivery`.
     pub service: String,
     /// Trials in which the service was measured: the unit of replication.

@@ -174,6 +174,8 @@ pub fn service(name: &str) -> &str {
         "chat_session receiver" => "chat, receiver",
         "chat_session" => "chat session",
         "chat_delivery" => "chat delivery",
+        "picture to caller" => "seen by caller",
+        "picture to callee" => "seen by callee",
         other => other,
     }
 }
@@ -183,6 +185,9 @@ pub fn service(name: &str) -> &str {
 pub fn user_of(service: &str) -> &'static str {
     match service {
         "media to caller" | "media to callee" | "media" => "a user in a call",
+        "video to caller" | "video to callee" | "video" | "picture to caller" | "picture to callee" | "picture" => {
+            "a user in a video call"
+        }
         "new_call" => "a user who places a call",
         "register" => "a phone that registers",
         "chat_session sender" => "a chatter who writes",

@@ -168,7 +168,7 @@ fn one_trial(
 fn make_cluster(scenario: &Scenario, plan: &Plan, program: &Path) -> Result<Box<dyn Cluster>, RunError> {
     Ok(match &scenario.cluster {
         scenario::Cluster::Reference(config) => {
-            Box::new(Reference::new(config, program.to_owned(), plan.concurrent_calls())?)
+            Box::new(Reference::new(config, program.to_owned(), plan.concurrent_sessions())?)
         }
         scenario::Cluster::Lab(config) => Box::new(Lab::new(config)?),
     })

@@ -14,6 +14,7 @@ mod streams;
 mod talkspurts;
 mod transactions;
 mod transit;
+mod video;
 mod voice;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use self::filter::Filter;
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
 use self::transit::Routes;
+use self::video::{LEAST_DYNAMIC, Videos};
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
@@ -41,6 +43,7 @@ struct Pass {
     /// The first packet.
     first: Option<RunTime>,
     streams: Collector,
+    videos: Videos,
     signalling: Signalling,
     claims: Claims,
     end: RunTime,
@@ -158,6 +161,9 @@ impl Pass {
             return false;
         }
         let Some(rtp) = Rtp::parse(datagram.payload) else { return false };
+        if rtp.payload_type >= LEAST_DYNAMIC {
+            return false;
+        }
         self.streams.datagram(at, sense, datagram, &rtp);
         true
     }
@@ -181,11 +187,13 @@ impl Pass {
         let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
         self.signalling.touches = self.filter.wants_address([source, destination]);
         let media_ports = source.port().min(destination.port()) >= LEAST_PORT;
-        if media_ports
-            && !self.signalling.datagram(at, payload)
-            && let Some(rtp) = Rtp::parse(payload)
-        {
-            self.streams.packet(at, Flow { source, destination, sense }, &rtp);
+        if media_ports && !self.signalling.datagram(at, payload) {
+            let flow = Flow { source, destination, sense };
+            match Rtp::parse(payload) {
+                Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
+                Some(rtp) => self.streams.packet(at, flow, &rtp),
+                None => self.videos.rtcp(source, payload),
+            }
         }
     }
 
@@ -227,6 +235,12 @@ impl Pass {
         measured.caveats.extend(calls::caveat(&unheard));
         measured.outages = calls::outages(&voices, &unheard);
         measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        let shown = |call: Option<u64>| measured.calls.iter().any(|of| Some(of.call) == call);
+        let videos = self.videos.measured(&dialogs, end).into_iter();
+        for video in videos.filter(|video| !filter.chooses() || shown(video.figures.call)) {
+            measured.outages.extend(video.outages);
+            measured.videos.push(video.figures);
+        }
         let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));
         Ok((measured, routes))

@@ -56,8 +56,10 @@ fn clauses(transition: &Transition, in_full: bool) -> Vec<String> {
     let told = |row: &&OutageSummary| transition.heal_of.is_none() || row.affected * 2 >= row.users;
     let row = |name: &str| transition.services.iter().find(|row| row.service == name).filter(told);
     let heard = row("media to caller").or_else(|| row("media to callee"));
+    let seen = row("picture to caller").or_else(|| row("picture to callee"));
     let lived = [
         heard.map(|row| heard_nothing(row, in_full)),
+        seen.and_then(saw_a_still_picture),
         row("new_call").and_then(new_call),
         row("chat_session sender").and_then(|row| chatter(row, in_full)),
     ];
@@ -77,6 +79,16 @@ fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
             format!("{who} heard nothing again before the window ended ({})", words::longer_than(above))
         }
         (None, None) => format!("{who} heard no gap"),
+    }
+}
+
+fn saw_a_still_picture(row: &OutageSummary) -> Option<String> {
+    match (row.median_ms, row.median_above_ms) {
+        (Some(ms), _) => Some(format!("a video caller saw a still picture for {}", words::spoken(ms))),
+        (None, Some(above)) => {
+            Some(format!("a video caller saw no new picture before the window ended ({})", words::longer_than(above)))
+        }
+        (None, None) => None,
     }
 }
 

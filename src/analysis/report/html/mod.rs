@@ -5,6 +5,7 @@ mod estimates;
 mod quality;
 mod svg;
 mod tables;
+mod video;
 
 pub use capture::capture;
 
@@ -55,6 +56,7 @@ fn body(report: &Report) -> Markup {
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
         @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
         @if !report.qos.is_empty() { (sound(report, figure("mos"), figure("delay-loss"))) }
+        (video::section(report, figure("frames")))
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
             @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
