@@ -7,8 +7,8 @@ use rtp_rs::{RtpPacketBuilder, Seq};
 
 /// Nanoseconds from one packet of a stream to the next.
 const INTERVAL: u64 = 20_000_000;
-/// Media begins when the last call has been answered.
-const TALK: u64 = 2_000_000_000;
+/// Media begins when the last call has been answered, and soon enough after the first was.
+const TALK: u64 = 500_000_000;
 /// From one stream's packets to the next one's.
 const PHASE: u64 = 50_000;
 /// How long after the last packets were due the calls end: too soon for an outage.
