@@ -1,7 +1,9 @@
 //! Octets ↔ values. Everything here is pure; nothing panics on any input.
 
 pub mod arp;
+pub mod fragments;
 pub mod frame;
+pub mod limits;
 pub mod pcap;
 pub mod rtcp;
 pub mod rtp;

@@ -3,7 +3,7 @@
 use pcap_parser::nom::Err;
 use pcap_parser::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header};
 
-use super::{Flaw, LinkType, OpenError, Packet, Sense};
+use super::{Flaw, Flaws, LinkType, OpenError, Packet, Sense};
 
 /// The upper bits of the link type tell the length of the frame check sequence.
 const LINK_TYPE_MASK: u32 = 0x0fff_ffff;
@@ -13,17 +13,22 @@ pub(super) struct Classic<'a> {
     rest: &'a [u8],
     header: PcapHeader,
     read: u64,
-    flaws: Vec<Flaw>,
+    length: usize,
+    flaws: Flaws,
 }
 
 impl<'a> Classic<'a> {
     pub(super) fn new(file: &'a [u8]) -> Result<Classic<'a>, OpenError> {
         let (rest, header) = parse_pcap_header(file).map_err(|_| OpenError::BadHeader("pcap"))?;
-        Ok(Classic { rest, header, read: 0, flaws: Vec::new() })
+        Ok(Classic { rest, header, read: 0, length: file.len(), flaws: Flaws::default() })
     }
 
     pub(super) fn flaws(&self) -> &[Flaw] {
-        &self.flaws
+        &self.flaws.0
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.read
     }
 
     pub(super) fn next(&mut self) -> Option<Packet<'a>> {
@@ -68,7 +73,7 @@ impl<'a> Classic<'a> {
             Err::Incomplete(_) => format!("the file ends inside a packet ({} octets are left)", self.rest.len()),
             Err::Error(_) | Err::Failure(_) => "a packet header is damaged; the rest cannot be read".to_owned(),
         };
-        self.flaws.push(Flaw { after_packet: self.read, what });
+        self.flaws.add(self.read, self.length - self.rest.len(), what);
         self.rest = &[];
     }
 }

@@ -11,7 +11,8 @@ use pcap_parser::{
     parse_interfacedescriptionblock_le, parse_interfacestatisticsblock_be, parse_interfacestatisticsblock_le,
 };
 
-use super::{Flaw, LinkType, OpenError, Packet, Sense};
+use super::{Flaw, Flaws, LinkType, OpenError, Packet, Sense};
+use crate::wire::limits::{MOST_DROP_COUNTERS, MOST_INTERFACES};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
@@ -32,7 +33,10 @@ pub(super) struct Ng<'a> {
     read: u64,
     /// Drop counters by section and interface: each statistics block replaces the one before it.
     drops: BTreeMap<(u32, u32), u64>,
-    flaws: Vec<Flaw>,
+    length: usize,
+    /// Where the block that was read last begins.
+    offset: usize,
+    flaws: Flaws,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +62,9 @@ impl<'a> Ng<'a> {
             section: 0,
             read: 0,
             drops: BTreeMap::new(),
-            flaws: Vec::new(),
+            length: file.len(),
+            offset: 0,
+            flaws: Flaws::default(),
         };
         ng.note_byte_order();
         match ng.block() {
@@ -68,7 +74,11 @@ impl<'a> Ng<'a> {
     }
 
     pub(super) fn flaws(&self) -> &[Flaw] {
-        &self.flaws
+        &self.flaws.0
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.read
     }
 
     pub(super) fn dropped(&self) -> Option<u64> {
@@ -94,7 +104,7 @@ impl<'a> Ng<'a> {
                 }
                 SIMPLE_PACKET => {
                     self.read += 1;
-                    self.flaw("a simple packet block carries no time and is left out");
+                    self.flaw("a packet without time (simple packet block) is left out");
                 }
                 _ => {}
             }
@@ -122,6 +132,7 @@ impl<'a> Ng<'a> {
             let left = self.rest.len();
             return self.end(format!("the file ends inside a block ({left} of {length} octets are there)"));
         };
+        self.offset = self.length - self.rest.len();
         self.rest = rest;
         Some(Raw { kind, octets })
     }
@@ -132,16 +143,19 @@ impl<'a> Ng<'a> {
     }
 
     fn end(&mut self, what: String) -> Option<Raw<'a>> {
+        self.flaws.add(self.read, self.length - self.rest.len(), what);
         self.rest = &[];
-        self.flaws.push(Flaw { after_packet: self.read, what });
         None
     }
 
     fn flaw(&mut self, what: &str) {
-        self.flaws.push(Flaw { after_packet: self.read, what: what.to_owned() });
+        self.flaws.add(self.read, self.offset, what);
     }
 
     fn interface(&mut self, octets: &[u8]) {
+        if self.interfaces.len() >= MOST_INTERFACES {
+            return self.flaw("too many interfaces are described; packets of the further ones are left out");
+        }
         let block: Option<InterfaceDescriptionBlock<'_>> =
             whole(octets, self.big_endian, parse_interfacedescriptionblock_le, parse_interfacedescriptionblock_be);
         let interface = block.map(|block| Interface {
@@ -168,7 +182,11 @@ impl<'a> Ng<'a> {
             .map(|code| self.signed_option(&block.options, code).map(i64::cast_unsigned));
         if counts.iter().any(Option::is_some) {
             let dropped = counts.into_iter().flatten().fold(0, u64::saturating_add);
-            self.drops.insert((self.section, block.if_id), dropped);
+            let counter = (self.section, block.if_id);
+            if self.drops.len() >= MOST_DROP_COUNTERS && !self.drops.contains_key(&counter) {
+                return self.flaw("too many interfaces have drop counters; the further ones are not counted");
+            }
+            self.drops.insert(counter, dropped);
         }
     }
 

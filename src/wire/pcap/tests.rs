@@ -91,8 +91,17 @@ fn a_cut_file_gives_what_is_whole_and_says_after_which_packet() {
 
 #[test]
 fn other_files_are_refused() {
-    assert!(matches!(Reader::new(b"\x1f\x8b\x08\x00"), Err(OpenError::UnknownFormat(_))));
-    assert!(matches!(Reader::new(b""), Err(OpenError::UnknownFormat(_))));
+    for (start, advice) in [
+        (&b""[..], "it is empty"),
+        (b"BZh91AY", "bzip2 -d"),
+        (b"GMBU\x00\x02", "editcap -F pcapng"),
+        (b"INVITE sip:", "begins with \"INVITE sip:\""),
+        (&[0x7f, 1, 2, 3], "7f 01 02 03"),
+        (&[0xd4, 0x3c, 0xb2, 0xa1], "d4 3c b2 a1"),
+    ] {
+        let error = Reader::new(start).unwrap_err();
+        assert!(matches!(error, OpenError::UnknownFormat(_)) && error.to_string().contains(advice), "{error}");
+    }
     assert_eq!(Reader::new(&[0x0a, 0x0d, 0x0d, 0x0a, 0]).unwrap_err(), OpenError::BadHeader("pcapng section"));
 }
 

@@ -64,7 +64,7 @@ impl Pass {
         match &ip.transport {
             Transport::Udp { payload, .. } => self.datagram(at, packet.sense, ip, payload),
             Transport::Vrrp(advert) => self.claims.advert(at, ip.source.to_string(), advert, place(file, packet)),
-            Transport::Fragment => self.fragments += 1,
+            Transport::Fragment(_) => self.fragments += 1,
             Transport::Tcp { sequence, flags, payload, .. } => {
                 if let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) {
                     self.signalling.segment(at, (source, destination), *sequence, *flags, payload);
