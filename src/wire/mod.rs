@@ -9,4 +9,6 @@ pub mod rtcp;
 pub mod rtp;
 pub mod signature;
 pub mod sip;
+pub mod tcp;
 pub mod vrrp;
+pub mod xmpp;
