@@ -4,7 +4,11 @@
 //! defined is `None` and absent from the JSON, never 0. Times are run times in nanoseconds (`_ns`);
 //! durations are milliseconds (`_ms`).
 
+mod chat;
+
 use serde::{Deserialize, Serialize};
+
+pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured};
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::units::RunTime;
@@ -32,6 +36,12 @@ pub struct Measured {
     pub chatters: Vec<ChatterMeasured>,
     /// Every message.
     pub messages: Vec<MessageMeasured>,
+    /// Every XMPP session of a foreign capture, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chats: Vec<ChatMeasured>,
+    /// Every message with a body that a readable XMPP session of a foreign capture shows, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chat_messages: Vec<ChatMessageMeasured>,
     /// RFC 6076 ratios and delays over the operations of the window.
     pub signalling: Vec<OpsMeasured>,
     /// Delay, jitter and loss of the media before, during and after the outages.

@@ -19,6 +19,7 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     page.streams(measured);
     page.outages(measured, zero);
     page.calls(measured, zero);
+    super::chats::lines(measured, zero).iter().for_each(|line| page.line(line));
     page.owners(measured, zero);
     page.notes(measured);
     page.0
@@ -29,7 +30,8 @@ fn start(measured: &Measured) -> RunTime {
     let first = measured.streams.iter().map(|stream| stream.start_ns).min();
     let call = measured.calls.iter().map(|call| call.planned_ns).min();
     let owner = measured.owners.iter().map(|owner| owner.start_ns).min();
-    let earliest = [first, call, owner].into_iter().flatten().min();
+    let chat = measured.chats.iter().map(|chat| chat.start_ns).min();
+    let earliest = [first, call, owner, chat].into_iter().flatten().min();
     measured.window.map(|window| window.start_ns).or(earliest).unwrap_or_default()
 }
 

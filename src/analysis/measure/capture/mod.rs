@@ -1,22 +1,29 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
+mod chat;
 mod dialogs;
+mod excess;
 mod sequence;
 mod signalling;
 mod streams;
+mod tcp;
 mod voice;
 
 use std::path::PathBuf;
 
+use self::chat::Chats;
+use self::excess::{Excess, Spot};
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
+use self::tcp::{Connections, Readers, Segment};
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
-use crate::wire::frame::{Body, Frame, Ip, Transport};
-use crate::wire::pcap::{Packet, Sense};
+use crate::wire::fragments::Fragments;
+use crate::wire::frame::{Body, Fragment, Frame, Ip, Transport};
+use crate::wire::pcap::{LinkType, Packet};
 use crate::wire::rtp::Rtp;
 
 /// RTP uses no well-known port (RFC 3551 §8 registers 5004 and above 1024).
@@ -28,8 +35,13 @@ struct Pass {
     streams: Collector,
     signalling: Signalling,
     claims: Claims,
+    connections: Connections,
+    chats: Chats,
+    fragments: Fragments,
+    /// Where the first fragment was.
+    first_fragment: Option<String>,
+    excess: Excess,
     end: RunTime,
-    fragments: u64,
 }
 
 /// Measures capture files of one trace, merged by time. Times are Unix times.
@@ -40,8 +52,13 @@ pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass::default();
+    let mut last = None;
     for (file, packet) in merged.by_ref() {
-        pass.packet(&files[file].name, &packet);
+        pass.packet((file, &files[file].name), &packet);
+        last = Some((file, packet.number));
+    }
+    if let Some((file, packet)) = last {
+        pass.finish(&Spot { file, name: &files[file].name, packet });
     }
     let mut measured = pass.measure();
     measured.anomalies.splice(0..0, merged.anomalies());
@@ -50,45 +67,80 @@ pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
 }
 
 impl Pass {
-    fn packet(&mut self, file: &str, packet: &Packet<'_>) {
+    fn packet(&mut self, (file, name): (usize, &str), packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         self.end = self.end.max(at);
+        let spot = Spot { file, name, packet: packet.number };
         match Frame::parse(packet.link, packet.octets).body {
-            Body::Ip(ip) => self.ip(at, file, packet, &ip),
-            Body::Arp(arp) => self.claims.arp(at, &arp, place(file, packet)),
-            Body::Other => {}
+            Body::Ip(ip) => self.ip(at, &spot, packet, &ip),
+            Body::Arp(arp) => self.claims.arp(at, &arp, spot.place()),
+            Body::Other => self.undecoded(&spot, packet),
         }
     }
 
-    fn ip(&mut self, at: RunTime, file: &str, packet: &Packet<'_>, ip: &Ip<'_>) {
+    fn ip(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>) {
         match &ip.transport {
-            Transport::Udp { payload, .. } => self.datagram(at, packet.sense, ip, payload),
-            Transport::Vrrp(advert) => self.claims.advert(at, ip.source.to_string(), advert, place(file, packet)),
-            Transport::Fragment(_) => self.fragments += 1,
-            Transport::Tcp { sequence, flags, payload, .. } => {
-                if let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) {
-                    self.signalling.segment(at, (source, destination), *sequence, *flags, payload);
-                }
+            Transport::Udp { payload, .. } => self.datagram(at, spot, packet, ip, payload),
+            Transport::Vrrp(advert) => self.claims.advert(at, ip.source.to_string(), advert, spot.place()),
+            Transport::Fragment(fragment) => self.fragment(at, spot, packet, ip, fragment),
+            Transport::Tcp { sequence, acknowledgment, flags, payload, .. } => {
+                let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
+                let (sequence, acknowledgment, flags) = (*sequence, *acknowledgment, *flags);
+                let segment =
+                    Segment { at, spot: *spot, source, destination, sequence, acknowledgment, flags, payload };
+                let (connections, mut readers) = self.readers();
+                connections.segment(&segment, &mut readers);
             }
             Transport::Icmp(_) | Transport::Other => {}
         }
     }
 
-    fn datagram(&mut self, at: RunTime, sense: Sense, ip: &Ip<'_>, payload: &[u8]) {
+    fn readers(&mut self) -> (&mut Connections, Readers<'_>) {
+        let dialogs = &mut self.signalling.dialogs;
+        (&mut self.connections, Readers { dialogs, chats: &mut self.chats, excess: &mut self.excess })
+    }
+
+    fn datagram(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>, payload: &[u8]) {
         let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
-        let media_ports = source.port().min(destination.port()) >= LEAST_PORT;
-        if media_ports
-            && !self.signalling.datagram(at, payload)
-            && let Some(rtp) = Rtp::parse(payload)
-        {
-            self.streams.packet(at, Flow { source, destination, sense }, &rtp);
+        if source.port().min(destination.port()) < LEAST_PORT {
+            return;
         }
+        if self.signalling.datagram(at, payload) {
+            if packet.octets.len() < packet.wire_length as usize {
+                self.excess.note("SIP messages were cut by the snap length of the capture", spot);
+            }
+        } else if let Some(rtp) = Rtp::parse(payload) {
+            self.streams.packet(at, Flow { source, destination, sense: packet.sense }, &rtp);
+        }
+    }
+
+    fn fragment(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>, fragment: &Fragment<'_>) {
+        self.first_fragment.get_or_insert_with(|| spot.place());
+        if let Some(whole) = self.fragments.push(at, ip, fragment) {
+            let ip = Ip::whole(ip.source, ip.destination, whole.protocol, &whole.octets);
+            self.ip(at, spot, packet, &ip);
+        }
+    }
+
+    /// A frame that is neither IP nor ARP is nobody's loss, unless its whole link cannot be read.
+    fn undecoded(&mut self, spot: &Spot<'_>, packet: &Packet<'_>) {
+        if let LinkType::Other(number) = packet.link {
+            let what = format!("frames were left out: link type {number} (tcpdump.org/linktypes) is not decoded");
+            self.excess.note(&what, spot);
+        }
+    }
+
+    /// The end of the capture.
+    fn finish(&mut self, spot: &Spot<'_>) {
+        let (connections, mut readers) = self.readers();
+        connections.finish(spot, &mut readers);
     }
 
     fn measure(self) -> Measured {
         let mut measured = Measured { schema: SCHEMA.to_owned(), ..Measured::default() };
         measured.owners = self.claims.owners(self.end);
         measured.anomalies = limits(&self);
+        measured.anomalies.extend(self.excess.anomalies());
         let dialogs = self.signalling.dialogs;
         let streams = self.streams.streams(&|flow, start, payload_type| dialogs.codec(flow, start, payload_type));
         let voices = voice::voices(streams, &dialogs, self.end);
@@ -97,12 +149,9 @@ impl Pass {
             measured.outages.extend(voice.outages());
             measured.streams.push(voice.figures);
         }
+        self.chats.measure(self.end, &mut measured);
         measured
     }
-}
-
-fn place(file: &str, packet: &Packet<'_>) -> String {
-    format!("{file} packet {}", packet.number)
 }
 
 fn limits(pass: &Pass) -> Vec<Anomaly> {
@@ -113,11 +162,12 @@ fn limits(pass: &Pass) -> Vec<Anomaly> {
             what: format!("{} packets of too many different SSRCs were not measured", pass.streams.refused()),
         });
     }
-    if pass.fragments > 0 {
-        anomalies.push(Anomaly {
-            place: "whole capture".to_owned(),
-            what: format!("{} IP fragments were not put together", pass.fragments),
-        });
+    if let Some(place) = pass.first_fragment.clone().filter(|_| pass.fragments.unfinished() > 0) {
+        let what = format!(
+            "{} datagrams lack some of their fragments; the first fragment is here",
+            pass.fragments.unfinished()
+        );
+        anomalies.push(Anomaly { place, what });
     }
     anomalies
 }

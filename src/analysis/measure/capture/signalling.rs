@@ -1,30 +1,13 @@
-//! SIP in a capture: messages out of datagrams and TCP streams.
-
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+//! SIP in datagrams of a capture.
 
 use super::dialogs::Dialogs;
 use crate::units::RunTime;
-use crate::wire::sip::{Frame, Framer, Message};
-
-const SYN: u8 = 2;
-/// More TCP streams than this are not followed at once.
-const MOST_STREAMS: usize = 10_000;
+use crate::wire::sip::Message;
 
 /// Finds SIP messages and hands them to the dialogs.
 #[derive(Debug, Default)]
 pub(super) struct Signalling {
     pub(super) dialogs: Dialogs,
-    streams: BTreeMap<(SocketAddr, SocketAddr), TcpStream>,
-}
-
-/// One direction of a connection, put together as far as nothing is missing.
-#[derive(Debug, Default)]
-struct TcpStream {
-    next: Option<u32>,
-    framer: Framer,
-    /// It does not carry SIP, or lacks a piece.
-    given_up: bool,
 }
 
 impl Signalling {
@@ -37,59 +20,5 @@ impl Signalling {
         let Ok(message) = Message::parse(octets) else { return false };
         self.dialogs.message(at, &message);
         true
-    }
-
-    /// Takes a TCP segment.
-    pub(super) fn segment(
-        &mut self,
-        at: RunTime,
-        flow: (SocketAddr, SocketAddr),
-        sequence: u32,
-        flags: u8,
-        payload: &[u8],
-    ) {
-        if flags & SYN != 0 {
-            self.streams.remove(&flow);
-        }
-        if payload.is_empty() || (self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(&flow)) {
-            return;
-        }
-        let stream = self.streams.entry(flow).or_default();
-        stream.push(sequence, payload);
-        while let Some(message) = stream.message() {
-            if let Ok(message) = Message::parse(&message) {
-                self.dialogs.message(at, &message);
-            }
-        }
-    }
-}
-
-impl TcpStream {
-    /// Adds what continues the stream; what was seen already is skipped, a hole ends the stream.
-    fn push(&mut self, sequence: u32, payload: &[u8]) {
-        let next = *self.next.get_or_insert(sequence);
-        let seen = next.wrapping_sub(sequence);
-        if self.given_up || (seen as usize >= payload.len() && seen < u32::MAX / 2) {
-            return;
-        }
-        match payload.get(seen as usize..) {
-            Some(fresh) => {
-                self.framer.push(fresh);
-                self.next = Some(next.wrapping_add(fresh.len() as u32));
-            }
-            None => self.given_up = true,
-        }
-    }
-
-    fn message(&mut self) -> Option<Vec<u8>> {
-        while !self.given_up {
-            match self.framer.next_frame() {
-                Ok(Some(Frame::Message(message))) => return Some(message),
-                Ok(Some(Frame::Ping)) => {}
-                Ok(None) => return None,
-                Err(_) => self.given_up = true,
-            }
-        }
-        None
     }
 }

@@ -6,6 +6,7 @@ use super::dialogs::Dialogs;
 use super::*;
 use crate::analysis::measure::model::{CallFate, Outage, StreamMeasured};
 use crate::evidence::history::Direction;
+use crate::wire::pcap::Sense;
 
 fn golden(name: &str) -> Measured {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name);
@@ -192,24 +193,13 @@ fn a_new_relay_address_within_a_dialog_is_one_stream_with_a_hole() {
     assert_eq!((measured.outages[0].duration_ms, measured.streams[0].more_ssrcs.as_slice()), (700.0, &[6][..]));
 }
 
-#[test]
-fn sip_over_tcp_is_put_together_from_its_segments() {
-    let invite = sip("INVITE sip:b@x SIP/2.0", "1 INVITE", ("t1", ""), Some((CALLER, "sendrecv")));
-    let flow = ("10.0.0.1:40000".parse().unwrap(), "10.0.0.9:5060".parse().unwrap());
-    let mut signalling = Signalling::default();
-    let (head, tail) = invite.split_at(100);
-    for (sequence, piece) in [(7, head), (7, head), (107, tail)] {
-        signalling.segment(RunTime::ZERO, flow, sequence, 16, piece);
-    }
-    assert_eq!(signalling.dialogs.calls().len(), 1);
-}
-
 /// Runs a whole file that lies in memory.
 fn pass_over(file: &[u8]) -> Measured {
     let mut pass = Pass::default();
     for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
-        pass.packet("hostile.pcap", &packet);
+        pass.packet((0, "hostile.pcap"), &packet);
     }
+    pass.finish(&Spot { file: 0, name: "hostile.pcap", packet: 0 });
     pass.measure()
 }
 
