@@ -16,7 +16,7 @@ pub const MOST_FLAWS: usize = 64;
 /// file of the system, in memory only as far as [`MOST_UNPACKED_IN_MEMORY`].
 pub const MOST_UNPACKED: u64 = 64 << 30;
 /// Octets of an unpacked file that are kept in memory; a larger one goes to a temporary file.
-pub const MOST_UNPACKED_IN_MEMORY: usize = 32 << 20;
+pub const MOST_UNPACKED_IN_MEMORY: usize = 8 << 20;
 
 /// Datagrams whose fragments are waiting for the rest, at once; the oldest makes room. 64 KiB each at most.
 pub const MOST_FRAGMENTED: usize = 1024;
@@ -55,6 +55,13 @@ pub const DEEPEST_STANZA: usize = 32;
 pub const MOST_SOURCES: usize = 100_000;
 /// Calls that are told apart. About 300 octets each.
 pub const MOST_CALLS: usize = 1_000_000;
+/// Session descriptions of all calls together. About 300 octets each.
+pub const MOST_DESCRIPTIONS: usize = 2_000_000;
+/// VRRP adverts and gratuitous ARPs. About 150 octets each; one advert a second fills it in eleven days.
+pub const MOST_CLAIMS: usize = 1_000_000;
+/// Unbroken reigns over a floating address. They are compared with each other, which takes the square of their
+/// number: a forged capture may change the owner with every advert.
+pub const MOST_REIGNS: usize = 2_000;
 /// Chat sessions that are kept. About 400 octets each.
 pub const MOST_CHAT_SESSIONS: usize = 100_000;
 /// Chat messages that are kept. About 200 octets each.

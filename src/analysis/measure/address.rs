@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::model::OwnerInterval;
 use crate::units::{RunTime, Span};
 use crate::wire::arp::Arp;
+use crate::wire::limits::MOST_REIGNS;
 use crate::wire::vrrp::Advert;
 
 /// A backup takes over when it has missed three adverts and its skew time (RFC 5798 §6.1), which is below one
@@ -48,6 +49,11 @@ impl Claims {
         if self.adverts.is_empty() { self.by_announcement(end) } else { self.by_advert() }
     }
 
+    /// Adverts that came after too many changes of the owner, which are not read.
+    pub(super) fn left_out(&self) -> u64 {
+        reigns(&self.adverts).1
+    }
+
     fn by_announcement(&self, end: RunTime) -> Vec<OwnerInterval> {
         let mut owners: Vec<OwnerInterval> = Vec::new();
         for claim in &self.announcements {
@@ -67,7 +73,7 @@ impl Claims {
     }
 
     fn by_advert(&self) -> Vec<OwnerInterval> {
-        let reigns = reigns(&self.adverts);
+        let (reigns, _) = reigns(&self.adverts);
         let edges: BTreeSet<RunTime> = reigns.iter().flat_map(|reign| [reign.start, reign.end]).collect();
         let edges: Vec<RunTime> = edges.into_iter().collect();
         let mut owners: Vec<OwnerInterval> = Vec::new();
@@ -98,22 +104,25 @@ struct Reign {
     resigned: bool,
 }
 
-fn reigns(adverts: &[Claim]) -> Vec<Reign> {
-    let mut reigns: Vec<Reign> = Vec::new();
+/// All reigns, and how many claims came after too many.
+fn reigns(adverts: &[Claim]) -> (Vec<Reign>, u64) {
+    let (mut reigns, mut left_out): (Vec<Reign>, u64) = (Vec::new(), 0);
     for claim in adverts {
         let (interval, resigns) = claim.advert.unwrap_or_default();
         let silence = Span(interval.as_nanos().saturating_mul(INTERVALS_TO_SILENCE));
+        let full = reigns.len() >= MOST_REIGNS;
         let current = reigns.iter_mut().rev().find(|reign| reign.who == claim.who);
         match current {
             Some(reign) if !reign.resigned && claim.at - reign.end <= silence => {
                 reign.end = claim.at;
                 reign.resigned = resigns;
             }
+            _ if full => left_out += 1,
             _ => reigns.push(Reign { who: claim.who.clone(), start: claim.at, end: claim.at, resigned: resigns }),
         }
     }
     hand_over(&mut reigns, adverts);
-    reigns
+    (reigns, left_out)
 }
 
 /// When a claimant's last advert crosses the first one of its successor, the address changed hands in order;

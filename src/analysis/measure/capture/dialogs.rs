@@ -7,11 +7,12 @@ use super::streams::Flow;
 use crate::analysis::measure::model::{CallFate, CallMeasured};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
+use crate::wire::limits::{MOST_CALLS, MOST_DESCRIPTIONS};
 use crate::wire::sip::Message;
 use crate::wire::sip::sdp::{self, Audio};
 
-/// Hostile captures may invent a Call-ID for each message.
-const MOST_CALLS: usize = 1_000_000;
+/// What [`Dialogs::left_out`] counts.
+pub(super) const LEFT_OUT: &str = "calls or session descriptions beyond the number that is kept were left out";
 /// Media may run this long before its description was seen (the answer is still under way).
 const BEFORE_DESCRIPTION: Span = Span::from_secs(1);
 
@@ -22,6 +23,8 @@ pub(super) struct Dialogs {
     calls: Vec<Call>,
     /// Who announced an address when.
     addresses: BTreeMap<SocketAddr, Vec<Announcement>>,
+    descriptions: usize,
+    left_out: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +81,11 @@ impl Dialogs {
             return Some(*number);
         }
         let opens = message.method() == Some("INVITE") && message.to_tag().is_none();
-        if !opens || self.calls.len() >= MOST_CALLS {
+        if !opens {
+            return None;
+        }
+        if self.calls.len() >= MOST_CALLS {
+            self.left_out += 1;
             return None;
         }
         self.numbers.insert(call_id.to_owned(), self.calls.len());
@@ -94,6 +101,11 @@ impl Dialogs {
 
     fn description(&mut self, at: RunTime, call: usize, message: &Message<'_>) {
         let Some(audio) = Audio::read(message.body) else { return };
+        if self.descriptions >= MOST_DESCRIPTIONS {
+            self.left_out += 1;
+            return;
+        }
+        self.descriptions += 1;
         // From names who sent the request; in a response the other side speaks.
         let asked_by_caller = message.from_tag() == Some(&self.calls[call].caller_tag);
         let by_caller = asked_by_caller == message.status().is_none();
@@ -125,6 +137,11 @@ impl Dialogs {
             let format = formats.iter().find(|format| format.payload_type == payload_type)?;
             Some((format.encoding.clone(), format.clock_rate))
         })
+    }
+
+    /// Calls and descriptions that came after too many.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     pub(super) fn call(&self, number: usize) -> Option<&Call> {

@@ -36,6 +36,17 @@ impl Excess {
         }
     }
 
+    /// Sets the count of a kind that is counted elsewhere.
+    pub(super) fn total(&mut self, what: &str, total: u64, spot: &Spot<'_>) {
+        if total == 0 {
+            return;
+        }
+        self.note(what, spot);
+        if let Some((count, _)) = self.0.get_mut(what) {
+            *count = total;
+        }
+    }
+
     pub(super) fn anomalies(self) -> impl Iterator<Item = Anomaly> {
         self.0
             .into_iter()

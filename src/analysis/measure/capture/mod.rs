@@ -23,6 +23,7 @@ use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
 use crate::wire::fragments::Fragments;
 use crate::wire::frame::{Body, Fragment, Frame, Ip, Transport};
+use crate::wire::limits::MOST_CLAIMS;
 use crate::wire::pcap::{LinkType, Packet};
 use crate::wire::rtp::Rtp;
 
@@ -73,7 +74,8 @@ impl Pass {
         let spot = Spot { file, name, packet: packet.number };
         match Frame::parse(packet.link, packet.octets).body {
             Body::Ip(ip) => self.ip(at, &spot, packet, &ip),
-            Body::Arp(arp) => self.claims.arp(at, &arp, spot.place()),
+            Body::Arp(arp) if arp.gratuitous() && self.keeps_claims(&spot) => self.claims.arp(at, &arp, spot.place()),
+            Body::Arp(_) => {}
             Body::Other => self.undecoded(&spot, packet),
         }
     }
@@ -81,7 +83,9 @@ impl Pass {
     fn ip(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>) {
         match &ip.transport {
             Transport::Udp { payload, .. } => self.datagram(at, spot, packet, ip, payload),
-            Transport::Vrrp(advert) => self.claims.advert(at, ip.source.to_string(), advert, spot.place()),
+            Transport::Vrrp(advert) if self.keeps_claims(spot) => {
+                self.claims.advert(at, ip.source.to_string(), advert, spot.place());
+            }
             Transport::Fragment(fragment) => self.fragment(at, spot, packet, ip, fragment),
             Transport::Tcp { sequence, acknowledgment, flags, payload, .. } => {
                 let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
@@ -91,13 +95,13 @@ impl Pass {
                 let (connections, mut readers) = self.readers();
                 connections.segment(&segment, &mut readers);
             }
-            Transport::Icmp(_) | Transport::Other => {}
+            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Other => {}
         }
     }
 
     fn readers(&mut self) -> (&mut Connections, Readers<'_>) {
-        let dialogs = &mut self.signalling.dialogs;
-        (&mut self.connections, Readers { dialogs, chats: &mut self.chats, excess: &mut self.excess })
+        let readers = Readers { signalling: &mut self.signalling, chats: &mut self.chats, excess: &mut self.excess };
+        (&mut self.connections, readers)
     }
 
     fn datagram(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>, payload: &[u8]) {
@@ -106,11 +110,14 @@ impl Pass {
             return;
         }
         if self.signalling.datagram(at, payload) {
+            self.excess.total(dialogs::LEFT_OUT, self.signalling.dialogs.left_out(), spot);
             if packet.octets.len() < packet.wire_length as usize {
                 self.excess.note("SIP messages were cut by the snap length of the capture", spot);
             }
-        } else if let Some(rtp) = Rtp::parse(payload) {
-            self.streams.packet(at, Flow { source, destination, sense: packet.sense }, &rtp);
+        } else if let Some(rtp) = Rtp::parse(payload)
+            && !self.streams.packet(at, Flow { source, destination, sense: packet.sense }, &rtp)
+        {
+            self.excess.note("packets of RTP sources beyond the number that is told apart were left out", spot);
         }
     }
 
@@ -120,6 +127,14 @@ impl Pass {
             let ip = Ip::whole(ip.source, ip.destination, whole.protocol, &whole.octets);
             self.ip(at, spot, packet, &ip);
         }
+    }
+
+    fn keeps_claims(&mut self, spot: &Spot<'_>) -> bool {
+        let room = self.claims.adverts.len() + self.claims.announcements.len() < MOST_CLAIMS;
+        if !room {
+            self.excess.note("VRRP adverts and gratuitous ARPs beyond the number that is kept were left out", spot);
+        }
+        room
     }
 
     /// A frame that is neither IP nor ARP is nobody's loss, unless its whole link cannot be read.
@@ -156,11 +171,10 @@ impl Pass {
 
 fn limits(pass: &Pass) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
-    if pass.streams.refused() > 0 {
-        anomalies.push(Anomaly {
-            place: "whole capture".to_owned(),
-            what: format!("{} packets of too many different SSRCs were not measured", pass.streams.refused()),
-        });
+    if pass.claims.left_out() > 0 {
+        let what =
+            format!("{} claims of the floating address after too many handovers were left out", pass.claims.left_out());
+        anomalies.push(Anomaly { place: "whole capture".to_owned(), what });
     }
     if let Some(place) = pass.first_fragment.clone().filter(|_| pass.fragments.unfinished() > 0) {
         let what = format!(
@@ -172,5 +186,7 @@ fn limits(pass: &Pass) -> Vec<Anomaly> {
     anomalies
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,12 @@ impl Signalling {
             return false;
         }
         let Ok(message) = Message::parse(octets) else { return false };
-        self.dialogs.message(at, &message);
+        self.message(at, &message);
         true
+    }
+
+    /// Takes a message that came out of a stream.
+    pub(super) fn message(&mut self, at: RunTime, message: &Message<'_>) {
+        self.dialogs.message(at, message);
     }
 }

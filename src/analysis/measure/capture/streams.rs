@@ -6,14 +6,13 @@ use std::net::SocketAddr;
 use super::sequence::{Place, Sequencer, Timestamps};
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
+use crate::wire::limits::MOST_SOURCES;
 use crate::wire::pcap::Sense;
 use crate::wire::rtp::{Rtp, static_payload};
 use crate::wire::signature::Signature;
 
 /// A source counts as RTP from this many packets on, when no SDP announced it.
 const LEAST_PACKETS: usize = 4;
-/// A forged capture may invent an SSRC for each packet; beyond this many sources no new one is opened.
-const MOST_SOURCES: usize = 100_000;
 /// Comfort noise (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
 /// Sources that follow each other on the same addresses within this time are one stream that was restarted.
@@ -32,7 +31,6 @@ pub(super) struct Flow {
 pub(super) struct Collector {
     flows: BTreeMap<Flow, Sources>,
     sources: usize,
-    refused: u64,
 }
 
 /// By SSRC.
@@ -76,22 +74,17 @@ pub(super) struct Stream {
 pub(super) type Announced<'a> = &'a dyn Fn(&Flow, RunTime, u8) -> Option<(String, u32)>;
 
 impl Collector {
-    /// Takes a datagram that looks like RTP.
-    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) {
+    /// Takes a datagram that looks like RTP; false when it is of a source too many.
+    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) -> bool {
         let sources = self.flows.entry(flow).or_default();
         if !sources.contains_key(&rtp.ssrc) {
             if self.sources >= MOST_SOURCES {
-                self.refused += 1;
-                return;
+                return false;
             }
             self.sources += 1;
         }
         sources.entry(rtp.ssrc).or_default().packet(at, rtp);
-    }
-
-    /// Packets of sources beyond the limit, which were not looked at.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused
+        true
     }
 
     /// The streams, in order of their first packets.

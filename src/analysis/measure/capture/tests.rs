@@ -56,7 +56,7 @@ fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage
             ssrc: *ssrc,
             payload: &[0; 20],
         };
-        collector.packet(RunTime::from_millis(*at_ms), flow, &rtp);
+        assert!(collector.packet(RunTime::from_millis(*at_ms), flow, &rtp));
     }
     let voices = voice::voices(collector.streams(&|_, _, _| None), &Dialogs::default(), RunTime::ZERO);
     let outages = voices.iter().flat_map(voice::Voice::outages).collect();
@@ -143,7 +143,7 @@ impl Pass {
             let sequence = (at_ms / 20) as u16;
             let timestamp = u32::from(sequence) * 160;
             let rtp = Rtp { payload_type: 96, marker: false, sequence, timestamp, ssrc, payload: &[0; 20] };
-            self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp);
+            assert!(self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp));
         }
         self.end = self.end.max(RunTime::from_millis(to_ms));
     }

@@ -1,7 +1,7 @@
 //! Sessions of a made world, with planted cuts.
 
 use super::*;
-use crate::analysis::measure::capture::dialogs::Dialogs;
+use crate::analysis::measure::capture::signalling::Signalling;
 use crate::analysis::measure::capture::tcp::{Connections, Readers};
 use crate::analysis::measure::model::{ChatEnd, MessageFate};
 use crate::wire::tcp::{ACK, FIN, RST, SYN};
@@ -14,7 +14,7 @@ const SERVER: &str = "10.0.0.9:5222";
 #[derive(Default)]
 struct World {
     connections: Connections,
-    dialogs: Dialogs,
+    signalling: Signalling,
     chats: Chats,
     excess: Excess,
     sequences: std::collections::BTreeMap<(String, String), u32>,
@@ -39,8 +39,8 @@ impl World {
         let (source, destination) = (from.parse().unwrap(), to.parse().unwrap());
         let spot = Spot { file: 0, name: "made.pcap", packet: self.packet };
         let segment = Segment { at, spot, source, destination, sequence, acknowledgment, flags, payload };
-        let World { connections, dialogs, chats, excess, .. } = self;
-        connections.segment(&segment, &mut Readers { dialogs, chats, excess });
+        let World { connections, signalling, chats, excess, .. } = self;
+        connections.segment(&segment, &mut Readers { signalling, chats, excess });
     }
 
     fn says(&mut self, at_ms: i64, from: &str, to: &str, text: &str) {
@@ -72,9 +72,9 @@ impl World {
     }
 
     fn measure(mut self, end_ms: i64) -> Measured {
-        let World { connections, dialogs, chats, excess, packet, .. } = &mut self;
+        let World { connections, signalling, chats, excess, packet, .. } = &mut self;
         let spot = Spot { file: 0, name: "made.pcap", packet: *packet };
-        connections.finish(&spot, &mut Readers { dialogs, chats, excess });
+        connections.finish(&spot, &mut Readers { signalling, chats, excess });
         let mut measured = Measured::default();
         self.chats.measure(self.end.max(RunTime::from_millis(end_ms)), &mut measured);
         measured.anomalies.extend(self.excess.anomalies());

@@ -4,6 +4,7 @@ use super::decoder::{Decoder, Event};
 use super::tls::Records;
 use super::{Readers, Segment};
 use crate::analysis::measure::capture::chat::Opening;
+use crate::analysis::measure::capture::dialogs::LEFT_OUT;
 use crate::analysis::measure::capture::excess::Spot;
 use crate::units::RunTime;
 use crate::wire::sip::Message;
@@ -130,7 +131,8 @@ impl Connection {
         match event {
             Event::Sip(message) => {
                 if let Ok(message) = Message::parse(&message) {
-                    readers.dialogs.message(at, &message);
+                    readers.signalling.message(at, &message);
+                    readers.excess.total(LEFT_OUT, readers.signalling.dialogs.left_out(), spot);
                 }
             }
             Event::LeftOut(what) => readers.excess.note(what, spot),

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use self::connection::Connection;
 pub(super) use self::decoder::Event;
 use super::chat::Chats;
-use super::dialogs::Dialogs;
 use super::excess::{Excess, Spot};
+use super::signalling::Signalling;
 use crate::units::{RunTime, Span};
 use crate::wire::limits::{IDLE_CONNECTION, MOST_BUFFERED, MOST_CONNECTIONS};
 use crate::wire::tcp::{ACK, SYN};
@@ -36,7 +36,7 @@ pub(super) struct Segment<'a> {
 
 /// Who reads what connections carry.
 pub(super) struct Readers<'a> {
-    pub(super) dialogs: &'a mut Dialogs,
+    pub(super) signalling: &'a mut Signalling,
     pub(super) chats: &'a mut Chats,
     pub(super) excess: &'a mut Excess,
 }

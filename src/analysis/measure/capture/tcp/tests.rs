@@ -8,7 +8,7 @@ const INVITE: &[u8] = b"INVITE sip:b@x SIP/2.0\r\nCall-ID: one\r\nCSeq: 1 INVITE
 #[derive(Default)]
 struct Bench {
     connections: Connections,
-    dialogs: Dialogs,
+    signalling: Signalling,
     chats: Chats,
     excess: Excess,
     packet: u64,
@@ -27,15 +27,15 @@ impl Bench {
             flags,
             payload,
         };
-        let Bench { connections, dialogs, chats, excess, .. } = self;
-        connections.segment(&segment, &mut Readers { dialogs, chats, excess });
+        let Bench { connections, signalling, chats, excess, .. } = self;
+        connections.segment(&segment, &mut Readers { signalling, chats, excess });
     }
 
     fn calls(&mut self) -> usize {
-        let Bench { connections, dialogs, chats, excess, packet } = self;
+        let Bench { connections, signalling, chats, excess, packet } = self;
         let spot = Spot { file: 0, name: "made.pcap", packet: *packet };
-        connections.finish(&spot, &mut Readers { dialogs, chats, excess });
-        dialogs.calls().len()
+        connections.finish(&spot, &mut Readers { signalling, chats, excess });
+        signalling.dialogs.calls().len()
     }
 
     fn complaints(self) -> Vec<String> {
