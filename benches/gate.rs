@@ -13,16 +13,15 @@ fn main() {
 
 /// Equal worlds. Without tolerance the whole of alpha may be spent; with it hardly anything is.
 fn false_alarms() {
-    println!("A/A, 2 faults x 4 services together, nominal 5 %\n");
+    println!("A/A, 2 faults x 4 services and 12 figures of media quality together, nominal 5 %\n");
     println!(
         "  {:<12} {:>3} {:>10}  {:>8}  {:<14} {:>8} {:>8}",
         "law", "n", "tolerance", "fail", "95 % interval", "unknown", "pass"
     );
     for law in [Law::Normal, Law::Uniform, Law::Exponential] {
         for trials in [6, 10, 17] {
-            let world = World { trials, faults: 2, services: 4, mean_ms: 3_109.0, sd_ms: 289.0, law };
-            let none = Options { tolerance_ms: 0.0, tolerance_percent: 0.0, ..Options::default() };
-            for (name, options) in [("none", none), ("10 %", Options::default())] {
+            let world = World { trials, faults: 2, services: 4, quality: true, mean_ms: 3_109.0, sd_ms: 289.0, law };
+            for (name, options) in [("none", Options::without_tolerance()), ("default", Options::default())] {
                 let got = outcomes(&world, 0.0, &options, COMPARISONS, 7);
                 let interval = interval(got.fail);
                 println!(
@@ -46,7 +45,15 @@ fn power() {
     );
     for trials in [8, 17, 26] {
         for beyond in [0.0, 50.0, 80.0, 100.0, 150.0, 200.0] {
-            let world = World { trials, faults: 1, services: 1, mean_ms: 700.0, sd_ms: 100.0, law: Law::Normal };
+            let world = World {
+                trials,
+                faults: 1,
+                services: 1,
+                quality: false,
+                mean_ms: 700.0,
+                sd_ms: 100.0,
+                law: Law::Normal,
+            };
             let Outcomes { fail, unknown, pass } =
                 outcomes(&world, 100.0 + beyond, &Options::default(), COMPARISONS, 9);
             let predicted = match beyond {

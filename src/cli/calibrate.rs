@@ -123,4 +123,9 @@ impl Ears for Quiet {
     fn settling(&mut self, _: usize, _: usize, _: usize, _: usize) {}
     fn running(&mut self, _: Span, _: Span, _: usize) {}
     fn broken(&mut self, _: &str) {}
+    fn void(&mut self, reasons: &[String], _: bool) {
+        if self.0 {
+            eprintln!("void: {}", reasons.join("; "));
+        }
+    }
 }

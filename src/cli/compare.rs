@@ -29,6 +29,18 @@ pub struct CompareArgs {
     /// Slowdown that is tolerated, in percent of the baseline's median; the larger tolerance holds
     #[arg(long, default_value_t = 10.0, value_parser = percent, value_name = "PERCENT")]
     tolerance_percent: f64,
+    /// Drop of the MOS that is tolerated
+    #[arg(long, default_value_t = Options::default().tolerance_mos, value_parser = positive, value_name = "MOS")]
+    tolerance_mos: f64,
+    /// Rise of the 95th percentile of the one-way delay that is tolerated
+    #[arg(long, default_value = "10ms", value_parser = milliseconds, value_name = "TIME")]
+    tolerance_delay: f64,
+    /// Rise of the 95th percentile of the jitter that is tolerated
+    #[arg(long, default_value = "5ms", value_parser = milliseconds, value_name = "TIME")]
+    tolerance_jitter: f64,
+    /// Rise of the loss that is tolerated, in percentage points
+    #[arg(long, default_value_t = Options::default().tolerance_loss_percent, value_parser = percent, value_name = "POINTS")]
+    tolerance_loss: f64,
     /// Print JSON
     #[arg(long, conflicts_with_all = ["markdown", "annotations"])]
     json: bool,
@@ -38,7 +50,7 @@ pub struct CompareArgs {
     /// Print workflow commands (`::error title=…::…`) as well
     #[arg(long)]
     annotations: bool,
-    /// Write JUnit XML: one case for each service and fault
+    /// Write JUnit XML: one case for each service, fault and figure of media quality
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Reduce a run to a small file that can be committed, and compare nothing
@@ -57,8 +69,15 @@ pub fn run(args: &CompareArgs) -> Result<u8, Failure> {
         println!("{}", path.display());
         return Ok(0);
     }
-    let options =
-        Options { tolerance_ms: args.tolerance, tolerance_percent: args.tolerance_percent, ..Options::default() };
+    let options = Options {
+        tolerance_ms: args.tolerance,
+        tolerance_percent: args.tolerance_percent,
+        tolerance_mos: args.tolerance_mos,
+        tolerance_delay_ms: args.tolerance_delay,
+        tolerance_jitter_ms: args.tolerance_jitter,
+        tolerance_loss_percent: args.tolerance_loss,
+        ..Options::default()
+    };
     let comparisons: Vec<Comparison> =
         args.runs.iter().map(|path| Ok(compare(&baseline, &read(path)?, &options))).collect::<Result<_, Failure>>()?;
     let Some(last) = comparisons.last() else { return Err(Failure::new(2, "give a RUN to compare")) };
@@ -129,6 +148,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 fn milliseconds(text: &str) -> Result<f64, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}: write for example 100ms"))?;
     Ok(duration.as_secs_f64() * 1e3)
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err(format!("{text:?} is no difference: write for example 0.2")),
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -4,20 +4,26 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{Failure, print_json, read_scenario};
 use crate::experiment::plan::{Plan, Wish};
+use crate::scenario::{Family, Unit, families};
 use crate::units::Span;
 
 /// Arguments of `fivenines plan`.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
     /// Scenario file
-    scenario: PathBuf,
+    #[arg(required_unless_present = "thresholds")]
+    scenario: Option<PathBuf>,
     /// Seed, instead of the scenario's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Print the whole plan as JSON
+    /// List every figure that a threshold can judge, with its unit and meaning
+    #[arg(long, conflicts_with_all = ["scenario", "seed"])]
+    thresholds: bool,
+    /// Print the whole plan (or list) as JSON
     #[arg(long)]
     json: bool,
 }
@@ -27,7 +33,8 @@ pub struct PlanArgs {
 /// # Errors
 /// When the scenario is wrong.
 pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
-    let (scenario, _) = read_scenario(&args.scenario)?;
+    let Some(path) = &args.scenario else { return list_thresholds(args.json) };
+    let (scenario, _) = read_scenario(path)?;
     let plan = Plan::make(&scenario, args.seed.unwrap_or(scenario.seed));
     if args.json {
         print_json(&plan)?;
@@ -51,13 +58,81 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
         println!("{what:<12} {before:>8} {inside:>10}");
     }
     for intent in &plan.intents {
-        if let Wish::Inject { fault } = intent.wish {
+        if let Wish::Inject { fault, phase_ns } = intent.wish {
             let spec = scenario.faults.get(fault).map(serde_spanned::Spanned::get_ref);
             let told = spec.map_or_else(String::new, |spec| format!("{} of {}", spec.kind(), spec.target()));
-            println!("fault {fault} at {:.3} s: {told}", intent.at_ns.as_secs_f64());
+            let phase = phase_ns.map(|phase| format!(", {phase} after the next tick of its timer")).unwrap_or_default();
+            println!("fault {fault} at {:.3} s: {told}{phase}", intent.at_ns.as_secs_f64());
         }
     }
     Ok(0)
+}
+
+/// One figure, as JSON.
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    unit: &'static str,
+    meaning: &'static str,
+}
+
+fn list_thresholds(json: bool) -> Result<u8, Failure> {
+    let families = families();
+    if json {
+        let listed = |family: &Family| -> Vec<Listed> {
+            let each = family.names.iter().map(|(name, metric)| Listed {
+                name: name.clone(),
+                unit: unit(metric.unit()),
+                meaning: family.meaning,
+            });
+            each.collect()
+        };
+        let all: Vec<Listed> = families.iter().flat_map(listed).collect();
+        print_json(&serde_json::json!({ "schema": "fivenines.thresholds.v1", "figures": all }))?;
+        return Ok(0);
+    }
+    println!("thresholds = [\"FIGURE < VALUE\"] with <, <=, >, >= or ==\n");
+    for family in &families {
+        let unit = family.names.first().map_or("", |(_, metric)| unit(metric.unit()));
+        println!("{}", folded(&format!("{:<24} {unit:<13} ", family.form), family.meaning.split(' ')));
+    }
+    println!();
+    for (title, form) in [
+        ("SERVICE", "outage.SERVICE.median"),
+        ("PERIOD", "loss.PERIOD"),
+        ("FATE of calls", "calls.FATE"),
+        ("FATE of messages", "messages.FATE"),
+    ] {
+        let family = families.iter().find(|family| family.form == form);
+        let names = family.into_iter().flat_map(|family| &family.names);
+        println!("{}", folded(&format!("{title:<17}"), names.filter_map(|(name, _)| name.split('.').nth(1))));
+    }
+    Ok(0)
+}
+
+/// Words behind a title, on lines of at most 80 columns that begin below the first word.
+fn folded<'a>(title: &str, words: impl Iterator<Item = &'a str>) -> String {
+    let indent = title.chars().count();
+    let (mut lines, mut line) = (Vec::new(), title.to_owned());
+    for word in words {
+        if line.chars().count() + word.chars().count() > 80 {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    lines.push(line);
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Milliseconds => "time (700ms)",
+        Unit::Percent => "percent (1%)",
+        Unit::Count => "count",
+        Unit::Mos => "MOS, 1 to 5",
+        Unit::Probability => "0 to 1",
+    }
 }
 
 fn name(wish: &Wish) -> &'static str {

@@ -172,4 +172,9 @@ impl Ears for Screen {
     fn broken(&mut self, what: &str) {
         self.say(&format!("  ▶ {what}"));
     }
+
+    fn void(&mut self, reasons: &[String], again: bool) {
+        let then = if again { "another trial is run in its place" } else { "it is not run again" };
+        self.say(&format!("  ✗ trial {} is void, {then}: {}", self.number, reasons.join("; ")));
+    }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::readiness::Readiness;
 use crate::units::RunTime;
 
 /// One line of `history.jsonl`.
@@ -57,6 +58,10 @@ pub enum What {
         /// Unix time in nanoseconds at this event's run time.
         wall_unix_ns: i64,
     },
+    /// Whether the cluster and its users were ready.
+    Readiness(Readiness),
+    /// The phase of a fault against the timer by which the cluster notices a death.
+    Phase(FaultPhase),
     /// How well the instrument itself worked, at the end of the trial.
     Health(Health),
     /// Something that a reader of the report must know.
@@ -305,6 +310,20 @@ pub enum FaultStep {
     HealEnd,
     /// Healing failed.
     HealFailed,
+}
+
+/// Where in the interval of the cluster's timer a fault was meant to strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultPhase {
+    /// Number of the fault in the scenario, from 0.
+    pub fault: usize,
+    /// Interval of the timer, in nanoseconds.
+    pub interval_ns: i64,
+    /// Drawn evenly from 0 to the interval.
+    pub drawn_ns: i64,
+    /// The last tick that was seen; absent where none was, as without a capture: the phase then counts from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_ns: Option<RunTime>,
 }
 
 /// The instrument's own health over one trial.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_spanned::Spanned;
 
+use super::design;
 use super::error::Complaint;
 use super::{Cluster, Duration, Fault, LabCluster, ReferenceCluster, Scenario};
 use crate::units::Span;
@@ -20,7 +21,9 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
         Cluster::Reference(cluster) => check_reference(cluster)?,
         Cluster::Lab(cluster) => check_lab(cluster)?,
     };
-    scenario.faults.iter().try_for_each(|fault| check_fault(scenario, nodes, fault))
+    scenario.faults.iter().try_for_each(|fault| check_fault(scenario, nodes, fault))?;
+    design::check(scenario)?;
+    design::check_thresholds(scenario)
 }
 
 fn complain(span: Range<usize>, message: String, label: &str, help: &str) -> Checked {

@@ -5,6 +5,7 @@
 
 mod check;
 mod describe;
+mod design;
 mod error;
 mod threshold;
 
@@ -13,8 +14,11 @@ use std::net::Ipv4Addr;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
+pub use design::Design;
 pub use error::ScenarioError;
-pub use threshold::{CALL_FATES, Comparison, MESSAGE_FATES, Metric, Percent, Period, Threshold};
+pub use threshold::{
+    CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
+};
 
 use crate::units::Span;
 
@@ -37,9 +41,13 @@ pub struct Scenario {
     /// A recovery counts once it has held this long (RFC 6412, sustained convergence validation time).
     #[serde(default = "default_validate")]
     pub validate: Duration,
-    /// Each fault is moved by a random time up to this much, so that trials do not share one phase.
+    /// Each fault is moved by a random time up to this much, so that trials do not share one phase of the users' own
+    /// timers. Against the timer of a cluster that has one the phase is drawn by itself ([`Scenario::timer`]).
     #[serde(default)]
     pub phase_jitter: Duration,
+    /// How a trial is made around its faults, and what becomes of one that is void.
+    #[serde(default)]
+    pub design: Design,
     /// De-jitter buffer profile whose score the report puts first.
     #[serde(default)]
     pub dejitter: Dejitter,
@@ -378,6 +386,7 @@ impl Scenario {
     /// # Errors
     /// With the file's name, the place and a remedy: syntax, unknown key, wrong unit, impossible plan.
     pub fn parse(file: &str, text: &str) -> Result<Scenario, Box<ScenarioError>> {
+        threshold::check(text).map_err(|complaint| error::from_complaint(file, text, complaint))?;
         let scenario = toml::from_str(text).map_err(|error| error::from_toml(file, text, &error))?;
         check::check(&scenario).map_err(|complaint| error::from_complaint(file, text, complaint))?;
         Ok(scenario)

@@ -32,7 +32,9 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("at = \"5s\"", "at = \"50s\"", "outside the window"),
         ("vip-owner", "gamma", "no node"),
         ("127.0.77.10", "10.0.0.1", "float"),
-        ("outage.media.median < 1s", "outage.medium.median < 1s", "did you mean `media`?"),
+        ("outage.media.median < 1s", "outage.medium.median < 1s", "did you mean `outage.media.median`?"),
+        ("outage.media.median < 1s", "messages.lost == 0", "needs [traffic.chat]"),
+        ("at = \"5s\"", "at = \"500ms\"", "baseline"),
         ("outage.media.median < 1s", "outage.media.median < 1", "no duration"),
         ("power_off", "black_hole", "no link"),
     ];
@@ -45,4 +47,35 @@ fn a_wrong_scenario_is_told_with_its_place() {
         assert!(line.abs_diff(wanted) <= 1, "{wrong}: line {line}, not {wanted}");
         assert!(report.contains(word), "{wrong}: {report}");
     }
+}
+
+/// By hand: one call in 5 s falls half a time before a fault at 2.5 s; three are asked for.
+#[test]
+fn traffic_that_is_too_thin_to_judge_is_refused_before_the_run() {
+    let thin = |rate: &str| {
+        GOOD.replace("[[fault]]", &format!("[traffic.new_calls]\nrate_per_s = {rate}\nhold = \"1s\"\n[[fault]]"))
+    };
+    let message = |rate: &str| Scenario::parse("t.toml", &thin(rate)).map_err(|error| error.to_string());
+    assert!(message("0.2").unwrap_err().contains("only 1.0 new calls fall before the first fault"));
+    assert!(message("0.6").is_ok());
+}
+
+#[test]
+fn a_design_has_defaults_and_its_own_values() {
+    let design = |text: &str| {
+        Scenario::parse("t.toml", &GOOD.replace("[cluster", &format!("{text}\n[cluster"))).map(|s| s.design)
+    };
+    assert_eq!(*design("").unwrap().repeats.get_ref(), 2);
+    let given = design("[design]\nwarm_up = \"2s\"\ncool_down = \"0s\"\nrepeats = 0").unwrap();
+    assert_eq!((given.warm_up.0, given.cool_down.0, *given.repeats.get_ref()), (Span::from_secs(2), Span::ZERO, 0));
+    assert!(design("[design]\nwarmup = \"2s\"").is_err());
+    assert!(design("[design]\nrepeats = 101").is_err());
+}
+
+#[test]
+fn a_wrong_threshold_is_told_at_its_own_place() {
+    let text = GOOD.replace("thresholds = [", "thresholds = [\n  \"messages.lots == 0\",\n  ");
+    let error = Scenario::parse("t.toml", &text).unwrap_err();
+    assert_eq!(error.place(), Some((6, 3)));
+    assert!(error.to_string().contains("did you mean `messages.lost`?"), "{error}");
 }

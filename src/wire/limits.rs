@@ -14,7 +14,7 @@ pub const MOST_DROP_COUNTERS: usize = 65_536;
 pub const MOST_FLAWS: usize = 64;
 /// Octets that a compressed file, or what comes from a pipe, may have once it is unpacked. They lie in a temporary
 /// file of the system, in memory only as far as [`MOST_UNPACKED_IN_MEMORY`].
-pub const MOST_UNPACKED: u64 = 64 << 30;
+pub const MOST_UNPACKED: u64 = 16 << 30;
 /// Octets of an unpacked file that are kept in memory; a larger one goes to a temporary file.
 pub const MOST_UNPACKED_IN_MEMORY: usize = 8 << 20;
 

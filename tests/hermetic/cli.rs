@@ -195,3 +195,38 @@ fn ctrl_c_heals_keeps_the_evidence_and_voids_the_verdict() {
     let report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
     assert_eq!(report["verdict"]["outcome"], "unknown");
 }
+
+/// Callers who hang up after a millisecond set up no call at all: nothing tells whether calls worked before the fault.
+#[test]
+fn a_void_trial_is_repeated_once_and_both_are_listed() {
+    let scratch = Scratch::new("void");
+    let impatient = SMALL
+        .replace("window = \"9s\"", "window = \"3s\"")
+        .replace("patience = \"3s\"", "patience = \"1ms\"")
+        .replace("at = \"3s\"", "at = \"1500ms\"")
+        .replace("[cluster.reference]", "[design]\nrepeats = 1\nwarm_up = \"100ms\"\n[cluster.reference]");
+    let (scenario, out) = (scratch.scenario(&impatient, 87), scratch.0.join("run"));
+    let done = fivenines(&["run", text(&scenario), "--out", text(&out)]);
+    let told = complaint(&done);
+    assert_eq!(code(&done), 4, "{told}");
+    assert!(told.contains("trial 1 is void, another trial is run in its place: too thin before the fault"), "{told}");
+    assert!(told.contains("trial 2 is void, it is not run again"), "{told}");
+    let report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    let void = report["void_trials"].as_array().unwrap();
+    assert_eq!(void.iter().map(|trial| trial["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    assert!(void[0]["reasons"][0].as_str().unwrap().contains("0 new calls set up"), "{void:?}");
+    assert_eq!(report["verdict"]["outcome"], "unknown");
+}
+
+#[test]
+fn every_figure_that_can_be_judged_is_listed_within_80_columns() {
+    let listed = fivenines(&["plan", "--thresholds"]);
+    let told = String::from_utf8(listed.stdout).unwrap();
+    for name in ["media.gap.max", "mos.voice.PERIOD.min", "messages.lost", "coverage.lower95", "SERVICE"] {
+        assert!(told.contains(name), "{name} is not in:\n{told}");
+    }
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    let json = fivenines(&["plan", "--thresholds", "--json"]);
+    let figures: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(figures["figures"].as_array().unwrap().len() > 70);
+}

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod cli;
+mod gate;
 mod layering;
 mod seeds;

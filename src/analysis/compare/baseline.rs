@@ -104,6 +104,12 @@ impl Baseline {
         }
     }
 
+    /// The sample of a figure of media quality.
+    #[must_use]
+    pub fn quality(&self, figure: &str, period: &str) -> Option<&QualitySample> {
+        self.quality.iter().find(|of| of.figure == figure && of.period == period)
+    }
+
     /// The sample of a service after a fault of this number and kind.
     #[must_use]
     pub fn sample(&self, fault: usize, kind: &str, service: &str) -> Option<&ServiceSample> {

@@ -1,4 +1,5 @@
-//! A comparison as JUnit XML: one case for each service and fault, and one for each coverage.
+//! A comparison as JUnit XML: one case for each service and fault, for each coverage, and for each
+//! figure and period of media quality.
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 

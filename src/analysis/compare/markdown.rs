@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::model::{Comparison, probability, signed};
 use super::terminal::{mark, verdict};
 use super::trend::Trend;
-use crate::analysis::report::words::{duration, plain};
+use crate::analysis::report::words::duration;
 
 /// The comparison as GitHub-flavoured Markdown; writing to a string cannot fail.
 #[must_use]
@@ -42,14 +42,13 @@ fn quality(out: &mut String, comparison: &Comparison) {
     if comparison.quality.is_empty() {
         return;
     }
-    out.push_str("\n<details><summary>media quality (shown, not judged)</summary>\n\n");
-    out.push_str("| figure | period | before | now | shift |\n|---|---|--:|--:|--:|\n");
+    out.push_str("\n| | media | before | now | shift | tolerated | p (Holm) |\n|---|---|--:|--:|---|--:|--:|\n");
     for row in &comparison.quality {
-        let (before, now) = (plain(row.baseline_median), plain(row.run_median));
-        let shift = row.shift.map_or_else(|| "–".to_owned(), plain);
-        let _ = writeln!(out, "| {} | {} | {before} | {now} | {shift} |", row.figure, row.period);
+        let (before, now) = (row.value_text(row.baseline_median), row.value_text(row.run_median));
+        let (mark, name, p) = (mark(row.outcome), row.name(), probability(row.p_holm));
+        let _ =
+            writeln!(out, "| {mark} | {name} | {before} | {now} | {} | {} | {p} |", row.shift_text(), row.tolerated());
     }
-    out.push_str("\n</details>\n");
 }
 
 /// Several runs as a Markdown table.
@@ -63,6 +62,13 @@ pub fn trend_markdown(trend: &Trend) -> String {
         for cell in &row.cells {
             let shift = cell.shift_ms.map(|ms| format!(" ({})", signed(ms))).unwrap_or_default();
             let _ = write!(out, " {} {}{shift} |", mark(cell.outcome), ms(cell.median_ms));
+        }
+        out.push('\n');
+    }
+    for row in &trend.quality {
+        let _ = write!(out, "| {} | {} |", row.name, row.baseline_text());
+        for cell in &row.cells {
+            let _ = write!(out, " {} {} |", mark(cell.outcome), cell.value_text(cell.run_median));
         }
         out.push('\n');
     }

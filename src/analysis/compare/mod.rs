@@ -2,12 +2,13 @@
 //!
 //! The trial is the unit of replication: each gives one value, the outage of its median affected user. A service
 //! has regressed only if two things hold: the lower end of the shift's interval lies beyond the tolerance, and the
-//! Mann–Whitney test is significant after Holm's adjustment over all services, faults and coverages of the
-//! comparison. Where too few trials were made to tell, the outcome is unknown and says how many it takes.
+//! Mann–Whitney test is significant after Holm's adjustment over all services, faults, coverages and figures of media
+//! quality of the comparison. MOS, delay, jitter and loss are judged in the same way, each with its own tolerance. Where too few trials were made to tell, the outcome is unknown and says how many it takes.
 
 mod annotations;
 mod baseline;
 mod coverage;
+mod decide;
 mod extract;
 mod junit;
 mod markdown;
@@ -25,7 +26,7 @@ pub use junit::junit;
 pub use markdown::{markdown, trend_markdown};
 pub use model::{Comparison, CoverageComparison, OutageComparison, QualityComparison, Side};
 pub use terminal::{terminal, trend_terminal};
-pub use trend::{Trend, TrendCell, TrendRow, trend};
+pub use trend::{QualityTrendRow, Trend, TrendCell, TrendRow, trend};
 
 use super::report::model::Outcome;
 use super::stats::holm;
@@ -39,13 +40,46 @@ pub struct Options {
     pub tolerance_percent: f64,
     /// Probability of any false alarm in one comparison of two runs, at most; also 1 − confidence of each interval.
     pub alpha: f64,
+    /// A drop of the MOS up to this is tolerated, in each period.
+    pub tolerance_mos: f64,
+    /// A rise of the one-way delay's 95th percentile up to this many milliseconds is tolerated.
+    pub tolerance_delay_ms: f64,
+    /// A rise of the jitter's 95th percentile up to this many milliseconds is tolerated.
+    pub tolerance_jitter_ms: f64,
+    /// A rise of the loss up to this many percentage points is tolerated.
+    pub tolerance_loss_percent: f64,
     /// Power that is asked for before "no regression" is said without an interval that excludes one.
     pub power: f64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { tolerance_ms: 100.0, tolerance_percent: 10.0, alpha: 0.05, power: 0.8 }
+        Options {
+            tolerance_ms: 100.0,
+            tolerance_percent: 10.0,
+            tolerance_mos: 0.2,
+            tolerance_delay_ms: 10.0,
+            tolerance_jitter_ms: 5.0,
+            tolerance_loss_percent: 1.0,
+            alpha: 0.05,
+            power: 0.8,
+        }
+    }
+}
+
+impl Options {
+    /// Every shift that is significant counts: then the whole of `alpha` may be spent on false alarms.
+    #[must_use]
+    pub fn without_tolerance() -> Options {
+        Options {
+            tolerance_ms: 0.0,
+            tolerance_percent: 0.0,
+            tolerance_mos: 0.0,
+            tolerance_delay_ms: 0.0,
+            tolerance_jitter_ms: 0.0,
+            tolerance_loss_percent: 0.0,
+            ..Options::default()
+        }
     }
 }
 
@@ -54,14 +88,18 @@ impl Default for Options {
 pub fn compare(baseline: &Baseline, run: &Baseline, options: &Options) -> Comparison {
     let mut outages = outages::pair(baseline, run, options);
     let mut coverage = coverage::pair(baseline, run);
-    adjust(&mut outages, &mut coverage);
-    let tests = outages.len() + coverage.len();
+    let mut quality = quality::pair(baseline, run, options);
+    adjust(&mut outages, &mut coverage, &mut quality);
+    let tests = outages.len() + coverage.len() + quality.len();
     outages.iter_mut().for_each(|row| outages::judge(row, tests, options));
     coverage.iter_mut().for_each(|row| coverage::judge(row, options));
+    quality.iter_mut().for_each(|row| quality::judge(row, tests, options));
     let void = void_reasons(baseline, run);
     if !void.is_empty() {
-        let judged = outages.iter_mut().map(|row| (&mut row.shown.outcome, &mut row.shown.why));
-        judged.chain(coverage.iter_mut().map(|row| (&mut row.outcome, &mut row.why))).for_each(withhold);
+        let outages = outages.iter_mut().map(|row| (&mut row.shown.outcome, &mut row.shown.why));
+        let quality = quality.iter_mut().map(|row| (&mut row.shown.outcome, &mut row.shown.why));
+        let coverage = coverage.iter_mut().map(|row| (&mut row.outcome, &mut row.why));
+        outages.chain(coverage).chain(quality).for_each(withhold);
     }
     let mut comparison = Comparison {
         schema: "fivenines.compare.v1".to_owned(),
@@ -76,16 +114,17 @@ pub fn compare(baseline: &Baseline, run: &Baseline, options: &Options) -> Compar
         notes: notes(baseline, run),
         outages: outages.into_iter().map(|row| row.shown).collect(),
         coverage,
-        quality: quality::pair(baseline, run, options),
+        quality: quality.into_iter().map(|row| row.shown).collect(),
     };
     comparison.outcome = conclude(&mut comparison);
     comparison
 }
 
 /// One family for Holm: everything that can raise an alarm.
-fn adjust(outages: &mut [outages::Pair], coverage: &mut [CoverageComparison]) {
+fn adjust(outages: &mut [outages::Pair], coverage: &mut [CoverageComparison], quality: &mut [quality::Pair]) {
     let slots = outages.iter_mut().map(|row| (row.shown.p, &mut row.shown.p_holm));
     let slots = slots.chain(coverage.iter_mut().map(|row| (row.p, &mut row.p_holm)));
+    let slots = slots.chain(quality.iter_mut().map(|row| (row.shown.p, &mut row.shown.p_holm)));
     let (p, places): (Vec<f64>, Vec<&mut Option<f64>>) = slots.filter_map(|(p, place)| p.map(|p| (p, place))).unzip();
     for (place, adjusted) in places.into_iter().zip(holm(&p)) {
         *place = Some(adjusted);
@@ -110,6 +149,7 @@ fn notes(baseline: &Baseline, run: &Baseline) -> Vec<String> {
         side.servers.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
     };
     let new = run.outages.iter().filter(|of| baseline.sample(of.fault, &of.kind, &of.service).is_none());
+    let unheard = run.quality.iter().filter(|of| baseline.quality(&of.figure, &of.period).is_none());
     [
         differs("the scenarios", baseline.scenario.clone(), run.scenario.clone()),
         differs("the clusters", baseline.cluster.clone(), run.cluster.clone()),
@@ -119,6 +159,7 @@ fn notes(baseline: &Baseline, run: &Baseline) -> Vec<String> {
     .into_iter()
     .flatten()
     .chain(new.map(|of| format!("{} after fault {} is not in the baseline: not compared", of.service, of.fault + 1)))
+    .chain(unheard.map(|of| format!("{} {} is not in the baseline: not compared", of.figure, of.period)))
     .collect()
 }
 

@@ -33,7 +33,7 @@ pub struct Comparison {
     pub outages: Vec<OutageComparison>,
     /// A row for each fault of the baseline.
     pub coverage: Vec<CoverageComparison>,
-    /// Media quality: shown and never judged; thresholds in the scenario judge it.
+    /// A row for each figure and period of media quality of the baseline.
     pub quality: Vec<QualityComparison>,
 }
 
@@ -41,12 +41,13 @@ impl Comparison {
     /// Outcome, name and reason of each row.
     pub(super) fn rows(&self) -> impl Iterator<Item = (Outcome, String, &str)> {
         let outages = self.outages.iter().map(|row| (row.outcome, row.name(), row.why.as_str()));
-        outages.chain(self.coverage.iter().map(|row| (row.outcome, row.name(), row.why.as_str())))
+        let coverage = self.coverage.iter().map(|row| (row.outcome, row.name(), row.why.as_str()));
+        outages.chain(coverage).chain(self.quality.iter().map(|row| (row.outcome, row.name(), row.why.as_str())))
     }
 
     /// Whether there is nothing to compare.
     pub(super) fn is_empty(&self) -> bool {
-        self.outages.is_empty() && self.coverage.is_empty()
+        self.outages.is_empty() && self.coverage.is_empty() && self.quality.is_empty()
     }
 
     /// The rows of one outcome: name and reason.
@@ -158,20 +159,32 @@ pub struct QualityComparison {
     pub period: String,
     /// Trials of the baseline.
     pub n_baseline: usize,
-    /// Trials of the run.
+    /// Trials of the run; 0: not measured.
     pub n_run: usize,
     /// Median over the baseline's trials.
-    pub baseline_median: f64,
+    pub baseline_median: Option<f64>,
     /// Median over the run's trials.
-    pub run_median: f64,
-    /// Hodges–Lehmann shift.
+    pub run_median: Option<f64>,
+    /// Hodges–Lehmann shift, run minus baseline.
     pub shift: Option<f64>,
     /// Lower end of its interval.
     pub shift_low: Option<f64>,
     /// Upper end of its interval.
     pub shift_high: Option<f64>,
-    /// Mann–Whitney, two-sided, not adjusted.
+    /// Confidence that the interval has.
+    pub confidence: Option<f64>,
+    /// Mann–Whitney, two-sided.
     pub p: Option<f64>,
+    /// The same, adjusted by Holm over the whole comparison.
+    pub p_holm: Option<f64>,
+    /// What is tolerated towards worse (a lower MOS, more of everything else), in the unit of the figure.
+    pub tolerance: f64,
+    /// Trials on each side that would settle it, where it is not settled.
+    pub needed_n: Option<u64>,
+    /// `fail` is a regression.
+    pub outcome: Outcome,
+    /// Why, in words.
+    pub why: String,
 }
 
 impl OutageComparison {
@@ -200,6 +213,53 @@ impl CoverageComparison {
     #[must_use]
     pub fn name(&self) -> String {
         format!("recovery after {} {}", words::fault(&self.kind), self.fault + 1)
+    }
+}
+
+impl QualityComparison {
+    /// `delay p95 before`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let figure = match self.figure.as_str() {
+            "mos" => "MOS",
+            "loss_percent" => "loss",
+            "delay_ms_p95" => "delay p95",
+            "jitter_ms_p95" => "jitter p95",
+            other => other,
+        };
+        format!("{figure} {}", self.period)
+    }
+
+    /// A value in its unit.
+    #[must_use]
+    pub fn value_text(&self, value: Option<f64>) -> String {
+        let Some(value) = value else { return "–".to_owned() };
+        match self.figure.as_str() {
+            "mos" => format!("{value:.2}"),
+            "loss_percent" => words::percent(value),
+            _ => words::fine(value),
+        }
+    }
+
+    /// The shift with its interval: `−0.31 [−0.40, −0.22]`.
+    #[must_use]
+    pub fn shift_text(&self) -> String {
+        let signed = |value: f64| {
+            let size = self.value_text(Some(value.abs()));
+            if value < 0.0 { format!("−{size}") } else { format!("+{size}") }
+        };
+        let shift = self.shift.map_or_else(|| "–".to_owned(), signed);
+        match (self.shift_low, self.shift_high) {
+            (Some(low), Some(high)) => format!("{shift} [{}, {}]", signed(low), signed(high)),
+            _ => shift,
+        }
+    }
+
+    /// What is tolerated, in its unit.
+    #[must_use]
+    pub fn tolerated(&self) -> String {
+        let sign = if self.figure == "mos" { "−" } else { "+" };
+        format!("{sign}{}", self.value_text(Some(self.tolerance)))
     }
 }
 

@@ -1,18 +1,11 @@
 //! Outages before and now: shift, test and decision.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-use statrs::function::factorial::binomial;
-
+use super::decide::{self, Decision, Evidence, asks_for, spread};
 use super::model::{OutageComparison, signed};
 use super::{Baseline, Options, ServiceSample};
 use crate::analysis::report::model::Outcome;
 use crate::analysis::report::words::duration;
-use crate::analysis::stats::{
-    Bound, Observation, Sample, Shift, hodges_lehmann, kaplan_meier_median, mann_whitney, samples_for_shift,
-};
-
-/// With fewer trials than this on each side no interval reaches 95 %.
-const INTERVAL_FROM: u64 = 4;
+use crate::analysis::stats::{Bound, Observation, Sample, hodges_lehmann, kaplan_meier_median, mann_whitney};
 
 /// A row and what its decision needs beside it.
 pub(super) struct Pair {
@@ -62,79 +55,40 @@ fn typical(observations: &[Observation]) -> Option<Bound> {
     kaplan_meier_median(&Sample::new(observations.iter().copied()).ok()?)
 }
 
-/// The standard deviation that the interval's width stands for, which one outlier does not spoil; without an
-/// interval the pooled one of the values.
-fn spread(first: &[Observation], second: &[Observation], shift: &Shift) -> Option<f64> {
-    let each = 1.0 / first.len() as f64 + 1.0 / second.len() as f64;
-    let ends = shift.interval.and_then(|i| Some((i.low?, i.high?, i.confidence)));
-    if let Some((low, high, confidence)) = ends {
-        let half = Normal::standard().inverse_cdf(f64::midpoint(1.0, confidence));
-        return Some((high - low) / (2.0 * half) / (each * std::f64::consts::FRAC_PI_3).sqrt());
-    }
-    pooled(&[first, second])
-}
-
-fn pooled(sides: &[&[Observation]]) -> Option<f64> {
-    let (mut squares, mut freedom) = (0.0, 0usize);
-    for side in sides {
-        let values: Vec<f64> = side.iter().map(|observation| observation.at_least()).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        squares += values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-        freedom += values.len().saturating_sub(1);
-    }
-    (freedom > 0).then(|| (squares / freedom as f64).sqrt())
-}
-
 /// Fills outcome, reason and the number of trials that would settle it.
 pub(super) fn judge(pair: &mut Pair, tests: usize, options: &Options) {
-    let (outcome, needed, why) = decide(&pair.shown, pair.sd_ms, least_each(tests, options.alpha), options);
+    let (outcome, needed, why) = judged(&pair.shown, pair.sd_ms, decide::least_each(tests, options.alpha), options);
     (pair.shown.outcome, pair.shown.needed_n, pair.shown.why) = (outcome, needed, why);
 }
 
-/// With fewer trials than this on each side not even complete separation is significant among so many tests: of the
-/// C(2n, n) orders two are as extreme.
-fn least_each(tests: usize, alpha: f64) -> u64 {
-    let extreme = |n: u64| 2.0 / binomial(2 * n, n) * tests as f64;
-    (INTERVAL_FROM..100).find(|n| extreme(*n) < alpha).unwrap_or(100)
-}
-
-fn decide(row: &OutageComparison, sd_ms: Option<f64>, least: u64, options: &Options) -> (Outcome, Option<u64>, String) {
-    let unknown = |needed: Option<u64>, why: String| (Outcome::Unknown, needed, why);
+fn judged(row: &OutageComparison, sd: Option<f64>, least: u64, options: &Options) -> (Outcome, Option<u64>, String) {
     if row.n_run == 0 {
-        return unknown(None, "measured in the baseline and not in the run".to_owned());
+        return (Outcome::Unknown, None, "measured in the baseline and not in the run".to_owned());
     }
     if row.baseline_median_ms.is_none() && row.censored_baseline > 0 {
         return (Outcome::Pass, None, "did not come back in the baseline either: it cannot become slower".to_owned());
     }
-    let tolerance = row.tolerance_ms;
     let each = row.n_baseline.min(row.n_run) as u64;
-    let trials_for = |ms: f64| {
-        let needed = sd_ms.map(|sd| if sd > 0.0 { ms / sd } else { f64::INFINITY });
-        needed.map(|shift| samples_for_shift(shift.min(1e3), options.alpha, options.power).unwrap_or(u64::MAX))
+    let evidence = Evidence {
+        each,
+        shift: row.shift_ms,
+        interval: row.confidence.map(|_| (row.shift_low_ms, row.shift_high_ms)),
+        p_holm: row.p_holm,
+        tolerance: row.tolerance_ms,
+        sd,
+        least,
     };
-    let to_tell = trials_for(tolerance).map(|n| n.max(least));
-    if row.confidence.is_none() {
-        return unknown(to_tell, format!("{each} trials on a side give no interval; {}", asks_for(to_tell)));
-    }
-    let significant = row.p_holm.is_some_and(|p| p < options.alpha);
-    let beyond = row.shift_low_ms.is_some_and(|low| low > tolerance);
-    let excluded = row.shift_high_ms.is_some_and(|high| high <= tolerance);
-    let powered = to_tell.is_some_and(|needed| each >= needed);
-    let small = row.shift_ms.is_some_and(|shift| shift <= tolerance);
-    match () {
-        () if beyond && significant => (Outcome::Fail, None, slower(row)),
-        () if excluded => (Outcome::Pass, None, not_slower(row)),
-        () if small && powered => (Outcome::Pass, None, format!("no slowdown shown: {}", row.shift_text())),
-        () => {
-            let away = row.shift_ms.map_or(tolerance, |shift| (shift - tolerance).abs());
-            let needed = if powered { trials_for(away.max(1e-3)).filter(|n| *n > each) } else { to_tell };
-            unknown(needed, format!("cannot be told: {}; {}", row.shift_text(), asks_for(needed)))
+    match decide::decide(&evidence, options) {
+        Decision::Worse => (Outcome::Fail, None, slower(row)),
+        Decision::Excluded => (Outcome::Pass, None, not_slower(row)),
+        Decision::NotShown => (Outcome::Pass, None, format!("no slowdown shown: {}", row.shift_text())),
+        Decision::NoInterval(needed) => {
+            (Outcome::Unknown, needed, format!("{each} trials on a side give no interval; {}", asks_for(needed)))
+        }
+        Decision::Untold(needed) => {
+            (Outcome::Unknown, needed, format!("cannot be told: {}; {}", row.shift_text(), asks_for(needed)))
         }
     }
-}
-
-fn asks_for(needed: Option<u64>) -> String {
-    needed.map_or_else(|| "run more trials".to_owned(), |n| format!("run {n} trials on each side"))
 }
 
 fn slower(row: &OutageComparison) -> String {

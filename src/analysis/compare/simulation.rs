@@ -4,10 +4,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::{BASELINE_SCHEMA, Baseline, FailoverCounts, Options, SERVICES, ServiceSample, compare};
+use super::{BASELINE_SCHEMA, Baseline, FailoverCounts, Options, QualitySample, SERVICES, ServiceSample, compare};
 use crate::analysis::report::model::Outcome;
 
-/// A run of trials whose outages follow a known law, each service and fault by itself.
+/// A run of trials whose outages (and figures of media quality) follow a known law, each by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct World {
     /// Trials.
@@ -16,6 +16,8 @@ pub struct World {
     pub faults: usize,
     /// Services that each fault takes away, at most nine.
     pub services: usize,
+    /// Whether media quality is measured as well: MOS, delay, jitter and loss before, during and after.
+    pub quality: bool,
     /// Mean of an outage.
     pub mean_ms: f64,
     /// Standard deviation of an outage over trials.
@@ -90,17 +92,35 @@ impl World {
             void: Vec::new(),
             outages: outages.collect(),
             failovers: (0..self.faults).map(worked).collect(),
-            quality: Vec::new(),
+            quality: if self.quality { self.heard(rng) } else { Vec::new() },
         }
     }
 
+    /// Figures near what a quiet network gives; their noise is far from their tolerances' zero.
+    fn heard(&self, rng: &mut StdRng) -> Vec<QualitySample> {
+        const FIGURES: [(&str, f64, f64); 4] =
+            [("mos", 4.1, 0.1), ("loss_percent", 1.0, 0.4), ("delay_ms_p95", 30.0, 6.0), ("jitter_ms_p95", 8.0, 3.0)];
+        let periods = ["before", "during", "after"].into_iter();
+        let pairs = periods.flat_map(|period| FIGURES.map(|figure| (period, figure)));
+        let sample = |(period, (figure, mean, sd)): (&str, (&str, f64, f64))| QualitySample {
+            figure: figure.to_owned(),
+            period: period.to_owned(),
+            trials: (0..self.trials).map(|_| mean + sd * self.standard(rng)).collect(),
+        };
+        pairs.map(sample).collect()
+    }
+
     fn outage(&self, rng: &mut StdRng) -> f64 {
+        self.mean_ms + self.sd_ms * self.standard(rng)
+    }
+
+    /// A draw of the law with mean 0 and standard deviation 1.
+    fn standard(&self, rng: &mut StdRng) -> f64 {
         let even: f64 = rng.random_range(f64::EPSILON..1.0);
-        let standard = match self.law {
+        match self.law {
             Law::Normal => Normal::standard().inverse_cdf(even),
             Law::Uniform => (even - 0.5) * 12.0f64.sqrt(),
             Law::Exponential => -even.ln() - 1.0,
-        };
-        self.mean_ms + self.sd_ms * standard
+        }
     }
 }

@@ -2,92 +2,100 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Comparison, OutageComparison, QualityComparison, probability, signed};
+use super::model::{Comparison, CoverageComparison, OutageComparison, QualityComparison, probability, signed};
 use super::trend::Trend;
 use crate::analysis::report::model::Outcome;
-use crate::analysis::report::words::{duration, plain};
+use crate::analysis::report::terminal::wrap;
+use crate::analysis::report::words::{self, duration, plain};
 
-/// The comparison as text; writing to a string cannot fail.
+/// The comparison as text, 80 columns wide; writing to a string cannot fail.
 #[must_use]
 pub fn terminal(comparison: &Comparison) -> String {
     let mut out = head(comparison);
-    let _ = writeln!(
-        out,
-        "\n  {:<36} {:>7} {:>9} {:>9}  {:<30} {:>7} {:>8}",
-        "outage (median user of each trial)", "n", "before", "now", "shift, 95 % interval", "p", "Holm"
-    );
-    comparison.outages.iter().for_each(|row| out.push_str(&outage(row)));
-    for row in &comparison.coverage {
-        let before = format!("{}/{}", row.recovered_baseline, row.tried_baseline);
-        let now = format!("{}/{}", row.recovered_run, row.tried_run);
-        let (mark, p) = (mark(row.outcome), (probability(row.p), probability(row.p_holm)));
-        let _ = writeln!(
-            out,
-            "{mark} {:<36} {:>7} {before:>9} {now:>9}  {:<30} {:>7} {:>8}",
-            row.name(),
-            "",
-            "failovers that worked",
-            p.0,
-            p.1
-        );
+    for (fault, kind) in faults(comparison) {
+        out.push_str(&titles(&format!("{} {}", words::fault(&kind), fault + 1)));
+        let of_fault = |row: &&OutageComparison| row.fault == fault && row.kind == kind;
+        comparison.outages.iter().filter(of_fault).for_each(|row| out.push_str(&outage(row)));
+        let coverage = comparison.coverage.iter().filter(|row| row.fault == fault && row.kind == kind);
+        coverage.for_each(|row| out.push_str(&recovery(row)));
+        out.push('\n');
     }
     if !comparison.quality.is_empty() {
-        let _ = writeln!(out, "\n  media quality (shown, not judged)");
+        out.push_str(&titles("media"));
         comparison.quality.iter().for_each(|row| out.push_str(&quality(row)));
+        out.push('\n');
     }
-    for note in &comparison.notes {
-        let _ = writeln!(out, "\n  note: {note}");
+    let notes = comparison.notes.iter().map(|note| format!("note: {note}"));
+    for line in notes.flat_map(|note| wrap(&note, 80, "  ")) {
+        let _ = writeln!(out, "{line}");
     }
-    let _ = writeln!(out, "\n{}", verdict(comparison));
-    for reason in &comparison.reasons {
-        let _ = writeln!(out, "  {reason}");
+    let _ = writeln!(out, "{}", verdict(comparison));
+    for line in comparison.reasons.iter().flat_map(|reason| wrap(reason, 78, "  ")) {
+        let _ = writeln!(out, "  {line}");
     }
     out
+}
+
+/// The faults in order.
+fn faults(comparison: &Comparison) -> Vec<(usize, String)> {
+    let outages = comparison.outages.iter().map(|row| (row.fault, row.kind.clone()));
+    let mut all: Vec<_> = outages.chain(comparison.coverage.iter().map(|row| (row.fault, row.kind.clone()))).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn titles(name: &str) -> String {
+    line("  ", name, ["n", "before", "now", "shift, 95 % interval", "Holm p"])
+}
+
+/// One row: a mark, a name, and five cells. A format's width counts characters, as a terminal does here.
+fn line(mark: &str, name: &str, [n, before, now, shift, p]: [&str; 5]) -> String {
+    let text = format!("{mark}{name:<17} {n:>5} {before:>7} {now:>7}  {shift:<29} {p:>6}");
+    format!("{}\n", text.trim_end())
 }
 
 fn head(comparison: &Comparison) -> String {
     let (before, now) = (&comparison.baseline, &comparison.run);
     format!(
-        "{}: {} ({} trials) against {} ({} trials)\n",
+        "{}: {} ({} trials)\nagainst {} ({} trials)\n\n",
         now.scenario, now.started_utc, now.trials, before.started_utc, before.trials
     )
 }
 
 fn outage(row: &OutageComparison) -> String {
     let ms = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), duration);
-    format!(
-        "{} {:<36} {:>7} {:>9} {:>9}  {:<30} {:>7} {:>8}\n",
-        mark(row.outcome),
-        row.name(),
-        format!("{}/{}", row.n_baseline, row.n_run),
-        ms(row.baseline_median_ms),
-        ms(row.run_median_ms),
-        row.shift_text(),
-        probability(row.p),
-        probability(row.p_holm),
-    )
+    let (before, now, n) = (ms(row.baseline_median_ms), ms(row.run_median_ms), sizes(row.n_baseline, row.n_run));
+    let cells = [n.as_str(), &before, &now, &row.shift_text(), &probability(row.p_holm)];
+    line(&marked(row.outcome), words::service(&row.service), cells)
+}
+
+fn recovery(row: &CoverageComparison) -> String {
+    let before = format!("{}/{}", row.recovered_baseline, row.tried_baseline);
+    let now = format!("{}/{}", row.recovered_run, row.tried_run);
+    line(&marked(row.outcome), "all back", ["", &before, &now, "failovers that worked", &probability(row.p_holm)])
 }
 
 fn quality(row: &QualityComparison) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), plain);
-    format!(
-        "  {:<15} {:<7} {:>9} {:>9}  shift {} [{}, {}], p {}\n",
-        row.figure,
-        row.period,
-        plain(row.baseline_median),
-        plain(row.run_median),
-        number(row.shift),
-        number(row.shift_low),
-        number(row.shift_high),
-        probability(row.p)
-    )
+    let (before, now) = (row.value_text(row.baseline_median), row.value_text(row.run_median));
+    let n = sizes(row.n_baseline, row.n_run);
+    let cells = [n.as_str(), &before, &now, &row.shift_text(), &probability(row.p_holm)];
+    line(&marked(row.outcome), &row.name(), cells)
+}
+
+fn sizes(before: usize, now: usize) -> String {
+    if before == now { before.to_string() } else { format!("{before}/{now}") }
+}
+
+fn marked(outcome: Outcome) -> String {
+    format!("{} ", mark(outcome))
 }
 
 /// The outcome in a line.
 pub(super) fn verdict(comparison: &Comparison) -> String {
     let tolerance = format!("{} or {} %", duration(comparison.tolerance_ms), plain(comparison.tolerance_percent));
     match comparison.outcome {
-        Outcome::Pass => format!("pass: no service has become slower by more than {tolerance}"),
+        Outcome::Pass => format!("pass: no service is slower by more than {tolerance}, and media is no worse"),
         Outcome::Fail => "fail: failover has become worse".to_owned(),
         Outcome::Unknown => "unknown: it cannot be told whether failover has become worse".to_owned(),
     }
@@ -123,6 +131,13 @@ pub fn trend_terminal(trend: &Trend) -> String {
             let median = cell.median_ms.map_or_else(|| "–".to_owned(), duration);
             let shift = cell.shift_ms.map(|ms| format!(" ({})", signed(ms))).unwrap_or_default();
             let _ = write!(out, "  {:<21}", format!("{} {median}{shift}", mark(cell.outcome)));
+        }
+    }
+    for row in &trend.quality {
+        let _ = write!(out, "\n  {:<36} {:>9}", row.name, row.baseline_text());
+        for cell in &row.cells {
+            let value = cell.value_text(cell.run_median);
+            let _ = write!(out, "  {:<21}", format!("{} {value}", mark(cell.outcome)));
         }
     }
     let _ = write!(out, "\n  {:<36} {:>9}", "outcome", "");

@@ -107,9 +107,9 @@ fn too_few_trials_are_unknown_and_say_how_many_it_takes() {
     let comparison = against(&baseline(3), &slower(3, 300.0));
     assert_eq!(comparison.outcome, Outcome::Unknown);
     let media = row(&comparison, "media to caller");
-    // Twenty tests: 20 · 2/C(12,6) = 0.043 is the first below 5 %, 20 · 2/C(10,5) = 0.159.
-    assert_eq!((comparison.outages.len() + comparison.coverage.len(), media.needed_n), (20, Some(6)));
-    assert!(media.why.contains("run 6 trials on each side"), "{}", media.why);
+    // 30 tests: 30 · 2/C(14,7) = 0.017 is the first below 5 %, 30 · 2/C(12,6) = 0.065.
+    assert_eq!((comparison.rows().count(), media.needed_n), (30, Some(7)));
+    assert!(media.why.contains("run 7 trials on each side"), "{}", media.why);
 }
 
 /// sd 290 ms against 100 ms: 2 (1.96 + 0.84)² π/3 · 2.9² = 138 trials; the pooled sd of this sample decides.
@@ -190,7 +190,7 @@ fn what_cannot_be_paired_is_said() {
     assert!(back.notes.iter().any(|note| note.contains("new_call")), "{:?}", back.notes);
     now.outages.iter_mut().for_each(|of| of.kind = "process_kill".into());
     (now.failovers, now.outages) = (Vec::new(), now.outages);
-    let nothing = against(&Baseline { outages: vec![], failovers: vec![], ..before }, &now);
+    let nothing = against(&Baseline { outages: vec![], failovers: vec![], quality: vec![], ..before }, &now);
     assert_eq!(nothing.outcome, Outcome::Unknown);
     assert!(nothing.reasons[0].contains("nothing was compared"));
 }
@@ -198,7 +198,7 @@ fn what_cannot_be_paired_is_said() {
 #[test]
 fn every_form_says_the_same() {
     let comparison = against(&baseline(15), &slower(15, 300.0));
-    let rows = comparison.outages.len() + comparison.coverage.len();
+    let rows = comparison.rows().count();
     let xml = String::from_utf8(junit(&comparison).unwrap()).unwrap();
     assert!(xml.contains(&format!(r#"tests="{}""#, rows + 1)), "{xml}");
     let failed = comparison.rows().filter(|row| row.0 == Outcome::Fail).count();
@@ -207,7 +207,10 @@ fn every_form_says_the_same() {
     assert_eq!(notes.lines().filter(|line| line.starts_with("::error title=")).count(), failed);
     assert!(notes.is_ascii() || notes.contains("power-off"), "{notes}");
     assert!(markdown(&comparison).contains("### ✗ fail: failover has become worse"));
-    assert!(terminal(&comparison).contains("media to caller after power-off 1"));
+    let text = terminal(&comparison);
+    assert!(text.contains("power-off 1") && text.contains("✗ media to caller"), "{text}");
+    let wide = text.lines().take_while(|line| !line.starts_with("fail")).find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None);
     let json = serde_json::to_value(&comparison).unwrap();
     assert_eq!((json["schema"].as_str(), json["outcome"].as_str()), (Some("fivenines.compare.v1"), Some("fail")));
     assert_eq!(annotations(&against(&baseline(24), &baseline(24))).lines().count(), 1);
@@ -220,19 +223,87 @@ fn several_runs_make_a_trend() {
     let trend = trend(&comparisons).unwrap();
     assert_eq!(trend.outcomes, [Outcome::Pass, Outcome::Fail]);
     assert!(trend.rows.iter().all(|row| row.cells.len() == 2));
+    assert!(trend.quality.len() == 10 && trend.quality.iter().all(|row| row.cells.len() == 2), "{:?}", trend.quality);
     assert!(trend_terminal(&trend).contains("(+300 ms)"), "{}", trend_terminal(&trend));
     assert!(trend_markdown(&trend).ends_with("| outcome | | ✓ | ✗ |\n"));
     assert_eq!(super::trend(&[]), None);
 }
 
-const VRRP: World = World { trials: 15, faults: 2, services: 3, mean_ms: 3_109.0, sd_ms: 289.0, law: Law::Uniform };
+/// Eight trials of a figure, near `around`.
+fn heard(side: &mut Baseline, figure: &str, period: &str, around: f64, step: f64) {
+    let trials = (0..8).map(|trial| around + step * f64::from(trial * 3 % 8)).collect();
+    side.quality.retain(|of| !(of.figure == figure && of.period == period));
+    side.quality.push(QualitySample { figure: figure.into(), period: period.into(), trials });
+}
+
+fn quality<'a>(comparison: &'a Comparison, figure: &str, period: &str) -> &'a QualityComparison {
+    comparison.quality.iter().find(|row| row.figure == figure && row.period == period).unwrap()
+}
+
+/// Figure, before, now, step between trials, and what must be said: each beyond and within its own tolerance, in the
+/// direction that is worse. Eight separated values on each side: p = 2/C(16,8) = 1.6e-4, times 32 tests at most 0.006.
+#[test]
+fn media_that_became_worse_fail_and_better_ones_never_do() {
+    let table = [
+        ("mos", 4.3, 3.9, 0.01, Outcome::Fail),
+        ("mos", 3.9, 4.3, 0.01, Outcome::Pass),
+        ("mos", 4.3, 4.2, 0.01, Outcome::Pass),
+        ("mos", 4.3, 4.1, 0.04, Outcome::Unknown),
+        ("delay_ms_p95", 5.0, 25.0, 0.2, Outcome::Fail),
+        ("delay_ms_p95", 25.0, 5.0, 0.2, Outcome::Pass),
+        ("delay_ms_p95", 5.0, 12.0, 0.2, Outcome::Pass),
+        ("jitter_ms_p95", 1.0, 8.0, 0.1, Outcome::Fail),
+        ("jitter_ms_p95", 1.0, 5.0, 0.1, Outcome::Pass),
+        ("loss_percent", 0.1, 2.0, 0.02, Outcome::Fail),
+        ("loss_percent", 0.1, 0.9, 0.02, Outcome::Pass),
+    ];
+    for period in ["before", "during", "after"] {
+        for (figure, first, second, step, outcome) in table {
+            let (mut before, mut now) = (baseline(8), baseline(8));
+            heard(&mut before, figure, period, first, step);
+            heard(&mut now, figure, period, second, step);
+            let comparison = against(&before, &now);
+            let row = quality(&comparison, figure, period);
+            assert_eq!(row.outcome, outcome, "{period} {figure} {first} → {second}: {row:?}");
+            assert!(outcome != Outcome::Fail || comparison.outcome == Outcome::Fail, "{}", terminal(&comparison));
+        }
+    }
+}
+
+#[test]
+fn a_figure_that_is_not_told_says_how_many_trials_it_takes() {
+    let (mut before, mut now) = (baseline(8), baseline(8));
+    heard(&mut before, "mos", "after", 4.0, 0.06);
+    heard(&mut now, "mos", "after", 3.95, 0.06);
+    let comparison = against(&before, &now);
+    let row = quality(&comparison, "mos", "after");
+    assert_eq!(row.outcome, Outcome::Unknown);
+    assert!(row.needed_n.unwrap() > 8 && row.why.contains("trials on each side"), "{row:?}");
+    now.quality.retain(|of| !(of.figure == "mos" && of.period == "after"));
+    let comparison = against(&before, &now);
+    assert_eq!(quality(&comparison, "mos", "after").why, "measured in the baseline and not in the run");
+    let back = against(&now, &before);
+    assert!(back.notes.iter().any(|note| note.contains("mos after is not in the baseline")), "{:?}", back.notes);
+}
+
+#[test]
+fn the_tolerances_are_the_users() {
+    let (mut before, mut now) = (baseline(8), baseline(8));
+    heard(&mut before, "mos", "before", 4.3, 0.01);
+    heard(&mut now, "mos", "before", 3.9, 0.01);
+    let lenient = Options { tolerance_mos: 0.5, ..Options::default() };
+    assert_eq!(quality(&compare(&before, &now, &lenient), "mos", "before").outcome, Outcome::Pass);
+}
+
+const VRRP: World =
+    World { trials: 15, faults: 2, services: 3, quality: false, mean_ms: 3_109.0, sd_ms: 289.0, law: Law::Uniform };
 
 /// Nominal 5 % over six services and faults together, without any tolerance: at most 50 of 1,000 within 3 σ (21).
 #[test]
 fn equal_runs_raise_no_more_false_alarms_than_promised() {
-    let strict = Options { tolerance_ms: 0.0, tolerance_percent: 0.0, ..Options::default() };
-    for law in [Law::Uniform, Law::Exponential] {
-        let world = World { trials: 8, law, ..VRRP };
+    let strict = Options::without_tolerance();
+    for (law, quality) in [(Law::Uniform, false), (Law::Exponential, false), (Law::Uniform, true)] {
+        let world = World { trials: 8, law, quality, ..VRRP };
         let Outcomes { fail, .. } = outcomes(&world, 0.0, &strict, 1_000, 7);
         assert!(fail <= 71, "{law:?}: {fail} of 1000");
     }
@@ -244,7 +315,8 @@ fn equal_runs_raise_no_more_false_alarms_than_promised() {
 /// 4 σ of 200 comparisons (14 points) and the formula's own error.
 #[test]
 fn planted_shifts_are_seen_as_often_as_predicted() {
-    let world = World { trials: 17, faults: 1, services: 1, mean_ms: 700.0, sd_ms: 100.0, law: Law::Normal };
+    let world =
+        World { trials: 17, faults: 1, services: 1, quality: false, mean_ms: 700.0, sd_ms: 100.0, law: Law::Normal };
     for beyond in [50.0, 100.0, 150.0] {
         let seen = f64::from(outcomes(&world, 100.0 + beyond, &Options::default(), 200, 9).fail) / 200.0;
         let predicted = power_of_shift(beyond / 100.0, 17, 17, 0.05).unwrap();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::model::{Comparison, Side};
+use super::model::{Comparison, QualityComparison, Side};
 use crate::analysis::report::model::Outcome;
 
 /// Runs from left to right, services from top to bottom.
@@ -18,6 +18,17 @@ pub struct Trend {
     pub outcomes: Vec<Outcome>,
     /// A row for each service and fault of the baseline.
     pub rows: Vec<TrendRow>,
+    /// A row for each figure and period of media quality of the baseline.
+    pub quality: Vec<QualityTrendRow>,
+}
+
+/// One figure of media quality, in the unit of its name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QualityTrendRow {
+    /// `MOS before`.
+    pub name: String,
+    /// The figure in each run, against the baseline.
+    pub cells: Vec<QualityComparison>,
 }
 
 /// One service after one fault.
@@ -52,13 +63,26 @@ pub fn trend(comparisons: &[Comparison]) -> Option<Trend> {
         baseline_median_ms: first.outages[index].baseline_median_ms,
         cells: comparisons.iter().filter_map(|comparison| comparison.outages.get(index)).map(cell).collect(),
     };
+    let heard = |index: usize| QualityTrendRow {
+        name: first.quality[index].name(),
+        cells: comparisons.iter().filter_map(|comparison| comparison.quality.get(index)).cloned().collect(),
+    };
     Some(Trend {
         schema: "fivenines.trend.v1".to_owned(),
         baseline: first.baseline.clone(),
         runs: comparisons.iter().map(|comparison| comparison.run.clone()).collect(),
         outcomes: comparisons.iter().map(|comparison| comparison.outcome).collect(),
         rows: (0..first.outages.len()).map(row).collect(),
+        quality: (0..first.quality.len()).map(heard).collect(),
     })
+}
+
+impl QualityTrendRow {
+    /// The baseline's median in its unit.
+    #[must_use]
+    pub fn baseline_text(&self) -> String {
+        self.cells.first().map_or_else(|| "–".to_owned(), |cell| cell.value_text(cell.baseline_median))
+    }
 }
 
 fn cell(row: &super::OutageComparison) -> TrendCell {

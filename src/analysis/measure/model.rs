@@ -86,6 +86,9 @@ pub struct FaultMeasured {
     /// Its effect on the wire: the last packet of the hit service before the silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect_ns: Option<RunTime>,
+    /// Where in the interval of the cluster's timer it struck; absent where the cluster has no such timer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<TimerPhase>,
     /// Whether the injection was seen to bite.
     pub verified: bool,
     /// Healed at, where it was healed inside the window.
@@ -96,6 +99,19 @@ pub struct FaultMeasured {
     pub configured_ms: Option<f64>,
     /// The failover's phases in order of time; only those with evidence.
     pub phases: Vec<Phase>,
+}
+
+/// The phase of a fault against the timer by which the cluster notices a death: a death right after an advert goes
+/// unnoticed for an interval longer than one right before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimerPhase {
+    /// Interval of the timer.
+    pub interval_ms: f64,
+    /// As drawn, evenly over the interval.
+    pub drawn_ms: f64,
+    /// From the last advert on the wire to the first command of the injection; absent where none was captured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_ms: Option<f64>,
 }
 
 /// One instant of a failover.

@@ -149,6 +149,7 @@ fn fault_measured(fault: usize, rng: &mut SmallRng) -> FaultMeasured {
         command_start_ns: start,
         command_end_ns: Some(start + Span::from_millis(1)),
         effect_ns: Some(start + Span(400_000)),
+        phase: None,
         verified: true,
         healed_ns: None,
         configured_ms: Some(configured),

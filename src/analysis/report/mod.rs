@@ -1,6 +1,7 @@
 //! From figures to what people read: terminal, JSON, HTML, PNG/SVG, CSV, JUnit.
 
 mod assemble;
+mod estimates;
 mod figures;
 pub mod html;
 pub mod junit;
@@ -11,6 +12,7 @@ pub mod terminal;
 pub mod words;
 
 pub use assemble::assemble;
+pub use figures::{Cost, budget_figure};
 pub use render::{RenderError, render_all};
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub struct Report {
     pub transitions: Vec<Transition>,
     /// Outages per service over all faults and trials.
     pub outages: Vec<OutageSummary>,
+    /// Further estimates of each service and fault over the trials, with their intervals.
+    #[serde(default)]
+    pub estimates: Vec<Estimate>,
     /// Phases per fault: medians over the trials.
     pub phases: Vec<PhaseSummary>,
     /// Media before, during and after, pooled over trials.
@@ -42,8 +45,22 @@ pub struct Report {
     pub caveats: Vec<Caveat>,
     /// Thresholds and the verdict.
     pub verdict: Verdict,
-    /// What each trial measured.
+    /// What each trial measured that counts; where every trial is void, all of them.
     pub trials: Vec<Trial>,
+    /// Trials whose measurement is void. They are in no figure, unless there is no other.
+    #[serde(default)]
+    pub void_trials: Vec<VoidTrial>,
+}
+
+/// A trial that is counted in nothing. Its evidence is kept; `fivenines measure RUN --trial N` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoidTrial {
+    /// From 1.
+    pub number: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// Why.
+    pub reasons: Vec<String>,
 }
 
 /// One trial.
@@ -122,6 +139,65 @@ pub struct OutageSummary {
     pub error_ms: f64,
 }
 
+/// Estimates of one service's outage after one fault, over trials of the trial's median affected user; the median with
+/// its exact interval stands in [`OutageSummary`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Number of the fault, from 0.
+    pub fault: usize,
+    /// As in [`OutageSummary::service`].
+    pub service: String,
+    /// Trials.
+    pub n: u64,
+    /// Of them, those whose median user never came back: they count as larger than everything and are never dropped.
+    pub censored: u64,
+    /// Kaplan–Meier median, which uses how long each censored trial was watched; interval after Brookmeyer & Crowley.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kaplan_meier: Option<Span95>,
+    /// Mean with Student's t; absent under two trials, and where one is censored: then there is no mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Span95>,
+    /// Mean with a BCa bootstrap interval (2,000 resamples, seed 1); absent under ten trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_bca: Option<Span95>,
+    /// Geometric mean with Student's t on the logarithms (log-normal law).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geometric_mean: Option<Span95>,
+    /// Where the next trial is expected, by the log-normal law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Span95>,
+    /// Distribution-free upper bounds of the 90th, 95th and 99th percentile.
+    pub bounds: Vec<QuantileBound>,
+}
+
+/// A value with its 95 % interval, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span95 {
+    /// The estimate; absent where it is censored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_ms: Option<f64>,
+    /// Lower end.
+    pub low_ms: f64,
+    /// Upper end; absent where it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_ms: Option<f64>,
+}
+
+/// An upper bound of a percentile with 95 % confidence, or how many trials it takes to claim one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileBound {
+    /// 90, 95 or 99.
+    pub percent: u8,
+    /// The bound; absent where it is not claimable or only known to be larger than `above_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_ms: Option<f64>,
+    /// The bound is censored at this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_ms: Option<f64>,
+    /// Trials from which on it can be claimed.
+    pub needed_n: u64,
+}
+
 /// One phase of a failover over the trials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseSummary {
@@ -172,6 +248,9 @@ pub struct Availability {
     pub coverage_low: Option<f64>,
     /// One row for each service: how often a year it may fail like this.
     pub budget: Vec<BudgetRow>,
+    /// What each number of nines leaves of a year: with it every other budget follows.
+    #[serde(default)]
+    pub targets: Vec<TargetBudget>,
     /// The sentence that may be quoted.
     pub statement: String,
 }
@@ -188,4 +267,22 @@ pub struct BudgetRow {
     /// The same at the upper end of the downtime's interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures_per_year_low: Option<f64>,
+    /// Interval of the downtime, both ends or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_interval_ms: Option<(f64, f64)>,
+    /// Mean time between failures that the target needs at this downtime, in hours.
+    #[serde(default)]
+    pub mtbf_needed_h: f64,
+    /// Hours without a single failure that would show that mean time at 95 %.
+    #[serde(default)]
+    pub observation_needed_h: f64,
+}
+
+/// An availability and what it leaves of a year of 365 days.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetBudget {
+    /// 0.999, 0.9999, 0.99999, 0.999999.
+    pub target: f64,
+    /// Seconds a year.
+    pub downtime_s: f64,
 }

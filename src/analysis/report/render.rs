@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::model::Report;
-use super::{figures, html, junit, tables};
+use super::{estimates, figures, html, junit, tables};
 
 /// Why a derived file could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,7 @@ pub fn render_all(report: &Report) -> Result<Vec<(PathBuf, Vec<u8>)>, RenderErro
         (PathBuf::from("junit.xml"), junit::junit(report)?),
     ];
     files.extend(tables::tables(report)?);
+    files.push(estimates::csv(report)?);
     files.extend(figures::render(report));
     Ok(files)
 }

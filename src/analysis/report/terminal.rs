@@ -198,7 +198,7 @@ fn line(out: &mut String, text: &str) {
 
 /// Lines of at most `width` characters, continued with `indent`; a longer word stands alone and is kept whole,
 /// and a number keeps its unit.
-fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut current = String::new();
     for word in words::with_tied_units(text).split(' ').filter(|word| !word.is_empty()) {

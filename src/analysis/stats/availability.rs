@@ -112,6 +112,16 @@ pub fn coverage_needed(
     Ok(Some((manual_s - allowed) / (manual_s - downtime_s)))
 }
 
+/// How long a system must run without a single failure to show at `confidence` that its mean time between failures
+/// reaches what `target` needs at `downtime_s` each: `−ln(1 − confidence)` times that (exponential law; the zero-failure
+/// test of the NIST/SEMATECH e-Handbook §8.3.1.5). At 95 % about three times the mean time between failures.
+///
+/// # Errors
+/// As [`failures_per_year`], and if `confidence` is not in (0, 1).
+pub fn observation_needed_s(target: f64, downtime_s: f64, confidence: f64) -> Result<f64, StatsError> {
+    Ok(-(1.0 - open_unit("confidence", confidence)?).ln() * mtbf_needed_s(target, downtime_s)?)
+}
+
 /// How many probes in a row, all answered, show at `confidence` that an availability reaches `target`.
 ///
 /// # Errors
@@ -180,6 +190,14 @@ mod tests {
         close(mtbf_needed_s(0.99999, 1.701).unwrap() / 3600.0, 47.25, 5e-3);
         close(mtbf_needed_s(0.99999, 144.0).unwrap() / 3600.0, 4_000.0, 0.05);
         close(mtbf_needed_s(0.99999, 0.692).unwrap() / 3600.0, 19.22, 5e-3);
+    }
+
+    /// 2.9957 · 47.25 h = 141.5 h; at 144 s a failure 2.9957 · 4,000 h = 11,983 h, more than a year.
+    #[test]
+    fn hours_without_failure() {
+        close(observation_needed_s(0.99999, 1.701, 0.95).unwrap() / 3600.0, 141.55, 0.05);
+        close(observation_needed_s(0.99999, 144.0, 0.95).unwrap() / 3600.0, 11_983.0, 1.0);
+        assert!(observation_needed_s(0.99999, 1.0, 1.0).is_err());
     }
 
     /// ln 0.05 / ln A, rounded up.

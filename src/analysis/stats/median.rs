@@ -110,6 +110,8 @@ mod tests {
     use super::super::Observation;
     use super::*;
     use proptest::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
 
     fn ramp(n: u32) -> Sample {
         Sample::exact(&(1..=n).map(f64::from).collect::<Vec<_>>()).unwrap()
@@ -149,6 +151,40 @@ mod tests {
             let bound = quantile_upper_bound(&ramp(needed as u32), p, 0.95).unwrap().unwrap();
             assert_eq!(bound.rank as u64, needed);
         }
+    }
+
+    /// Fifteen trials bound none of the high percentiles (0.9^15 = 20.6 %), and 80 % of them only just (0.8^14 = 4.4 %).
+    #[test]
+    fn fifteen_trials_claim_nothing_about_high_percentiles() {
+        for p in [0.9, 0.95, 0.99] {
+            assert_eq!(quantile_upper_bound(&ramp(15), p, 0.95).unwrap(), None, "{p}");
+        }
+        assert_eq!(quantile_upper_bound(&ramp(15), 0.8, 0.95).unwrap().map(|bound| bound.rank), Some(15));
+    }
+
+    /// 2,000 skewed samples each; the binomial coverage is exact, so the count lies within 4 σ of it.
+    #[test]
+    fn the_intervals_cover_as_often_as_they_say() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let mut draw = |n: usize| -> Sample {
+            let values: Vec<f64> = (0..n).map(|_| -rng.random_range(f64::EPSILON..1.0f64).ln()).collect();
+            Sample::exact(&values).unwrap()
+        };
+        for n in [6, 15, 30] {
+            let mut promised = 0.0;
+            let covered = (0..2_000).filter(|_| {
+                let ci = median_ci(&draw(n), 0.95).unwrap().unwrap();
+                promised = ci.confidence;
+                ci.low.value <= 2.0f64.ln() && 2.0f64.ln() <= ci.high.value
+            });
+            let share = covered.count() as f64 / 2_000.0;
+            assert!((share - promised).abs() < 4.0 * (promised * (1.0 - promised) / 2_000.0).sqrt(), "n {n}: {share}");
+        }
+        // P90 of the exponential law is ln 10; the promise is at least 95 %, within 4 σ (2 points).
+        let bounded = (0..2_000)
+            .filter(|_| quantile_upper_bound(&draw(59), 0.9, 0.95).unwrap().unwrap().bound.value >= 10.0f64.ln());
+        let share = bounded.count() as f64 / 2_000.0;
+        assert!(share >= 0.95 - 0.02, "{share}");
     }
 
     proptest! {

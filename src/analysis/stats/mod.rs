@@ -9,11 +9,12 @@
 //! | how bad may the next one be? | [`geometric_prediction`], [`quantile_upper_bound`] |
 //! | how often does failover work? | [`clopper_pearson`], [`proportion_lower`], [`rule_of_three`] |
 //! | what did a panel hear, and does the model agree? | [`panel`] |
-//! | where, if some trials never ended? | [`kaplan_meier_median`] |
+//! | where, if some trials never ended? | [`kaplan_meier_median`], [`kaplan_meier_median_ci`] |
 //! | how sure is any other statistic? | [`bca_interval`] |
 //! | did it change? | [`hodges_lehmann`], [`mann_whitney`], [`fisher_exact`], over many tests [`holm`] |
 //! | could a change have been seen? | [`power_of_shift`], [`samples_for_shift`], [`samples_for_proportions`] |
 //! | how often may it be needed? | [`availability::failures_per_year`], [`availability::mtbf_needed_s`] |
+//! | what would it take to claim that? | [`availability::observation_needed_s`], [`successes_needed`] |
 //! | what would that give over a year? | [`projection::project`] |
 
 pub mod availability;
@@ -43,7 +44,7 @@ pub use quantile::{median, quantile};
 pub use ranks::{MannWhitney, RankMethod, mann_whitney};
 pub use sample::{Bound, Observation, Sample};
 pub use shift::{Shift, ShiftInterval, hodges_lehmann};
-pub use survival::{SurvivalStep, kaplan_meier, kaplan_meier_median};
+pub use survival::{MedianSpan, SurvivalStep, kaplan_meier, kaplan_meier_median, kaplan_meier_median_ci};
 
 /// Why a statistic was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -123,6 +123,7 @@ fn chi_squared_quantile(p: f64, df: f64) -> Result<f64, StatsError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use statrs::distribution::{Binomial, Discrete};
 
     fn close(got: f64, want: f64, tolerance: f64) {
         assert!((got - want).abs() <= tolerance, "{got} instead of {want}");
@@ -175,6 +176,17 @@ mod tests {
     }
 
     proptest! {
+        /// Exactly: the binomial probability of all counts whose interval holds the true probability.
+        #[test]
+        fn the_interval_never_covers_less_than_it_says(trials in 1u64..40, truth in 0.001f64..0.999) {
+            let law = Binomial::new(truth, trials).unwrap();
+            let covering = (0..=trials).filter(|successes| {
+                let ci = clopper_pearson(*successes, trials, 0.95).unwrap();
+                ci.low <= truth && truth <= ci.high
+            });
+            prop_assert!(covering.map(|successes| law.pmf(successes)).sum::<f64>() >= 0.95 - 1e-6);
+        }
+
         #[test]
         fn the_interval_encloses_the_observed_ratio(trials in 1u64..500, share in 0.0f64..=1.0) {
             let successes = (trials as f64 * share).floor() as u64;

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::measure::model::Caveat;
-use crate::scenario::{Metric, Threshold};
+use crate::scenario::{Metric, Threshold, Unit};
 use crate::units::Span;
 
 /// Pass, fail or unknown.
@@ -122,17 +122,14 @@ fn measured(result: &ThresholdResult) -> String {
     }
 }
 
-/// `text` starts with the metric's name, which fixes the unit.
+/// `text` was read before the run, and its figure fixes the unit.
 fn in_its_unit(text: &str, value: f64) -> String {
-    let metric = text.split_whitespace().next().unwrap_or_default();
-    let is_time =
-        !metric.ends_with(".censored") && ["outage.", "delay.", "jitter."].iter().any(|p| metric.starts_with(p));
-    match metric {
-        _ if is_time => Span::from_secs_f64(value / 1e3).to_string(),
-        _ if metric.starts_with("loss.") => format!("{value:.2} %"),
-        _ if metric.starts_with("mos.") => format!("{value:.2}"),
-        _ if metric.starts_with("coverage.") => format!("{value:.3}"),
-        _ => format!("{value}"),
+    match text.parse::<Threshold>().map(|threshold| threshold.metric.unit()) {
+        Ok(Unit::Milliseconds) => Span::from_secs_f64(value / 1e3).to_string(),
+        Ok(Unit::Percent) => format!("{value:.2} %"),
+        Ok(Unit::Mos) => format!("{value:.2}"),
+        Ok(Unit::Probability) => format!("{value:.3}"),
+        Ok(Unit::Count) | Err(_) => format!("{value}"),
     }
 }
 

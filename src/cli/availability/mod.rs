@@ -1,5 +1,6 @@
 //! `fivenines availability`: what a measured downtime means for a number of nines.
 
+mod figure;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -11,11 +12,11 @@ use super::Failure;
 use crate::analysis::availability::{Observed, failures_of, observe, typical_outage};
 use crate::analysis::report::model::Report;
 use crate::analysis::stats::availability::{
-    DowntimeBudget, downtime_budget, failures_per_year, failures_per_year_between, mtbf_needed_s, probes_for_claim,
-    projected,
+    DowntimeBudget, coverage_needed, downtime_budget, failures_per_year, failures_per_year_between, mtbf_needed_s,
+    observation_needed_s, probes_for_claim, projected,
 };
 use crate::analysis::stats::projection::{Downtime, Failures, Projected, project};
-use crate::analysis::stats::{Interval, StatsError, clopper_pearson, proportion_lower};
+use crate::analysis::stats::{Interval, StatsError, clopper_pearson, proportion_lower, successes_needed};
 
 /// Years that a projection plays.
 const DRAWS: usize = 4_000;
@@ -59,6 +60,9 @@ pub struct AvailabilityArgs {
     /// Confidence of every interval
     #[arg(long, default_value_t = 0.95)]
     pub confidence: f64,
+    /// Draw failures a year against downtime, with what was measured or stated: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    pub figure: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -102,6 +106,13 @@ pub struct TargetAnswer {
     pub mtbf_needed_s: f64,
     /// Probes in a row, all answered, that would show it.
     pub probes_needed: u64,
+    /// Time without a single failure that would show the mean time between failures, s.
+    pub observation_needed_s: f64,
+    /// Probability with which failover must work, at the stated failure rate; absent without a rate, or where no
+    /// probability is enough.
+    pub coverage_needed: Option<f64>,
+    /// Failovers in a row, all successful, that would show that probability.
+    pub failovers_needed: Option<u64>,
 }
 
 /// An availability that follows from a stated failure rate.
@@ -139,6 +150,9 @@ pub struct Coverage {
 pub fn run(args: &AvailabilityArgs) -> Result<u8, Failure> {
     let report = args.run.as_deref().map(read_report).transpose()?;
     let given = Given::of(args, report.as_ref())?;
+    if let Some(path) = &args.figure {
+        figure::draw(path, &given, report.as_ref())?;
+    }
     let answer = answer(args, given).map_err(|error| Failure::new(2, error.to_string()))?;
     println!("{}", if args.json { super::json(&answer) } else { text::text(&answer).trim_end().to_owned() });
     Ok(0)
@@ -227,7 +241,7 @@ fn range(args: &AvailabilityArgs) -> Option<(f64, f64)> {
 /// Computes what the arguments ask for.
 fn answer(args: &AvailabilityArgs, given: Given) -> Result<AvailabilityAnswer, StatsError> {
     let targets = given.downtime_s.map(|downtime_s| {
-        args.target.iter().map(|percent| target(*percent, downtime_s, given.interval, args.confidence)).collect()
+        args.target.iter().map(|percent| target(*percent, downtime_s, given.interval, args)).collect()
     });
     let projected = given.failures.as_ref().map(|failures| projection(failures, &given, args)).transpose()?;
     let coverage = given.coverage.map(|counts| coverage(counts, args.confidence)).transpose()?;
@@ -250,17 +264,24 @@ fn target(
     percent: f64,
     downtime_s: f64,
     interval: Option<Interval>,
-    confidence: f64,
+    args: &AvailabilityArgs,
 ) -> Result<TargetAnswer, StatsError> {
     let share = percent / 100.0;
     let named = |_| StatsError::OutOfRange { parameter: "target", value: percent, range: "(0, 100) %" };
+    let budget = downtime_budget(share).map_err(named)?;
+    let rate = args.failures_per_year;
+    let coverage = rate.map(|rate| coverage_needed(share, rate, downtime_s, args.manual)).transpose()?.flatten();
+    let shown = |coverage: f64| successes_needed(coverage, args.confidence).ok();
     Ok(TargetAnswer {
         target_percent: percent,
-        budget: downtime_budget(share).map_err(named)?,
+        budget,
         failures_per_year: failures_per_year(share, downtime_s)?,
         failures_per_year_interval: interval.map(|i| failures_per_year_between(share, i)).transpose()?,
         mtbf_needed_s: mtbf_needed_s(share, downtime_s)?,
-        probes_needed: probes_for_claim(share, confidence)?,
+        probes_needed: probes_for_claim(share, args.confidence)?,
+        observation_needed_s: observation_needed_s(share, downtime_s, args.confidence)?,
+        coverage_needed: coverage,
+        failovers_needed: coverage.and_then(shown),
     })
 }
 

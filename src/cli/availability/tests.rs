@@ -17,6 +17,11 @@ fn answered(line: &str) -> AvailabilityAnswer {
     answer(&args, Given::of(&args, None).unwrap()).unwrap()
 }
 
+/// The text without its line breaks.
+fn said(answer: &AvailabilityAnswer) -> String {
+    text::text(answer).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The answer for a planted run.
 fn of_run(line: &str, report: &Report) -> AvailabilityAnswer {
     let args = given(&format!("--run RUN {line}"));
@@ -43,7 +48,7 @@ fn four_budgets_from_one_downtime() {
 #[test]
 fn the_statement_uses_the_worst_end_of_the_interval() {
     let answer = answered("--downtime 3.23 --downtime-ci 2.94s 3410ms --successes 15 --trials 15");
-    let out = text::text(&answer);
+    let out = said(&answer);
     for part in ["no more than 92 times a year", "15/15", "at least 81.9 %", "was not measured", "92.48 to 107.27"] {
         assert!(out.contains(part), "no {part:?} in:\n{out}");
     }
@@ -57,7 +62,7 @@ fn projections_need_a_stated_rate() {
     assert!((percent("--downtime 1.7 --failures-per-year 12") - 99.999_935_3).abs() < 5e-8);
     assert!((percent("--downtime 144 --failures-per-year 12") - 99.994_520_5).abs() < 5e-8);
     assert_eq!(projected("--downtime 144"), None);
-    let out = text::text(&answered("--downtime 1.7 --failures-per-year 12"));
+    let out = said(&answered("--downtime 1.7 --failures-per-year 12"));
     assert!(out.contains("stated, not measured; every failover is taken to work"), "{out}");
 }
 
@@ -80,7 +85,7 @@ fn a_run_answers_with_its_own_outages() {
     assert!((answer.downtime_s.unwrap() - 1.62).abs() < 0.03);
     assert_eq!(answer.coverage.map(|c| (c.successes, c.trials)), Some((12, 12)));
     assert_eq!(answer.observed.as_ref().unwrap().services.len(), report.outages.len());
-    let out = text::text(&answer);
+    let out = said(&answer);
     for part in ["raw-gap", "user-seconds", "call-success*", "slowest transition", "made on purpose", "12/12"] {
         assert!(out.contains(part), "no {part:?} in:\n{out}");
     }
@@ -98,7 +103,7 @@ fn a_run_without_recovery_has_rules_and_no_budget() {
     }
     let answer = of_run("--failures-per-year 12", &report);
     assert!(answer.targets.is_empty() && answer.projected.is_none());
-    assert!(text::text(&answer).contains("no budget can be reckoned"));
+    assert!(said(&answer).contains("no budget can be reckoned"));
 }
 
 #[test]
@@ -132,4 +137,30 @@ fn what_makes_no_sense_is_an_error() {
     for line in [vec!["--downtime", "1", "--trials", "3"], vec![], vec!["--run", "a", "--downtime", "1"]] {
         assert!(Line::try_parse_from([vec!["availability"], line].concat()).is_err());
     }
+}
+
+/// Four failures a year, an hour of manual repair: 99.999 % needs a coverage of 0.978 (3,600 − 78.84 over 3,600 − 1.701),
+/// which 135 successes in a row show; hours: 2.9957 · 47.25.
+#[test]
+fn what_it_takes_to_claim_a_number_of_nines() {
+    let answer = answered("--downtime 1.701s --failures-per-year 4");
+    let five = target_of(&answer, 99.999);
+    assert!((five.coverage_needed.unwrap() - 0.978_56).abs() < 1e-4, "{five:?}");
+    assert_eq!(five.failovers_needed, Some(139));
+    assert!((five.observation_needed_s / 3600.0 - 141.55).abs() < 0.05);
+    assert!(said(&answer).contains("139 successes in a row"));
+    assert_eq!(target_of(&answered("--downtime 1.701s"), 99.999).failovers_needed, None);
+}
+
+#[test]
+fn the_budget_is_drawn_as_the_name_says() {
+    let file = |end: &str| std::env::temp_dir().join(format!("fivenines-budget-{}.{end}", std::process::id()));
+    for (end, magic) in [("png", &b"\x89PNG"[..]), ("svg", b"<svg")] {
+        let path = file(end);
+        run(&given(&format!("--downtime 1.701 --figure {}", path.display()))).unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(magic));
+        std::fs::remove_file(path).unwrap();
+    }
+    let message = run(&given("--downtime 1.701 --figure budget.pdf")).unwrap_err().message;
+    assert!(message.contains(".png or .svg"), "{message}");
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{AvailabilityAnswer, Coverage, Projection};
+use super::{AvailabilityAnswer, Coverage, Projection, TargetAnswer};
 use crate::analysis::availability::{Observed, Rule};
+use crate::analysis::report::terminal::wrap;
 use crate::analysis::report::words;
 
 /// The answer as text.
@@ -15,7 +16,9 @@ pub(super) fn text(answer: &AvailabilityAnswer) -> String {
     }
     answer.projected.iter().for_each(|projected| out.push_str(&year(projected)));
     let _ = writeln!(out);
-    answer.statement.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    for line in answer.statement.iter().flat_map(|sentence| wrap(sentence, 78, "  ")) {
+        let _ = writeln!(out, "  {line}");
+    }
     out
 }
 
@@ -58,16 +61,17 @@ fn budget(answer: &AvailabilityAnswer, downtime_s: f64) -> String {
         let _ = write!(out, " ({low} to {high} s at {} %)", words::plain(100.0 * i.confidence));
     }
     answer.downtime_basis.iter().for_each(|basis| out.push_str(&format!(": {basis}")));
-    let _ = writeln!(out, "\n\n  target %   downtime/year  failures/year        MTBF needed  probes to show it");
+    let _ = writeln!(out, "\n\n{:>41}{:>13}  to show it, without one failure:", "failures", "MTBF");
+    let _ = writeln!(out, "  target %   downtime/year       a year       needed          hours        probes");
     for t in &answer.targets {
-        let (budget, hours) = (t.budget.per_year_s, t.mtbf_needed_s / 3600.0);
+        let (budget, hours, watched) = (t.budget.per_year_s, t.mtbf_needed_s / 3600.0, t.observation_needed_s / 3600.0);
         let _ = writeln!(
             out,
-            "  {:<9} {budget:>12.3} s  {:>13.2}  {hours:>15.2} h  {:>17}",
+            "  {:<9} {budget:>12.3} s  {:>11.2}  {hours:>9.2} h  {watched:>11.1} h  {:>12}",
             t.target_percent, t.failures_per_year, t.probes_needed
         );
         if let Some(i) = t.failures_per_year_interval {
-            let _ = writeln!(out, "{:>28}{:.2} to {:.2}", "", i.low, i.high);
+            let _ = writeln!(out, "{:>26}{:.2} to {:.2}", "", i.low, i.high);
         }
     }
     out
@@ -78,7 +82,7 @@ fn year(p: &Projection) -> String {
     let (expected, single) = (p.played.expected, p.played.single_year);
     format!(
         "\n  with {}{range} failures a year: {:.7} % if each costs the downtime above\n  \
-         expected over many years: {:.7} to {:.7} %, one single year: {:.7} to {:.7} % ({} % of {} years played)\n",
+         expected over many years: {:.7} to {:.7} %\n  one single year:          {:.7} to {:.7} % ({} % of {} years played)\n",
         p.failures_per_year,
         p.availability_percent,
         100.0 * expected.low,
@@ -100,6 +104,7 @@ pub(super) fn statement(answer: &AvailabilityAnswer) -> Vec<String> {
             "{successes}/{trials} failovers succeeded: coverage is at least {percent:.1} % ({confidence} % one-sided)."
         ));
     }
+    lines.extend(answer.targets.iter().filter_map(coverage_wanted));
     for target in &answer.targets {
         let worst = target.failures_per_year_interval.map_or(target.failures_per_year, |i| i.low);
         let (percent, times) = (target.target_percent, allowed(worst));
@@ -114,6 +119,16 @@ pub(super) fn statement(answer: &AvailabilityAnswer) -> Vec<String> {
     }
     lines.push(unmeasured(answer).to_owned());
     lines
+}
+
+/// What failover must be shown to do at the stated rate.
+fn coverage_wanted(target: &TargetAnswer) -> Option<String> {
+    let (coverage, failovers) = (target.coverage_needed?, target.failovers_needed?);
+    Some(format!(
+        "At the stated rate {} % needs a failover that works {:.2} % of the time: {failovers} successes in a row show it.",
+        target.target_percent,
+        100.0 * coverage
+    ))
 }
 
 fn unmeasured(answer: &AvailabilityAnswer) -> &'static str {

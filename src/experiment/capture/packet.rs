@@ -6,7 +6,7 @@ use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
@@ -27,6 +27,7 @@ use super::pcapng::{PcapngFile, Way};
 use crate::experiment::cluster::CapturePoint;
 use crate::experiment::run::clock::Clock;
 use crate::units::{RunTime, Span};
+use crate::wire::vrrp;
 
 /// What a crash of the tool may lose at most.
 const FLUSH_EVERY: Span = Span::from_millis(200);
@@ -79,6 +80,8 @@ pub struct PacketCapture {
     clock: Clock,
     marks: Sender<Mark>,
     stop: Arc<AtomicBool>,
+    /// Unix time of the last VRRP advert in nanoseconds; 0: none.
+    advert: Arc<AtomicI64>,
     thread: Option<JoinHandle<io::Result<CaptureStats>>>,
 }
 
@@ -92,14 +95,15 @@ pub fn start(point: &CapturePoint, file: &Path) -> io::Result<PacketCapture> {
     let (marks, receiver) = mpsc::channel();
     let waiting = Marks { receiver, next: None };
     let (ready, started) = mpsc::channel();
-    let (point, path, stopping) = (point.clone(), file.to_owned(), Arc::clone(&stop));
+    let advert = Arc::new(AtomicI64::new(0));
+    let (point, path, stopping, seen) = (point.clone(), file.to_owned(), Arc::clone(&stop), Arc::clone(&advert));
     let work = move || {
         let opened = Capture::open(&point, &path, clock, waiting);
         match opened {
             Ok(capture) => {
                 // The starter waits for this; when it is gone, nobody wants the frames.
                 let _nobody = ready.send(Ok(()));
-                capture.run(&stopping)
+                capture.run(&stopping, &seen)
             }
             Err(error) => {
                 let _nobody = ready.send(Err(at(&point, &error)));
@@ -109,7 +113,7 @@ pub fn start(point: &CapturePoint, file: &Path) -> io::Result<PacketCapture> {
     };
     let thread = thread::Builder::new().name("capture".into()).spawn(work)?;
     started.recv().unwrap_or_else(|_| Err(io::Error::other("the capture thread ended at once")))?;
-    Ok(PacketCapture { clock, marks, stop, thread: Some(thread) })
+    Ok(PacketCapture { clock, marks, stop, advert, thread: Some(thread) })
 }
 
 fn at(point: &CapturePoint, error: &io::Error) -> io::Error {
@@ -121,6 +125,12 @@ impl PacketCapture {
     pub fn mark(&self, comment: String) {
         // A capture that died of a full disk says so when it is stopped.
         let _dead = self.marks.send((self.clock.wall_now(), comment));
+    }
+
+    /// When the last VRRP advert was received, Unix time in nanoseconds; none so far: absent.
+    #[must_use]
+    pub fn last_advert(&self) -> Option<i64> {
+        Some(self.advert.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
     /// Takes what the kernel still holds, ends, and says how much was seen.
@@ -179,12 +189,12 @@ impl Capture {
         Ok(capture)
     }
 
-    fn run(mut self, stop: &AtomicBool) -> io::Result<CaptureStats> {
+    fn run(mut self, stop: &AtomicBool, advert: &AtomicI64) -> io::Result<CaptureStats> {
         let mut buffer = vec![0; LONGEST_FRAME];
         let mut flush_at = self.clock.now() + FLUSH_EVERY;
         loop {
             let last_round = stop.load(Ordering::Acquire);
-            let idle = !self.receive(&mut buffer)?;
+            let idle = !self.receive(&mut buffer, advert)?;
             if idle && last_round {
                 return self.finish();
             }
@@ -198,7 +208,7 @@ impl Capture {
     }
 
     /// Takes one frame; false when there is none.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+    fn receive(&mut self, buffer: &mut [u8], advert: &AtomicI64) -> io::Result<bool> {
         let mut control = nix::cmsg_space!(TimeSpec);
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         let mut parts = [IoSliceMut::new(buffer)];
@@ -217,6 +227,9 @@ impl Capture {
         let outgoing = from.pkttype() == libc::PACKET_OUTGOING;
         let way = if outgoing { Way::Outbound } else { Way::Inbound };
         let seen = buffer.get(..length).unwrap_or(buffer);
+        if is_advert(seen) {
+            advert.store(unix_ns, Ordering::Relaxed);
+        }
         self.file.packet(number, unix_ns, way, seen, u32::try_from(length).unwrap_or(u32::MAX))?;
         if let Some(count) = self.frames.get_mut(number as usize) {
             *count += 1;
@@ -292,6 +305,11 @@ fn is_bridge(name: &str) -> bool {
     matches!(name, "br0" | "lo")
 }
 
+/// Whether an Ethernet frame carries IPv4 with VRRP: ethertype and protocol at their places, as keepalived sends it.
+fn is_advert(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[8, 0]) && frame.get(23) == Some(&vrrp::PROTOCOL)
+}
+
 fn ignore_outgoing(socket: &OwnedFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the option takes one int, which lives through the call, and its length is given.
@@ -340,6 +358,17 @@ mod tests {
         assert_eq!(marks.due(150), None);
         assert_eq!(marks.due(i64::MAX).as_deref(), Some("heal"));
         assert_eq!(marks.due(i64::MAX), None);
+    }
+
+    /// An Ethernet header, and an IPv4 header whose protocol is VRRP, TCP.
+    #[test]
+    fn adverts_are_told_from_other_frames() {
+        let frame = |protocol: u8| {
+            let mut octets = vec![0u8; 14 + 20];
+            (octets[12], octets[14], octets[23]) = (8, 0x45, protocol);
+            octets
+        };
+        assert!(is_advert(&frame(112)) && !is_advert(&frame(6)) && !is_advert(&frame(112)[..20]));
     }
 
     #[test]

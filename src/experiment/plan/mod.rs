@@ -88,6 +88,9 @@ pub enum Wish {
     Inject {
         /// Number in the scenario.
         fault: usize,
+        /// How long after the next tick of the cluster's timer; absent where it has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase_ns: Option<Span>,
     },
     /// A fault is healed.
     Heal {

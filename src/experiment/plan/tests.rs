@@ -84,3 +84,36 @@ fn call_numbers_are_unique() {
     numbers.dedup();
     assert_eq!(numbers.len(), all);
 }
+
+const LAB: &str = r#"[cluster.lab]
+nodes = ["alpha", "beta"]
+advert_interval = "100ms"
+sip = "kamailio"
+xmpp = "prosody"
+redis = false
+"#;
+
+fn phase(plan: &Plan) -> Option<Span> {
+    plan.intents.iter().find_map(|intent| match intent.wish {
+        Wish::Inject { phase_ns, .. } => Some(phase_ns),
+        _ => None,
+    })?
+}
+
+/// Even over the interval: the mean of 400 phases lies within 4 σ (4 · 100 ms/√12/√400 = 5.8 ms) of its middle, and
+/// each quarter has about its share (100 ± 4 σ = 35). A cluster without a timer has no phase.
+#[test]
+fn the_phase_against_the_clusters_timer_is_drawn_evenly() {
+    let from = OFFICE.find("[cluster.reference]").unwrap();
+    let to = OFFICE.find("[traffic.registrations]").unwrap();
+    let text = format!("{}{LAB}{}", &OFFICE[..from], &OFFICE[to..]);
+    let scenario = Scenario::parse("lab.toml", &text).unwrap();
+    let phases: Vec<f64> = (0..400).map(|seed| phase(&Plan::make(&scenario, seed)).unwrap().as_millis_f64()).collect();
+    assert!((phases.iter().sum::<f64>() / 400.0 - 50.0).abs() < 5.8);
+    for quarter in 0..4 {
+        let range = f64::from(quarter) * 25.0..f64::from(quarter + 1) * 25.0;
+        let n = phases.iter().filter(|ms| range.contains(ms)).count();
+        assert!(n.abs_diff(100) <= 35, "quarter {quarter}: {n}");
+    }
+    assert_eq!(phase(&office(1)), None);
+}

@@ -135,10 +135,12 @@ fn chat_pairs(plan: &mut Plan, chat: &Chat, rng: &mut StdRng) {
 
 fn faults(plan: &mut Plan, scenario: &Scenario, rng: &mut StdRng) {
     let jitter = scenario.phase_jitter.0.as_nanos();
+    let timer = scenario.timer().filter(|interval| *interval > Span::ZERO);
     for (fault, spec) in scenario.faults.iter().enumerate() {
         let (at, heal_at) = spec.get_ref().times();
+        let phase_ns = timer.map(|interval| Span(rng.random_range(0..interval.as_nanos())));
         let moved = if jitter > 0 { Span(rng.random_range(0..jitter)) } else { Span::ZERO };
-        plan.intents.push(Intent { at_ns: at + moved, wish: Wish::Inject { fault } });
+        plan.intents.push(Intent { at_ns: at + moved, wish: Wish::Inject { fault, phase_ns } });
         if let Some(at_ns) = heal_at {
             plan.intents.push(Intent { at_ns, wish: Wish::Heal { fault } });
         }

@@ -57,11 +57,6 @@ pub enum RunError {
     /// A socket could not be had.
     #[error("a socket could not be opened: {0}")]
     Sockets(String),
-    /// The traffic did not become steady.
-    #[error(
-        "the traffic never became steady {0}\n  remedy: look at history.jsonl of the trial; give the cluster fewer users, or fix it"
-    )]
-    NotSteady(String),
 }
 
 /// Who listens to the progress of a run.
@@ -76,6 +71,8 @@ pub trait Ears {
     fn running(&mut self, at: Span, window: Span, talking: usize);
     /// A fault was injected or healed.
     fn broken(&mut self, what: &str);
+    /// The trial is void; whether another one is run in its place.
+    fn void(&mut self, reasons: &[String], again: bool);
 }
 
 /// How a run shall be done.
@@ -91,10 +88,10 @@ pub struct RunOptions {
     pub program: PathBuf,
 }
 
-/// Takes a scenario through its trials. The directory is left with all evidence even when a trial fails.
+/// Takes a scenario through its trials; a void one is repeated as long as `design.repeats` lasts. The directory is left with all evidence even when a trial fails.
 ///
 /// # Errors
-/// When the cluster does not come up, evidence cannot be written or traffic never becomes steady.
+/// When the cluster does not come up, a fault cannot be injected or evidence cannot be written.
 pub fn run(
     scenario: &Scenario,
     text: &str,
@@ -110,25 +107,59 @@ pub fn run(
     machine::raise_open_files();
     write_head(scenario, text, options, &*cluster, &dir).map_err(|error| RunError::evidence(dir.path(), error))?;
     let mut ends = Vec::new();
-    for number in 1..=options.trials {
-        ears.trial(number, options.trials);
-        let plan = Plan::make(scenario, options.seed + u64::from(number) - 1);
-        let trial_dir = dir.trial(number);
-        let written = trial_dir.create().and_then(|()| trial::write_plan(&plan, &trial_dir.plan()));
-        written.map_err(|error| RunError::evidence(trial_dir.path(), error))?;
-        let before = clock::Clock::start();
-        cluster.up(&plan.users())?;
-        ears.cluster_up(before.now() - crate::units::RunTime::ZERO);
-        let end = trial::run(scenario, &plan, &mut *cluster, &trial_dir, interrupt, ears);
-        cluster.down();
-        let end = end?;
+    let mut trials = Trials { wanted: options.trials, repeats: *scenario.design.repeats.get_ref() };
+    while trials.wanted > 0 {
+        let number = ends.len() as u32 + 1;
+        ears.trial(number, number + trials.wanted - 1);
+        let end = one_trial(scenario, options.seed, number, &mut *cluster, &dir, (interrupt, ears))?;
         let stop = end.interrupted;
+        if !stop && !end.void.is_empty() {
+            ears.void(&end.void, trials.repeats > 0);
+        }
+        trials.done(end.void.is_empty());
         ends.push(end);
         if stop {
             break;
         }
     }
     Ok(ends)
+}
+
+/// How many trials are still to be run.
+struct Trials {
+    wanted: u32,
+    repeats: u32,
+}
+
+impl Trials {
+    /// A void trial is run again while there are repeats.
+    fn done(&mut self, counts: bool) {
+        if counts || self.repeats == 0 {
+            self.wanted -= 1;
+        } else {
+            self.repeats -= 1;
+        }
+    }
+}
+
+fn one_trial(
+    scenario: &Scenario,
+    seed: u64,
+    number: u32,
+    cluster: &mut dyn Cluster,
+    dir: &RunDir,
+    (interrupt, ears): (&mut Interrupt, &mut dyn Ears),
+) -> Result<TrialEnd, RunError> {
+    let plan = Plan::make(scenario, seed + u64::from(number) - 1);
+    let trial_dir = dir.trial(number);
+    let written = trial_dir.create().and_then(|()| trial::write_plan(&plan, &trial_dir.plan()));
+    written.map_err(|error| RunError::evidence(trial_dir.path(), error))?;
+    let before = clock::Clock::start();
+    cluster.up(&plan.users())?;
+    ears.cluster_up(before.now() - crate::units::RunTime::ZERO);
+    let end = trial::run(scenario, &plan, cluster, &trial_dir, interrupt, ears);
+    cluster.down();
+    end
 }
 
 fn make_cluster(scenario: &Scenario, plan: &Plan, program: &Path) -> Result<Box<dyn Cluster>, RunError> {
@@ -194,7 +225,31 @@ impl RunError {
         match self {
             RunError::Cluster(_) | RunError::Sockets(_) => 3,
             RunError::Unsupported { .. } => 2,
-            RunError::Evidence { .. } | RunError::NotSteady(_) => 4,
+            RunError::Evidence { .. } => 4,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_of(outcomes: &[bool], wanted: u32, repeats: u32) -> usize {
+        let mut trials = Trials { wanted, repeats };
+        let mut all = outcomes.iter().copied().chain(std::iter::repeat(false));
+        let mut n = 0;
+        while trials.wanted > 0 {
+            trials.done(all.next().unwrap_or(false));
+            n += 1;
+        }
+        n
+    }
+
+    #[test]
+    fn void_trials_are_repeated_up_to_the_bound() {
+        assert_eq!(run_of(&[true, true, true], 3, 2), 3);
+        assert_eq!(run_of(&[true, false, true, true], 3, 2), 4, "one repeat");
+        assert_eq!(run_of(&[], 3, 2), 5, "all void: two repeats and no more");
+        assert_eq!(run_of(&[], 3, 0), 3);
     }
 }

@@ -1,5 +1,8 @@
 //! One trial: traffic until it is steady, the measured window with its faults, and everything put away.
 
+mod readiness;
+mod stages;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +15,8 @@ use super::phones::PhoneDriver;
 use super::recorder::Recorder;
 use super::xmpp::{ChatConfig, ChatDriver, ChatPlan, PairPlan};
 use super::{Ears, RunError};
-use crate::evidence::history::{Health, TrialStage, What};
+use crate::evidence::fitness;
+use crate::evidence::history::{self, Health, TrialStage, What};
 use crate::evidence::rundir::TrialDir;
 use crate::experiment::agent::chat::Planned;
 use crate::experiment::capture::packet::{self, PacketCapture};
@@ -22,13 +26,9 @@ use crate::experiment::fault::Injector;
 use crate::experiment::plan::{Intent, Plan, Wish};
 use crate::scenario::{Chat, Scenario};
 use crate::units::{RunTime, Span};
+use stages::{Reached, Stages};
 
-/// Traffic that is not steady by then never will be.
-const STEADY_TIMEOUT: Span = Span::from_secs(20);
-/// From "everything is up" to the start of the window.
-const CALM: Span = Span::from_millis(300);
-/// How long hanging up and the last deliveries may take after the window.
-const ENDING: Span = Span::from_secs(4);
+/// How often the driver looks around.
 const STEP: Span = Span::from_millis(20);
 const CLOCK_SAMPLES: Span = Span::from_secs(1);
 
@@ -37,6 +37,8 @@ const CLOCK_SAMPLES: Span = Span::from_secs(1);
 pub struct TrialEnd {
     /// Cut short by Ctrl-C or SIGTERM; the evidence up to there is whole.
     pub interrupted: bool,
+    /// Why it is void, by the same rule as the measurement's ([`fitness`]); empty: it counts.
+    pub void: Vec<String>,
     /// What could not be healed, in words.
     pub unhealed: Vec<String>,
 }
@@ -54,11 +56,12 @@ struct Traffic {
     next_sample: RunTime,
 }
 
-/// Runs one trial on a cluster that is up.
+/// Runs one trial on a cluster that is up: traffic until it is steady, warm-up, the window with its faults, heal,
+/// cool-down.
 ///
 /// # Errors
-/// When evidence cannot be written, a socket cannot be had or the traffic never becomes steady. Faults are
-/// healed all the same.
+/// When evidence cannot be written, a socket cannot be had or a fault cannot be injected. Faults are healed all the
+/// same.
 pub fn run(
     scenario: &Scenario,
     plan: &Plan,
@@ -75,17 +78,26 @@ pub fn run(
     let captures = start_captures(cluster, dir, &recorder);
     let mut traffic = start_traffic(scenario, plan, cluster, recorder, writer, captures)?;
     let mut injector = Injector::new(cluster, traffic.recorder.clone());
-    let steady = settle(plan, &mut traffic, interrupt, ears);
-    let outcome = match &steady {
-        Ok(true) => window(scenario, plan, &mut traffic, &mut injector, interrupt, ears),
-        Ok(false) => Ok(true),
-        Err(_) => Ok(false),
-    };
+    let mut stages = Stages { scenario, plan, traffic: &mut traffic, interrupt, ears };
+    let outcome = stages.settle(&mut injector).and_then(|settled| match settled {
+        Reached::End => stages.window(&mut injector),
+        early => Ok(early),
+    });
     let unhealed = injector.heal_all();
+    if unhealed.is_empty() && matches!(outcome, Ok(Reached::End)) {
+        stages.cool_down(&mut injector);
+    }
     drop(injector);
     finish(traffic, dir)?;
-    steady?;
-    Ok(TrialEnd { interrupted: outcome?, unhealed })
+    let void = read_back(dir, scenario).map_err(|error| RunError::evidence(dir.path(), error))?;
+    Ok(TrialEnd { interrupted: outcome? == Reached::Interrupted, void, unhealed })
+}
+
+/// Judges the trial by what it left behind, as the measurement will.
+fn read_back(dir: &TrialDir, scenario: &Scenario) -> io::Result<Vec<String>> {
+    let (mut events, _unreadable) = history::read(io::BufReader::new(std::fs::File::open(dir.history())?))?;
+    events.sort_by_key(|event| event.t_ns);
+    Ok(fitness::complaints(&events, scenario).into_iter().map(|complaint| complaint.text).collect())
 }
 
 fn start_captures(cluster: &dyn Cluster, dir: &TrialDir, recorder: &Recorder) -> Vec<PacketCapture> {
@@ -163,129 +175,6 @@ fn chat_plan(plan: &Plan) -> ChatPlan {
     ChatPlan { pairs: pairs.collect() }
 }
 
-/// Waits until everybody is registered, every standing call talks both ways and every chatter is logged in.
-/// False when interrupted.
-fn settle(
-    plan: &Plan,
-    traffic: &mut Traffic,
-    interrupt: &mut Interrupt,
-    ears: &mut dyn Ears,
-) -> Result<bool, RunError> {
-    let before: Vec<Intent> = plan.intents.iter().filter(|intent| intent.at_ns < Span::ZERO).cloned().collect();
-    let standing = before.iter().filter(|intent| matches!(intent.wish, Wish::Call(_))).count();
-    let lead = before.first().map_or(Span::ZERO, |intent| -intent.at_ns);
-    let clock = traffic.recorder.clock();
-    let zero = clock.now() + lead;
-    traffic.phones.schedule(zero, &before);
-    let deadline = zero + STEADY_TIMEOUT;
-    let mut all_registered = false;
-    loop {
-        traffic.sample();
-        let registered = traffic.phones.progress().registered();
-        if registered == plan.phones.len() && !std::mem::replace(&mut all_registered, true) {
-            traffic.recorder.record(What::Stage { stage: TrialStage::Registered });
-        }
-        let talking = traffic.phones.progress().talking();
-        let hearing = traffic.media.hearing(Span::from_millis(200));
-        let chatting = traffic.chat.as_ref().is_none_or(ChatDriver::all_up);
-        ears.settling(registered, plan.phones.len(), talking, standing);
-        if all_registered && talking == standing && hearing == 2 * standing && chatting {
-            return Ok(true);
-        }
-        if interrupt.seen() {
-            return Ok(false);
-        }
-        if clock.now() > deadline {
-            return Err(RunError::NotSteady(format!(
-                "after {STEADY_TIMEOUT}: {registered} of {} phones registered, {talking} of {standing} calls up, media \
-                 heard at {hearing} of {} ends, chatters {}",
-                plan.phones.len(),
-                2 * standing,
-                if chatting { "logged in" } else { "not all logged in" }
-            )));
-        }
-        clock.sleep(STEP);
-    }
-}
-
-/// The measured window; true when interrupted.
-fn window(
-    scenario: &Scenario,
-    plan: &Plan,
-    traffic: &mut Traffic,
-    injector: &mut Injector<'_>,
-    interrupt: &mut Interrupt,
-    ears: &mut dyn Ears,
-) -> Result<bool, RunError> {
-    let clock = traffic.recorder.clock();
-    let zero = clock.now() + CALM;
-    let inside: Vec<Intent> = plan.intents.iter().filter(|intent| intent.at_ns >= Span::ZERO).cloned().collect();
-    traffic.phones.schedule(zero, &inside);
-    if let Some(chat) = &traffic.chat {
-        chat.begin(zero);
-    }
-    traffic.recorder.record_at(zero, What::Stage { stage: TrialStage::Steady });
-    let end = zero + plan.window_ns;
-    let breaking = |intent: &Intent| matches!(intent.wish, Wish::Inject { .. } | Wish::Heal { .. });
-    let mut due = inside.into_iter().filter(breaking).peekable();
-    let mut interrupted = false;
-    while clock.now() < end && !interrupted {
-        let next = due.peek().map_or(end, |intent| zero + intent.at_ns);
-        if next <= clock.now() {
-            if let Some(intent) = due.next() {
-                disturb(scenario, &intent.wish, injector, traffic, ears)?;
-            }
-            continue;
-        }
-        traffic.sample();
-        ears.running(clock.now() - zero, plan.window_ns, traffic.phones.progress().talking());
-        clock.sleep_until(next.min(clock.now() + STEP));
-        interrupted = interrupt.seen();
-    }
-    // A window that was cut short has no end: what it shows is void, and the measurement says so.
-    if !interrupted {
-        traffic.recorder.record(What::Stage { stage: TrialStage::WindowEnd });
-    }
-    wind_down(traffic);
-    Ok(interrupted)
-}
-
-fn disturb(
-    scenario: &Scenario,
-    wish: &Wish,
-    injector: &mut Injector<'_>,
-    traffic: &Traffic,
-    ears: &mut dyn Ears,
-) -> Result<(), RunError> {
-    match wish {
-        Wish::Inject { fault } => {
-            let Some(spec) = scenario.faults.get(*fault) else { return Ok(()) };
-            let node = injector.inject(*fault, spec.get_ref()).map_err(RunError::Cluster)?;
-            let told = format!("{} of {node}", spec.get_ref().kind());
-            traffic.captures.iter().for_each(|capture| capture.mark(format!("fault {fault}: {told}")));
-            ears.broken(&told);
-        }
-        Wish::Heal { fault } => match injector.heal(*fault) {
-            Ok(()) => ears.broken(&format!("fault {fault} healed")),
-            Err(error) => ears.broken(&format!("fault {fault} could not be healed: {error}")),
-        },
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Hangs up and lets the last answers and deliveries come.
-fn wind_down(traffic: &mut Traffic) {
-    let clock = traffic.recorder.clock();
-    let deadline = clock.now() + ENDING;
-    let least = clock.now() + Span::from_secs(1);
-    traffic.phones.end_calls();
-    while clock.now() < deadline && (clock.now() < least || traffic.phones.progress().talking() > 0) {
-        traffic.sample();
-        clock.sleep(STEP);
-    }
-}
-
 fn finish(traffic: Traffic, dir: &TrialDir) -> Result<(), RunError> {
     let Traffic { recorder, writer, captures, media, phones, chat, started, cpu_before, .. } = traffic;
     let mut health = Health::default();
@@ -314,6 +203,12 @@ fn finish(traffic: Traffic, dir: &TrialDir) -> Result<(), RunError> {
 }
 
 impl Traffic {
+    /// When the cluster's timer ticked last, as a capture saw it.
+    fn last_tick(&self) -> Option<RunTime> {
+        let clock = self.recorder.clock();
+        self.captures.iter().filter_map(PacketCapture::last_advert).max().map(|unix_ns| clock.from_wall(unix_ns))
+    }
+
     /// Records the map between run clock and wall clock, once a second.
     fn sample(&mut self) {
         let clock = self.recorder.clock();

@@ -2,12 +2,10 @@
 
 use super::evidence::Evidence;
 use crate::analysis::measure::model::{Caveat, OwnerInterval};
+use crate::evidence::fitness;
 use crate::evidence::history::{Health, What};
+use crate::evidence::readiness::{Moment, Readiness};
 use crate::scenario::Scenario;
-use crate::units::Span;
-
-/// More of the due packets not sent, or dropped at our own sockets, than this share void the trial.
-const MOST_OWN_LOSS: f64 = 0.001;
 
 /// All caveats that do not come from reading the evidence itself.
 pub(super) fn of(evidence: &Evidence, scenario: &Scenario, owners: &[OwnerInterval]) -> Vec<Caveat> {
@@ -16,9 +14,12 @@ pub(super) fn of(evidence: &Evidence, scenario: &Scenario, owners: &[OwnerInterv
         match &event.what {
             What::Caveat { text, remedy } => caveats.push(caveat(text.clone(), remedy, false)),
             What::Health(health) => caveats.extend(unhealthy(health, scenario)),
+            What::Readiness(readiness) => caveats.extend(after_heal(readiness)),
             _ => {}
         }
     }
+    let void = fitness::complaints(&evidence.events, scenario);
+    caveats.extend(void.into_iter().map(|told| caveat(told.text, &told.remedy, true)));
     caveats.extend(misdelivered(evidence));
     caveats.extend(owners.iter().filter(|interval| interval.nodes.len() > 1).map(|interval| {
         let (nodes, from, length) =
@@ -42,32 +43,10 @@ fn caveat(text: String, remedy: &str, voids: bool) -> Caveat {
     Caveat { text, remedy: remedy.to_owned(), voids }
 }
 
+/// What the instrument could not do, where it is too little to void the trial.
 fn unhealthy(health: &Health, scenario: &Scenario) -> Vec<Caveat> {
-    let mut caveats = Vec::new();
-    caveats.extend(late(health, scenario));
-    let share = |n: u64| n as f64 / (health.rtp_sent + health.rtp_not_sent).max(1) as f64;
-    let lost = [
-        (
-            health.rtp_not_sent,
-            "RTP packets were due and not sent: they read as loss",
-            "use fewer calls or a faster machine",
-        ),
-        (
-            health.socket_drops,
-            "datagrams were dropped at our own sockets: they read as loss",
-            "raise net.core.rmem_max",
-        ),
-        (
-            health.capture_drops,
-            "frames are missing in the captures",
-            "capture with a larger buffer, or fewer interfaces",
-        ),
-    ];
-    for (n, what, remedy) in lost {
-        if n > 0 {
-            caveats.push(caveat(format!("{n} {what}"), remedy, share(n) > MOST_OWN_LOSS));
-        }
-    }
+    let little = fitness::instrument(health, scenario).into_iter().filter(|(_, voids)| !voids);
+    let mut caveats: Vec<Caveat> = little.map(|(told, _)| caveat(told.text, &told.remedy, false)).collect();
     if health.not_started > 0 {
         let text = format!("{} operations were due and not started; they count as failed", health.not_started);
         caveats.push(caveat(text, "use less traffic or a faster machine", false));
@@ -75,15 +54,11 @@ fn unhealthy(health: &Health, scenario: &Scenario) -> Vec<Caveat> {
     caveats
 }
 
-/// Packets that leave later than half an interval blur every gap; a whole interval late is no stream any more.
-fn late(health: &Health, scenario: &Scenario) -> Option<Caveat> {
-    let traffic = &scenario.traffic;
-    let standing = traffic.standing_calls.as_ref().map(|calls| calls.ptime.as_ref().0);
-    let fresh = traffic.new_calls.as_ref().map(|calls| calls.as_ref().ptime.0);
-    let interval = [standing, fresh].into_iter().flatten().min()?;
-    let late = Span(health.send_late_p99_ns);
-    (late.as_nanos() > interval.as_nanos() / 2).then(|| {
-        let text = format!("1 % of the RTP packets left {late} late or later, at an interval of {interval}");
-        caveat(text, "use fewer calls, a faster machine, or let the tool run with real-time priority", late > interval)
+/// What the cluster was like after its faults had been healed.
+fn after_heal(readiness: &Readiness) -> Option<Caveat> {
+    let complaints = readiness.complaints();
+    (readiness.moment == Moment::AfterHeal && !complaints.is_empty()).then(|| {
+        let text = format!("the cluster was not healthy again after its faults were healed: {}", complaints.join("; "));
+        caveat(text, "look at the failback; design.cool_down says how long it may take", false)
     })
 }

@@ -63,7 +63,7 @@ impl Evidence {
         let (mut events, mut anomalies) = read_history(trial)?;
         events.sort_by_key(|event| event.t_ns);
         let mut caveats = Vec::new();
-        let window = window(&events, &mut caveats);
+        let window = window(&events);
         let files = captures(trial, &mut anomalies)?;
         let mut collected = Collected::default();
         let clock = ClockMap::of(&events);
@@ -195,19 +195,12 @@ fn read_history(trial: &TrialDir) -> Result<(Vec<Event>, Vec<Anomaly>), MeasureE
 }
 
 /// The measured window; without its marks, as much as there is, and the trial is void.
-fn window(events: &[Event], caveats: &mut Vec<Caveat>) -> Window {
+fn window(events: &[Event]) -> Window {
     let stage = |wanted: TrialStage| {
         events.iter().find(|event| event.what == What::Stage { stage: wanted }).map(|event| event.t_ns)
     };
     let edge = |event: Option<&Event>| event.map(|event| event.t_ns).unwrap_or_default();
     let (start, end) = (stage(TrialStage::Steady), stage(TrialStage::WindowEnd));
-    if start.is_none() || end.is_none() {
-        caveats.push(Caveat {
-            text: "the trial did not reach the end of its window: only what was written before is measured".to_owned(),
-            remedy: "run it again; the last lines of history.jsonl tell how far it came".to_owned(),
-            voids: true,
-        });
-    }
     Window { start_ns: start.unwrap_or(edge(events.first())), end_ns: end.unwrap_or(edge(events.last())) }
 }
 

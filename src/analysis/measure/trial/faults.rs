@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::measure::model::{Caveat, FaultMeasured, OwnerInterval};
+use super::evidence::Evidence;
+use crate::analysis::measure::model::{FaultMeasured, OwnerInterval, TimerPhase};
 use crate::evidence::history::{Event, FaultStep, What};
 use crate::scenario::{Cluster, Fault, Scenario};
 use crate::units::{RunTime, Span};
@@ -17,7 +18,6 @@ const JUST_BEFORE: Span = Span::from_millis(200);
 pub(super) struct Faults {
     pub(super) list: Vec<FaultMeasured>,
     heal_starts: BTreeMap<usize, RunTime>,
-    not_verified: Vec<usize>,
 }
 
 impl Faults {
@@ -39,6 +39,23 @@ impl Faults {
         }
     }
 
+    /// How long after the last advert of the owner each fault struck: the wire's own word on what was drawn.
+    pub(super) fn note_phases(&mut self, evidence: &Evidence) {
+        for fault in &mut self.list {
+            let drawn = evidence.events.iter().find_map(|event| match &event.what {
+                What::Phase(phase) if phase.fault == fault.fault => Some(*phase),
+                _ => None,
+            });
+            let adverts = evidence.claims.adverts.iter().rev();
+            let tick = adverts.map(|claim| claim.at).find(|at| *at <= fault.command_start_ns);
+            fault.phase = drawn.map(|drawn| TimerPhase {
+                interval_ms: Span(drawn.interval_ns).as_millis_f64(),
+                drawn_ms: Span(drawn.drawn_ns).as_millis_f64(),
+                seen_ms: tick.map(|tick| (fault.command_start_ns - tick).as_millis_f64()),
+            });
+        }
+    }
+
     fn step(&mut self, at: RunTime, mark: &crate::evidence::history::FaultMark, scenario: &Scenario, end: RunTime) {
         if mark.step == FaultStep::CommandStart {
             self.list.push(FaultMeasured {
@@ -49,6 +66,7 @@ impl Faults {
                 command_start_ns: at,
                 command_end_ns: None,
                 effect_ns: None,
+                phase: None,
                 verified: false,
                 healed_ns: None,
                 configured_ms: configured(scenario, mark.fault).map(Span::as_millis_f64),
@@ -59,10 +77,9 @@ impl Faults {
         match mark.step {
             FaultStep::CommandEnd => fault.command_end_ns = Some(at),
             FaultStep::Verified => fault.verified = true,
-            FaultStep::NotVerified => self.not_verified.push(mark.fault),
             FaultStep::HealStart => drop(self.heal_starts.entry(mark.fault).or_insert(at)),
             FaultStep::HealEnd if at <= end => fault.healed_ns = Some(at),
-            FaultStep::CommandStart | FaultStep::HealEnd | FaultStep::HealFailed => {}
+            FaultStep::CommandStart | FaultStep::NotVerified | FaultStep::HealEnd | FaultStep::HealFailed => {}
         }
     }
 
@@ -93,15 +110,6 @@ impl Faults {
         let starts: Vec<RunTime> = self.list.iter().map(|fault| fault.command_start_ns).collect();
         let next = |place: usize| starts.get(place + 1).copied().unwrap_or(end).min(end);
         self.list.iter().enumerate().map(|(place, fault)| (fault.fault, starts[place], next(place))).collect()
-    }
-
-    pub(super) fn caveats(&self) -> Vec<Caveat> {
-        let told = |fault: usize| Caveat {
-            text: format!("fault {fault} was injected and then not seen to bite: its outages mean nothing"),
-            remedy: "read the fault's lines in history.jsonl; run the trial again".to_owned(),
-            voids: true,
-        };
-        self.not_verified.iter().map(|fault| told(*fault)).collect()
     }
 }
 

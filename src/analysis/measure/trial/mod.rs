@@ -44,6 +44,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let owners = owners::owners(&evidence);
     let mut faults = Faults::of(&evidence.events, scenario, window.end_ns);
     faults.name_successors(&owners, window.end_ns);
+    faults.note_phases(&evidence);
     let validate = scenario.validate.0;
     let operations = services::operations(&evidence.events);
     let streams = media::streams(&evidence, &operations, validate);
@@ -64,7 +65,6 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     users.extend(chat.users(frame));
 
     let mut caveats = evidence.caveats.clone();
-    caveats.extend(faults.caveats());
     caveats.extend(services.thin(&outages));
     caveats.extend(caveats::of(&evidence, scenario, &owners));
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));

@@ -76,7 +76,6 @@ fn grid_cell(outage: i64, ptime: i64, loss: i64) -> String {
 
 const ALL: &str = "[traffic.standing_calls]\ncount = 2\n[traffic.options]\ninterval = \"10ms\"\n\
                    [traffic.registrations]\nphones = 4\ninterval = \"1s\"\n\
-                   [traffic.new_calls]\nrate_per_s = 2.0\nhold = \"1s\"\n\
                    [traffic.chat]\npairs = 1\nmessages_per_s = 5.0";
 
 /// A power-off at 7.000 s that takes everything until 7.700 s; the receiver of the chat never notices.

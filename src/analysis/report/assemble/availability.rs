@@ -1,9 +1,9 @@
 //! What the outages mean for five nines: a budget and a coverage, never a bare claim.
 
 use crate::analysis::measure::model::Measured;
-use crate::analysis::report::model::{Availability, BudgetRow, OutageSummary, Transition, Trial};
+use crate::analysis::report::model::{Availability, BudgetRow, OutageSummary, TargetBudget, Transition, Trial};
 use crate::analysis::report::words;
-use crate::analysis::stats::availability::{downtime_budget, failures_per_year};
+use crate::analysis::stats::availability::{downtime_budget, failures_per_year, mtbf_needed_s, observation_needed_s};
 use crate::analysis::stats::proportion_lower;
 
 const TARGET: f64 = 0.99999;
@@ -14,7 +14,14 @@ pub(super) fn availability(transitions: &[Transition], outages: &[OutageSummary]
     let coverage_low = coverage_low(trials);
     let budget: Vec<BudgetRow> = outages.iter().filter_map(|outage| budget_row(&outage.service, transitions)).collect();
     let statement = statement(&budget, outages, succeeded, failovers, coverage_low);
-    Availability { target: TARGET, failovers, succeeded, coverage_low, budget, statement }
+    Availability { target: TARGET, failovers, succeeded, coverage_low, budget, targets: targets(), statement }
+}
+
+/// Three to six nines.
+pub(in crate::analysis::report) fn targets() -> Vec<TargetBudget> {
+    let budget = |target: f64| downtime_budget(target).ok();
+    let all = [0.999, 0.9999, TARGET, 0.999_999].into_iter().filter_map(budget);
+    all.map(|budget| TargetBudget { target: budget.availability, downtime_s: budget.per_year_s }).collect()
 }
 
 /// Failovers that worked, and those that were tried.
@@ -47,11 +54,15 @@ fn budget_row(service: &str, transitions: &[Transition]) -> Option<BudgetRow> {
         return None;
     }
     let slowest = rows().filter(|row| row.median_ms.is_some()).max_by(|a, b| median(a).total_cmp(&median(b)))?;
+    let downtime_s = slowest.median_ms? / 1e3;
     Some(BudgetRow {
         service: service.to_owned(),
         downtime_ms: slowest.median_ms?,
-        failures_per_year: failures_per_year(TARGET, slowest.median_ms? / 1e3).ok()?,
+        failures_per_year: failures_per_year(TARGET, downtime_s).ok()?,
         failures_per_year_low: slowest.ci_high_ms.and_then(|ms| failures_per_year(TARGET, ms / 1e3).ok()),
+        downtime_interval_ms: slowest.ci_low_ms.zip(slowest.ci_high_ms),
+        mtbf_needed_h: mtbf_needed_s(TARGET, downtime_s).ok()? / 3600.0,
+        observation_needed_h: observation_needed_s(TARGET, downtime_s, 0.95).ok()? / 3600.0,
     })
 }
 
@@ -80,7 +91,9 @@ fn statement(
         None => {}
     }
     sentences.push(
-        "Availability itself was not measured: an injected fault tells nothing about how often one happens.".to_owned(),
+        "Measured were outages after faults made on purpose, and what users lived through. Availability itself was not \
+         measured: an injected fault tells nothing about how often one happens."
+            .to_owned(),
     );
     sentences.join(" ")
 }

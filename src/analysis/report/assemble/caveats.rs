@@ -1,15 +1,17 @@
 //! What a reader must know, voiding caveats first, each once.
 
+use super::void;
 use crate::analysis::measure::model::Caveat;
-use crate::analysis::report::model::Trial;
+use crate::analysis::report::model::{Trial, VoidTrial};
 use crate::analysis::report::words;
 use crate::evidence::rundir::RunInfo;
 
 /// The trials' caveats with the trials that they concern, and those of the run as a whole.
-pub(super) fn caveats(run: &RunInfo, trials: &[Trial]) -> Vec<Caveat> {
+pub(super) fn caveats(run: &RunInfo, trials: &[Trial], void: &[VoidTrial]) -> Vec<Caveat> {
     let mut all: Vec<Caveat> = Vec::new();
     all.extend(no_trial(trials));
     all.extend(of_trials(trials));
+    all.extend(void::caveats(trials, void));
     all.extend(missing_trials(run, trials));
     all.extend(not_verified(trials));
     all.extend(unexplained(trials));
@@ -52,7 +54,7 @@ fn named(mut caveat: Caveat, numbers: &[u32], of: usize) -> Caveat {
 fn missing_trials(run: &RunInfo, trials: &[Trial]) -> Option<Caveat> {
     let (planned, there) = (run.trials_planned as usize, trials.len());
     (there > 0 && there < planned).then(|| Caveat {
-        text: format!("{there} of {planned} planned trials were run"),
+        text: format!("{there} of {planned} planned trials count"),
         remedy: "figures rest on these; run the scenario again for the rest".to_owned(),
         voids: false,
     })

@@ -1,43 +1,48 @@
 //! From measured trials to the report: the one place where figures over trials are made.
 
-mod availability;
+pub(in crate::analysis::report) mod availability;
 mod caveats;
+mod estimates;
+mod figures;
 mod headline;
 mod outages;
 mod quality;
 mod rows;
+mod void;
 
 pub(in crate::analysis::report) use rows::{ROW_NAMES, row_of};
 
-use crate::analysis::measure::model::{FaultMeasured, Phase, QosPeriod};
-use crate::analysis::verdict::{Figure, judge};
+use crate::analysis::measure::model::{FaultMeasured, Phase};
+use crate::analysis::verdict::judge;
 use crate::evidence::rundir::RunInfo;
-use crate::scenario::{Metric, Period, Scenario, Threshold};
+use crate::scenario::{Scenario, Threshold};
 
 use super::model::{OutageSummary, PhaseSummary, Report, Transition, Trial};
-use outages::{median_of_values, quantile_over_trials, summarize};
+use outages::{median_of_values, summarize};
 use rows::{ROWS, Row};
 
 /// Judges the trials of a run.
 ///
 /// Every service row is the median over trials of the trial's median affected user, with an exact
-/// order-statistic interval from six trials on. An outage that no fault explains stays in the trial and
+/// order-statistic interval from six trials on. A void trial is listed and counted in nothing. An outage that no fault explains stays in the trial and
 /// becomes a caveat.
 #[must_use]
 pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report {
+    let (trials, void_trials) = void::set_aside(trials);
     let transitions = transitions(scenario, &trials);
     let over_all = |row: &Row| summarize(scenario, &trials, std::slice::from_ref(row), None);
     let outages: Vec<OutageSummary> = ROWS.iter().filter_map(over_all).collect();
     let qos = quality::pool_qos(&trials);
-    let caveats = caveats::caveats(&run, &trials);
+    let caveats = caveats::caveats(&run, &trials, &void_trials);
     let thresholds: Vec<&Threshold> = scenario.thresholds.iter().map(|threshold| threshold.as_ref()).collect();
-    let verdict = judge(thresholds, |metric| figure(metric, scenario, &trials, &qos), &caveats);
+    let verdict = judge(thresholds, |metric| figures::figure(metric, scenario, &trials, &qos), &caveats);
     Report {
         schema: "fivenines.report.v1".to_owned(),
         scenario: scenario.name.clone(),
         question: scenario.question.clone(),
         run,
         headline: headline::headline(&transitions, &trials),
+        estimates: estimates::estimates(&transitions, &trials),
         phases: phases(&trials),
         mos: quality::mos(&trials, &qos),
         calls: quality::call_fates(&trials),
@@ -49,6 +54,7 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         caveats,
         verdict,
         trials,
+        void_trials,
     }
 }
 
@@ -126,59 +132,6 @@ fn phase_summary(trials: &[Trial], fault: usize, phase: String) -> Option<PhaseS
         max_ms: after.iter().copied().reduce(f64::max)?,
         phase,
     })
-}
-
-/// What the report knows about a threshold's metric.
-fn figure(metric: &Metric, scenario: &Scenario, trials: &[Trial], qos: &[QosPeriod]) -> Figure {
-    let period = |of: &Period, get: fn(&QosPeriod) -> Option<f64>| {
-        let name = if *of == Period::Before { "before" } else { "after" };
-        let value = qos.iter().find(|qos| qos.period == name).and_then(get);
-        value.map_or(Figure::Undefined, Figure::Known)
-    };
-    let rows_of = |name: &str| ROWS.into_iter().filter(|row| row.service == name).collect::<Vec<Row>>();
-    let service = |name: &str| summarize(scenario, trials, &rows_of(name), None);
-    match metric {
-        Metric::OutageMedian(name) => service(name).map_or(Figure::Undefined, |row| median_figure(&row)),
-        Metric::OutageQuantile(name, percent) => {
-            let bound = quantile_over_trials(trials, &rows_of(name), percent.probability());
-            bound.map_or(Figure::Undefined, |bound| match bound.censored {
-                true => Figure::Unrecovered { above: bound.value },
-                false => Figure::Known(bound.value),
-            })
-        }
-        Metric::OutageWorst(name) => service(name).map_or(Figure::Undefined, |row| worst_figure(&row)),
-        Metric::OutageCensored(name) => {
-            service(name).map_or(Figure::Undefined, |row| Figure::Known(row.censored as f64))
-        }
-        Metric::Calls(fate) => fate_figure(&quality::call_fates(trials), fate),
-        Metric::Messages(fate) => fate_figure(&quality::message_fates(trials), fate),
-        Metric::DelayP95(of) => period(of, |qos| qos.delay_ms_p95),
-        Metric::JitterP95(of) => period(of, |qos| qos.jitter_ms_p95),
-        Metric::Loss(of) => period(of, |qos| qos.loss_percent),
-        Metric::Mos(of) => period(of, |qos| qos.mos_median),
-        Metric::CoverageLower95 => availability::coverage_low(trials).map_or(Figure::Undefined, Figure::Known),
-    }
-}
-
-/// A service that was measured and never went away has an outage of 0.
-fn median_figure(row: &OutageSummary) -> Figure {
-    match (row.median_ms, row.median_above_ms) {
-        (Some(ms), _) => Figure::Known(ms),
-        (None, Some(above)) => Figure::Unrecovered { above },
-        (None, None) => Figure::Known(0.0),
-    }
-}
-
-fn worst_figure(row: &OutageSummary) -> Figure {
-    match row.worst_above_ms {
-        Some(above) => Figure::Unrecovered { above },
-        None => Figure::Known(row.worst_ms.unwrap_or(0.0)),
-    }
-}
-
-/// No call or message at all: its fates are undefined, not 0.
-fn fate_figure(fates: &std::collections::BTreeMap<String, u64>, fate: &str) -> Figure {
-    if fates.is_empty() { Figure::Undefined } else { Figure::Known(fates.get(fate).copied().unwrap_or(0) as f64) }
 }
 
 #[cfg(test)]

@@ -114,6 +114,14 @@ pub(super) fn quantile_over_trials(trials: &[Trial], rows: &[Row], p: f64) -> Op
     Some(quantile(&over_trials(&measured)?, p).ok()?.unwrap_or(Bound::exact(0.0)))
 }
 
+/// The median affected user of each trial that had one after fault `fault`; `None` where the service was not measured
+/// or nobody was hit.
+pub(super) fn sample(trials: &[Trial], row: Row, fault: usize) -> Option<Sample> {
+    let rows = [row];
+    let measured: Vec<TrialHits> = trials.iter().filter_map(|trial| hits(trial, &rows, Some(fault))).collect();
+    over_trials(&measured).filter(|sample| sample.n() > 0)
+}
+
 /// The median affected user of each trial that had one.
 fn over_trials(trials: &[TrialHits]) -> Option<Sample> {
     let observed = trials

@@ -166,7 +166,8 @@ fn a_service_that_never_went_away_is_within_a_limit_and_an_unmeasured_one_is_unk
     let text = "outage.media.median < 1s";
     let threshold: Threshold = text.parse().unwrap();
     let outcome = |report: &Report| {
-        judge([&threshold], |metric| figure(metric, &fixture::scenario(), &report.trials, &report.qos), &[]).outcome
+        judge([&threshold], |metric| figures::figure(metric, &fixture::scenario(), &report.trials, &report.qos), &[])
+            .outcome
     };
     assert_eq!(outcome(&with_trials(|measured| measured.outages.clear(), 1)), Outcome::Pass);
     let nobody = |measured: &mut Measured| {
@@ -201,7 +202,8 @@ fn percentiles_over_trials_and_coverage_can_be_judged() {
     let report = with_trials(sound, 3);
     let judged = |text: &str| {
         let threshold: Threshold = text.parse().unwrap();
-        let result = judge([&threshold], |of| figure(of, &fixture::scenario(), &report.trials, &report.qos), &[]);
+        let result =
+            judge([&threshold], |of| figures::figure(of, &fixture::scenario(), &report.trials, &report.qos), &[]);
         (result.outcome, result.thresholds[0].value)
     };
     assert_eq!(judged("outage.media.p50 < 2s").1, judged("outage.media.median < 2s").1);
@@ -209,4 +211,57 @@ fn percentiles_over_trials_and_coverage_can_be_judged() {
     let (outcome, value) = judged("coverage.lower95 >= 0.6");
     assert!(outcome == Outcome::Pass && (value.unwrap() - 0.607).abs() < 5e-4, "{value:?}");
     assert_eq!(judged("coverage.lower95 >= 0.8").0, Outcome::Fail);
+}
+
+/// From the fixture by hand: calls with the largest gap, fates counted, MOS of a period.
+#[test]
+fn gaps_lost_messages_and_the_worst_call_can_be_judged() {
+    let report = fixture::quickstart(2);
+    let value = |report: &Report, text: &str| {
+        let threshold: Threshold = text.parse().unwrap();
+        judge([&threshold], |of| figures::figure(of, &fixture::scenario(), &report.trials, &report.qos), &[]).thresholds
+            [0]
+        .clone()
+    };
+    let longest = report.trials.iter().flat_map(|trial| &trial.measured.calls).flat_map(|call| &call.gap_ms);
+    let longest = longest.map(|(_, ms)| *ms).max_by(f64::total_cmp);
+    assert_eq!(value(&report, "media.gap.max < 10s").value, longest);
+    let lost =
+        ["acknowledged_lost", "unacknowledged_lost"].iter().filter_map(|fate| report.messages.get(*fate)).sum::<u64>();
+    assert_eq!(value(&report, "messages.lost == 0").value, Some(lost as f64));
+    let during = report.qos.iter().find(|qos| qos.period == "during").unwrap();
+    assert_eq!(value(&report, "mos.voice.during.min >= 3.1").value, during.mos_min);
+    let censor = |measured: &mut Measured| {
+        measured.outages.iter_mut().filter(|of| of.service == "media").for_each(|of| of.censored = true);
+    };
+    let gap = value(&with_trials(censor, 1), "media.gap.max < 10m");
+    assert!(gap.outcome == Outcome::Fail && gap.above.is_some(), "silence that did not end is within no limit");
+}
+
+/// Trial 2 of 3 is void: it is listed with its reason, and no figure counts it.
+#[test]
+fn a_void_trial_is_listed_and_counted_in_nothing() {
+    let mut report = fixture::quickstart(3);
+    let void =
+        Caveat { text: "two nodes held the address before the fault".into(), remedy: "look".into(), voids: true };
+    report.trials[1].measured.caveats.push(void);
+    let mut run = report.run.clone();
+    run.trials_planned = 2;
+    let report = assemble(&fixture::scenario(), run, report.trials);
+    assert_eq!(report.trials.iter().map(|trial| trial.number).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(row(&report, 0, "media to caller").n, 2);
+    assert_eq!(report.void_trials.len(), 1);
+    assert_eq!((report.void_trials[0].number, report.void_trials[0].seed), (2, 8));
+    assert_eq!(report.void_trials[0].reasons, ["two nodes held the address before the fault"]);
+    assert_eq!(report.verdict.outcome, Outcome::Pass, "{:?}", report.verdict);
+    let told = report.caveats.iter().find(|caveat| caveat.text.contains("trial 2 is void")).unwrap();
+    assert!(!told.voids && told.remedy.contains("--trial 2"), "{told:?}");
+}
+
+/// Nothing is left to count: what was seen is shown, and judges nobody.
+#[test]
+fn a_run_of_void_trials_only_is_unknown_and_still_shown() {
+    let void = Caveat { text: "half of the phones were not registered".into(), remedy: "look".into(), voids: true };
+    let report = with_trials(|measured| measured.caveats.push(void.clone()), 2);
+    assert_eq!((report.verdict.outcome, report.trials.len(), report.void_trials.len()), (Outcome::Unknown, 2, 2));
 }

@@ -1,5 +1,6 @@
 //! Figures for papers and for the page: planned as data, laid out once, drawn as PNG, SVG or in the page.
 
+mod budget;
 pub(super) mod data;
 mod draw;
 mod fates;
@@ -14,6 +15,7 @@ mod timeline;
 use std::path::PathBuf;
 
 use super::model::{Report, Trial};
+pub use budget::Cost;
 use data::FigureData;
 
 pub(super) use timeline::every_lane;
@@ -28,6 +30,7 @@ pub(super) fn plan(report: &Report) -> Vec<FigureData> {
         seconds::delay_and_loss(report),
         fates::fates(report),
         phases::phases(report),
+        budget::of_report(report),
     ];
     all.into_iter().filter(FigureData::has_data).collect()
 }
@@ -43,6 +46,18 @@ pub(super) fn render(report: &Report) -> Vec<(PathBuf, Vec<u8>)> {
         files.extend(draw::svg(&laid).map(|bytes| (path("svg"), bytes)));
     }
     files
+}
+
+/// The budget curve by itself, as PNG or SVG by the extension of the file's name; `None` for another extension.
+#[must_use]
+pub fn budget_figure(costs: &[Cost], basis: &str, extension: &str) -> Option<Vec<u8>> {
+    let laid =
+        layout::lay_out(&budget::budget(&super::assemble::availability::targets(), costs, basis), layout::COLUMN);
+    match extension {
+        "png" => draw::png(&laid),
+        "svg" => draw::svg(&laid),
+        _ => None,
+    }
 }
 
 /// `trial 1 of 6`, where a figure can show only one; empty for a run of one trial.

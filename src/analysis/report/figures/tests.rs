@@ -9,10 +9,10 @@ fn a_run_without_trials_has_no_figure() {
 }
 
 #[test]
-fn the_planted_run_has_six_figures_each_as_png_and_svg() {
+fn the_planted_run_has_seven_figures_each_as_png_and_svg() {
     let files = render(&fixture::quickstart(1));
     let names: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
-    for name in ["timeline", "outages", "mos", "delay-loss", "fates", "phases"] {
+    for name in ["timeline", "outages", "mos", "delay-loss", "fates", "phases", "budget"] {
         assert!(names.contains(&format!("figures/{name}.png")), "{names:?}");
         assert!(names.contains(&format!("figures/{name}.svg")), "{names:?}");
     }

@@ -1,5 +1,6 @@
 //! `report.html`: one file without anything from outside, for screen (light and dark) and paper.
 
+mod estimates;
 mod svg;
 mod tables;
 
@@ -46,7 +47,8 @@ fn body(report: &Report) -> Markup {
         @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
-            @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) } }
+            @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
+            @if let Some(budget) = figure("budget") { (drawn(budget, PAGE)) } }
         section { h2 { "Before believing it" } (caveats(report)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
@@ -120,6 +122,7 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
                 (tables::outages(transition))
                 @if let Some(note) = words::hung_up(transition) { p { (note) } }
             }
+            (estimates::table(report))
             @if spread.is_some() || phases.is_some() { div.pair style="margin-top:34px" { (titled(spread)) (titled(phases)) } }
         }
     }
@@ -193,7 +196,8 @@ fn provenance(report: &Report) -> Markup {
             dt { "cluster" } dd { (run.cluster) }
             dt { "traffic" } dd { @for (place, line) in run.traffic.iter().enumerate() { @if place > 0 { br; } (line) } }
             dt { "servers" } dd { (servers.join(", ")) }
-            dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned, seeds from " (run.seed) }
+            dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned"
+                @if !report.void_trials.is_empty() { ", " (report.void_trials.len()) " void" } ", seeds from " (run.seed) }
             dt { "machine" } dd { (run.arch) ", " (words::plural(u64::from(run.cpus), "processor", "processors")) ", Linux " (run.kernel) }
             dt { "program" } dd { "fivenines " (run.version) }
         }

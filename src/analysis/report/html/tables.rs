@@ -98,12 +98,14 @@ pub(super) fn budget(availability: &Availability) -> Markup {
             thead { tr {
                 th { "service" } th { "downtime of one failure" } th { "failures a year that five nines allow" }
                 @if with_low { th { "at the upper end of the interval" } }
+                th { "mean time between failures needed" } th { "hours without failure that would show it" }
             } }
             tbody { @for row in &availability.budget { tr {
                 td { (words::service(&row.service)) }
                 td { (words::duration(row.downtime_ms)) }
                 td { (words::count(row.failures_per_year.floor())) }
                 @if with_low { td { (row.failures_per_year_low.map_or("–".to_owned(), |rate| words::count(rate.floor()))) } }
+                td { (words::count(row.mtbf_needed_h.ceil())) " h" } td { (words::count(row.observation_needed_h.ceil())) " h" }
             } } }
         } }
     }
@@ -135,7 +137,7 @@ fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
             tbody { @for fault in faults { tr {
                 td { (fault.fault + 1) ". " (words::fault(&fault.kind)) }
                 td.t { (fault.node) @if let Some(next) = &fault.successor { " → " (next) } }
-                td { (fault.command_start_ns - zero) }
+                td { (fault.command_start_ns - zero) (timer_phase(fault)) }
                 td { @if let Some(end) = fault.command_end_ns { (end - fault.command_start_ns) } @else { "–" } }
                 td { @if let Some(effect) = fault.effect_ns { (effect - fault.command_start_ns) } @else { "–" } }
                 td.t { @if fault.verified { "yes" } @else { b { "no" } } }
@@ -146,6 +148,14 @@ fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
             } } }
         } }
     }
+}
+
+/// Where in the interval of the cluster's timer it struck.
+fn timer_phase(fault: &FaultMeasured) -> Markup {
+    let seen = fault.phase.map(|phase| (phase.seen_ms.unwrap_or(phase.drawn_ms), phase.interval_ms));
+    html! { @if let Some((after, interval)) = seen {
+        br; small { (words::duration(after)) " after an advert, of " (words::duration(interval)) }
+    } }
 }
 
 fn outage_line(outage: &Outage, zero: crate::units::RunTime) -> Markup {

@@ -157,15 +157,22 @@ impl Driver {
         let _counter = self.wake.read();
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Schedule(zero, intents)) => {
-                    for Intent { at_ns, wish } in intents {
-                        self.add_task(zero + at_ns, Task::Wish(wish));
-                    }
+                Ok(Order::Schedule(zero, intents)) => self.schedule(zero, intents),
+                Ok(Order::RegisterAgain(zero, intents)) => {
+                    self.registered.clear();
+                    self.progress.registered.store(0, Ordering::Relaxed);
+                    self.schedule(zero, intents);
                 }
                 Ok(Order::EndCalls) => self.end_calls(),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }
+        }
+    }
+
+    fn schedule(&mut self, zero: RunTime, intents: Vec<Intent>) {
+        for Intent { at_ns, wish } in intents {
+            self.add_task(zero + at_ns, Task::Wish(wish));
         }
     }
 
@@ -365,6 +372,9 @@ impl Driver {
             }
             (OpKind::StandingCall | OpKind::NewCall, Step::Ok, Some(call)) => {
                 self.progress.talking.fetch_add(1, Ordering::Relaxed);
+                if op.kind == OpKind::StandingCall {
+                    self.progress.standing.fetch_add(1, Ordering::Relaxed);
+                }
                 if let Some(hold) = self.calls.answered(call).and_then(|call| call.hold) {
                     self.add_task(t + hold, Task::HangUp { call });
                 }
@@ -376,6 +386,9 @@ impl Driver {
                 if self.calls.ended(call) =>
             {
                 self.progress.talking.fetch_sub(1, Ordering::Relaxed);
+                if self.calls.get(call).is_some_and(|call| call.hold.is_none()) {
+                    self.progress.standing.fetch_sub(1, Ordering::Relaxed);
+                }
                 self.add_task(t + LINGER, Task::ClosePorts { call });
             }
             _ => {}

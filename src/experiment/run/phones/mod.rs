@@ -39,6 +39,8 @@ pub(super) enum Order {
     Schedule(RunTime, Vec<Intent>),
     /// Hang up whatever is up.
     EndCalls,
+    /// Count registrations anew, with these that are due from now on.
+    RegisterAgain(RunTime, Vec<Intent>),
     /// Record what is in flight as unknown and end.
     Stop,
 }
@@ -50,6 +52,8 @@ pub struct Progress {
     pub registered: AtomicUsize,
     /// Calls that are answered and not ended.
     pub talking: AtomicUsize,
+    /// Of them, the standing ones.
+    pub standing: AtomicUsize,
     /// Operations of the instrument that are not finished.
     pub ending: AtomicUsize,
 }
@@ -114,6 +118,12 @@ impl PhoneDriver {
         self.order(Order::Schedule(zero, intents.iter().filter(ours).cloned().collect()));
     }
 
+    /// Forgets who is registered and lets these registrations, which count from `zero`, tell it anew.
+    pub fn register_again(&self, zero: RunTime, intents: Vec<Intent>) {
+        self.progress.registered.store(0, Ordering::Relaxed);
+        self.order(Order::RegisterAgain(zero, intents));
+    }
+
     /// Hangs up whatever is up.
     pub fn end_calls(&self) {
         self.order(Order::EndCalls);
@@ -151,5 +161,11 @@ impl Progress {
     #[must_use]
     pub fn talking(&self) -> usize {
         self.talking.load(Ordering::Relaxed)
+    }
+
+    /// Standing calls that are answered and not ended.
+    #[must_use]
+    pub fn standing(&self) -> usize {
+        self.standing.load(Ordering::Relaxed)
     }
 }

@@ -242,7 +242,7 @@ fn line(sheet: &mut Sheet, plot: &Plot, points: &[(f64, Option<f64>)], (role, da
         let part: Vec<(f64, f64)> = part.iter().filter_map(|(x, y)| y.map(|y| place(*x, y))).collect();
         match part[..] {
             [] => {}
-            [(x, y)] => sheet.add(Form::Disc { x, y, radius: 2.0 }, role, title),
+            [(x, y)] => sheet.add(Form::Disc { x, y, radius: sheet.format.font * 0.17 }, role, title),
             _ => sheet.add(Form::Line { points: part, width: 2.0, dashed }, role, title),
         }
     }
