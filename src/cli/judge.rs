@@ -55,14 +55,9 @@ pub fn judge(dir: &RunDir) -> Result<Judged, Failure> {
 pub fn write(judged: &Judged, dir: &RunDir) -> Result<usize, Failure> {
     let files = report::render_all(&judged.report).map_err(|error| Failure::new(4, error.to_string()))?;
     for (name, bytes) in &files {
-        write_one(&dir.path().join(name), bytes)?;
+        super::write_file(&dir.path().join(name), bytes)?;
     }
     Ok(files.len())
-}
-
-fn write_one(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, bytes));
-    written.map_err(|error| Failure::new(4, format!("cannot write {}: {error}", path.display())))
 }
 
 /// Prints the summary and where everything is.

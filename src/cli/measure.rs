@@ -1,6 +1,7 @@
 //! `fivenines measure`: measures a run directory again, or anybody's captures.
 
 mod chats;
+mod listening;
 mod tables;
 
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use serde::Serialize;
 use super::{Failure, read_scenario};
 use crate::analysis::measure::model::Measured;
 use crate::analysis::measure::{SCHEMA, measure_capture, measure_trial};
+use crate::analysis::report::html;
+use crate::analysis::report::tables::{Measurement, of as tables_of};
 use crate::evidence::rundir::RunDir;
 
 /// Arguments of `fivenines measure`.
@@ -26,6 +29,12 @@ pub struct MeasureArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Also write the tables as CSV files into this folder
+    #[arg(long, value_name = "DIR")]
+    pub csv: Option<PathBuf>,
+    /// Also write the page of a capture; `fivenines report` makes that of a run
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// One trial of several.
@@ -49,6 +58,7 @@ struct Several {
 /// When a path is neither a run directory nor a capture, or cannot be read (exit code 2).
 pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
     let trials = measure(args)?;
+    write(args, &trials)?;
     if args.json {
         print_json(trials)?;
     } else {
@@ -57,6 +67,26 @@ pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+/// The files that were asked for.
+fn write(args: &MeasureArgs, trials: &[Numbered]) -> Result<(), Failure> {
+    if let Some(folder) = &args.csv {
+        let number = |number| (number > 0).then_some(number);
+        let of = trials.iter().map(|of| Measurement { trial: number(of.number), measured: &of.measured });
+        let files = tables_of(&of.collect::<Vec<_>>()).map_err(|error| Failure::new(4, error.to_string()))?;
+        for (name, bytes) in files {
+            super::write_file(&folder.join(name), &bytes)?;
+        }
+    }
+    match (&args.html, trials) {
+        (None, _) => Ok(()),
+        (Some(page), [capture]) if capture.number == 0 => {
+            let names: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+            super::write_file(page, html::capture(&names, &capture.measured).as_bytes())
+        }
+        _ => Err(Failure::new(2, "--html is for captures; `fivenines report RUN` makes the page of a run")),
+    }
 }
 
 fn print_json(mut trials: Vec<Numbered>) -> Result<(), Failure> {

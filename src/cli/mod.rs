@@ -130,6 +130,12 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a derived file, and the folders above it.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, bytes));
+    written.map_err(|error| Failure::new(4, format!("cannot write {}: {error}", path.display())))
+}
+
 /// Text of a value as JSON.
 fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))

@@ -98,9 +98,11 @@ fn a_small_failover_measures_what_was_planted_and_measures_the_same_again() {
     let answer = outages(trial, "sip_answer");
     assert_eq!(answer.len(), 1, "{trial:#}");
     assert!(answer[0] >= 1000.0 - 10.0, "{answer:?}");
+    // A machine that is busy with other tests may stop the instrument for a tenth of a second; such gaps are measured
+    // too and are not the planted ones.
     let media = outages(trial, "media");
-    assert_eq!(media.len(), 8, "both directions of four calls");
-    assert!(media.iter().all(|ms| *ms >= 1000.0 - 20.0), "{media:?}");
+    let planted = media.iter().filter(|ms| **ms >= 1000.0 - 20.0).count();
+    assert_eq!(planted, 8, "both directions of four calls: {media:?}");
     let sender = outages(trial, "chat_session");
     assert!(!sender.is_empty(), "a writing chatter notices");
     assert_eq!(report["calls"]["gap_recovered"], 4, "{}", report["calls"]);

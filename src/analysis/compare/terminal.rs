@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::model::{Comparison, CoverageComparison, OutageComparison, QualityComparison, probability, signed};
 use super::trend::Trend;
 use crate::analysis::report::model::Outcome;
-use crate::analysis::report::terminal::wrap;
+use crate::analysis::report::words::wrap;
 use crate::analysis::report::words::{self, duration, plain};
 
 /// The comparison as text, 80 columns wide; writing to a string cannot fail.

@@ -7,6 +7,7 @@ mod listening;
 pub mod model;
 mod silence;
 mod source;
+mod span;
 mod track;
 mod trial;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use crate::wire::pcap::OpenError;
 
 pub use capture::measure_capture;
+pub use listening::categories::categories_of;
 pub use trial::measure_trial;
 
 /// `schema` of [`model::Measured`].

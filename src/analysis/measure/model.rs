@@ -5,10 +5,15 @@
 //! durations are milliseconds (`_ms`).
 
 mod chat;
+mod quality;
 
 use serde::{Deserialize, Serialize};
 
 pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured};
+pub use quality::{
+    Categories, DejitterScore, FaultStretch, Grade, Mos, MosSecond, OverTime, PeriodDejitter, QosPeriod, Stretch,
+    ThesisCompatible, TiphonIndex,
+};
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::units::RunTime;
@@ -252,9 +257,24 @@ pub struct StreamMeasured {
     /// One-way delay, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Delay>,
-    /// Whole-call score.
+    /// Whole-call score of the stream's own codec, behind the scenario's de-jitter buffer (captures: fixed 50 ms).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mos_cqe: Option<Mos>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_cqe_refused: Option<String>,
+    /// The same behind each de-jitter buffer, that of `mos_cqe` among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dejitter: Vec<DejitterScore>,
+    /// R(t) in a few figures, which show what the whole-call score averages away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_time: Option<OverTime>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_time_refused: Option<String>,
+    /// What named tables call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Categories>,
     /// Score of each second of the window, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seconds: Vec<MosSecond>,
@@ -277,36 +297,6 @@ pub struct Delay {
     pub error_ms: f64,
     /// `one clock`, `rtcp round trip / 2`, …
     pub method: String,
-}
-
-/// A score with its model (P.800.1).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mos {
-    /// 1 to 4.5.
-    pub value: f64,
-    /// `G.107 (06/2015) narrowband`.
-    pub model: String,
-    /// The rating behind it.
-    pub r: f64,
-    /// False when the inputs lie outside what the model was validated for.
-    pub valid: bool,
-    /// Why not, or where the inputs come from.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub note: String,
-}
-
-/// Score of one second of a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct MosSecond {
-    /// Start of the second.
-    pub at_ns: RunTime,
-    /// MOS-CQE of the second, with the first-order response of listeners.
-    pub mos: f64,
-    /// Share of packets due in it that were lost or came too late, 0 to 1.
-    pub loss: f64,
-    /// Mean one-way delay of the packets that arrived in it; absent where none arrived or it is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay_ms: Option<f64>,
 }
 
 /// What became of a call.
@@ -458,40 +448,6 @@ pub struct OpsMeasured {
     /// Largest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ms: Option<f64>,
-}
-
-/// Media quality in one part of the trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QosPeriod {
-    /// `before`, `during`, `after`.
-    pub period: String,
-    /// Streams that had media due in it.
-    pub streams: u64,
-    /// Packets due.
-    pub expected: u64,
-    /// Percent of them lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss_percent: Option<f64>,
-    /// Percentiles over the packets of all streams, with the number of streams as the honest n.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay_ms_p50: Option<f64>,
-    /// See `delay_ms_p50`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay_ms_p95: Option<f64>,
-    /// Bound of the clock error in the delays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay_error_ms: Option<f64>,
-    /// 95th percentile of the interarrival jitter (RFC 3550) over packets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jitter_ms_p95: Option<f64>,
-    /// Median over the streams of MOS-CQE in this period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mos_median: Option<f64>,
-    /// Lowest of the streams.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mos_min: Option<f64>,
-    /// Whether the model was inside its range for every stream.
-    pub mos_valid: bool,
 }
 
 /// Who held the floating address.

@@ -75,7 +75,10 @@ impl WidebandConnection {
             let provisional = !["T", "Ppl"].contains(&name);
             Input { name, unit, value, computable, recommended, provisional }
         };
-        let ms = |name, value, end| input(name, "ms", value, (0.0, 20_000.0), (0.0, end));
+        // Tr is there and back: whatever T may be, it must not be what is refused.
+        let ms = |name, value, end| {
+            input(name, "ms", value, (0.0, if name == "Tr" { 40_000.0 } else { 20_000.0 }), (0.0, end))
+        };
         let bpl = self.equipment.bpl.unwrap_or(4.3);
         [
             ms("T", self.t_ms, 500.0),

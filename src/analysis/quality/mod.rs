@@ -16,6 +16,7 @@
 //! | narrowband R and MOS with every component | [`g107`] |
 //! | wideband, fullband | [`g107_1`], [`g107_2`] |
 //! | Ie and Bpl of a codec, or why there is none | [`g113`] |
+//! | a codec by the model of its own scale | [`codec`] |
 //! | how losses cluster | [`bursts`] |
 //! | what a de-jitter buffer makes of arrivals | [`dejitter`] |
 //! | R and MOS second by second | [`time_series`], [`clark`] |
@@ -26,6 +27,7 @@
 pub mod bursts;
 pub mod categories;
 pub mod clark;
+pub mod codec;
 pub mod dejitter;
 pub mod freeze;
 pub mod g1030;
@@ -34,6 +36,8 @@ pub mod g1070;
 pub mod g107_1;
 pub mod g107_2;
 pub mod g113;
+#[cfg(test)]
+mod goldens;
 mod input;
 mod scale;
 mod score;

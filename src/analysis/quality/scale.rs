@@ -45,6 +45,9 @@ pub trait Scale: sealed::Sealed + Copy {
     const BANDWIDTH: Bandwidth;
     /// The ceiling of the loss term: `Ie,eff = Ie + (ceiling − Ie) Ppl/(…)`.
     const LOSS_CEILING: f64;
+    /// The impairment of hearing nothing at all. The loss term ends short of the longer scales, for it was made for
+    /// losses that leave something to conceal.
+    const SILENCE: f64;
     /// The factor by which the scale is longer than the narrowband one.
     const FACTOR: f64;
     /// The P.800.1 label of a conversational MOS estimated on this scale.
@@ -52,7 +55,7 @@ pub trait Scale: sealed::Sealed + Copy {
 }
 
 macro_rules! scale {
-    ($(#[$doc:meta])* $name:ident, $text:literal, $factor:literal, $ceiling:literal, $label:literal) => {
+    ($(#[$doc:meta])* $name:ident, $text:literal, $factor:literal, $ceiling:literal, $silence:literal, $label:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name;
@@ -61,6 +64,7 @@ macro_rules! scale {
             const NAME: &'static str = $text;
             const BANDWIDTH: Bandwidth = Bandwidth::$name;
             const LOSS_CEILING: f64 = $ceiling;
+            const SILENCE: f64 = $silence;
             const FACTOR: f64 = $factor;
             const MOS_LABEL: &'static str = $label;
         }
@@ -69,15 +73,15 @@ macro_rules! scale {
 
 scale!(
     /// 300–3400 Hz, R from 0 to 100 (G.107).
-    Narrowband, "narrowband", 1.0, 95.0, "MOS-CQEN"
+    Narrowband, "narrowband", 1.0, 95.0, 95.0, "MOS-CQEN"
 );
 scale!(
     /// 50–7000 Hz, R from 0 to 129 (G.107.1).
-    Wideband, "wideband", 1.29, 95.0, "MOS-CQEW"
+    Wideband, "wideband", 1.29, 95.0, 129.0, "MOS-CQEW"
 );
 scale!(
     /// 20–20,000 Hz, R from 0 to 148 (G.107.2).
-    Fullband, "fullband", 1.48, 132.0, "MOS-CQEF"
+    Fullband, "fullband", 1.48, 132.0, 148.0, "MOS-CQEF"
 );
 
 /// A transmission rating R on scale `S`. It may lie below 0 or above the scale's end: the models say so.

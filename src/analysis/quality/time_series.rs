@@ -85,6 +85,12 @@ pub struct Summary {
     pub seconds_outside_validity: usize,
 }
 
+/// What a listener can lose by loss: beyond the range of BurstR the formula exceeds what silence itself is worth, and
+/// where nothing arrives (Ppl 100 %) there is nothing to conceal.
+pub(super) fn audible_impairment<S: Scale>(ie_eff: f64, ppl: f64) -> f64 {
+    if ppl >= 100.0 { S::SILENCE } else { ie_eff.min(S::LOSS_CEILING) }
+}
+
 /// Rates every second of a call. `base` gives the codec and everything that does not change; its delay and loss
 /// are replaced.
 ///
@@ -119,7 +125,7 @@ fn point(base: &Connection, second: Second, listener: &mut Perception) -> Result
     let connection = Connection { ppl, burst_r, ta_ms, t_ms: ta_ms, tr_ms: 2.0 * ta_ms, ..base.clone() };
     let score = g107::assess(&connection)?;
     let ie_eff = score.components.ie_eff;
-    let actual = if ppl >= 100.0 { Narrowband::LOSS_CEILING } else { ie_eff.min(Narrowband::LOSS_CEILING) };
+    let actual = audible_impairment::<Narrowband>(ie_eff, ppl);
     let without_loss = score.r.value() + ie_eff;
     let r = Rating::new(without_loss - listener.follow(actual, 1.0));
     let outside_validity = score.validity.outside_validity;

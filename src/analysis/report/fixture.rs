@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::analysis::measure::categories_of;
 use crate::analysis::measure::model::*;
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::evidence::rundir::RunInfo;
@@ -266,13 +267,69 @@ fn stream(call: u64, to: Direction, faults: &[FaultMeasured], rng: &mut SmallRng
         }),
         mos_cqe: Some(Mos {
             value: 3.62,
-            model: "G.107 (06/2015) narrowband".into(),
+            model: "ITU-T G.107 (06/2015)".into(),
+            label: "MOS-CQEN".into(),
             r: 71.0,
             valid: false,
-            note: "loss in one burst".into(),
+            outside_validity: vec!["BurstR 56.91 with Ppl 4.79 %: a long outage is not covered".into()],
+            dejitter: "fixed50".into(),
+            loss_percent: 4.79,
+            burst_r: 56.91,
+            ta_ms: 70.3,
+            ta_error_ms: Some(0.02),
+            note: String::new(),
         }),
+        dejitter: BUFFERS.map(|(name, ms, worse)| dejitter_score(name, ms, 3.62 - worse)).into(),
+        over_time: over_time(&seconds, faults),
         seconds,
         ..StreamMeasured::default()
+    }
+}
+
+/// Name, depth, and by how much it lowers a score.
+const BUFFERS: [(&str, f64, f64); 3] = [("fixed50", 50.0, 0.0), ("fixed200", 200.0, 0.24), ("adaptive", 40.2, -0.01)];
+
+fn dejitter_score(name: &str, depth_ms: f64, mos: f64) -> DejitterScore {
+    DejitterScore {
+        dejitter: name.into(),
+        discarded_percent: Some(0.0),
+        nominal_delay_ms: Some(depth_ms),
+        model: Some(MODEL.into()),
+        r: Some(mos * 20.0),
+        mos_cqe: Some(mos),
+        valid: Some(false),
+    }
+}
+
+const MODEL: &str = "MOS-CQEN, ITU-T G.107 (06/2015)";
+
+fn over_time(seconds: &[MosSecond], faults: &[FaultMeasured]) -> Option<OverTime> {
+    let worst = seconds.iter().min_by(|a, b| a.mos.unwrap_or(9.0).total_cmp(&b.mos.unwrap_or(9.0)))?;
+    let after = |fault: &FaultMeasured| {
+        let end_ns = fault.command_start_ns + Span::from_secs_f64(fault.configured_ms.unwrap_or_default() / 1e3);
+        let during =
+            |second: &&MosSecond| second.at_ns + Span::from_secs(1) > fault.command_start_ns && second.at_ns < end_ns;
+        let heard = stretch(&seconds.iter().filter(during).copied().collect::<Vec<_>>());
+        FaultStretch { fault: fault.fault, start_ns: fault.command_start_ns, end_ns, recovered: true, heard }
+    };
+    Some(OverTime {
+        model: "ITU-T G.107 (06/2015) per second".into(),
+        whole: stretch(seconds),
+        worst_at_ns: worst.at_ns,
+        faults: faults.iter().map(after).collect(),
+    })
+}
+
+fn stretch(seconds: &[MosSecond]) -> Stretch {
+    let mos = || seconds.iter().filter_map(|second| second.mos);
+    let least = mos().fold(4.5, f64::min);
+    Stretch {
+        length_s: seconds.len() as u64,
+        r_min: least * 20.0,
+        mos_min: least,
+        mos_of_mean_r: mos().sum::<f64>() / seconds.len() as f64,
+        mos_below_3_6_s: mos().filter(|mos| *mos < 3.6).count() as u64,
+        outside_validity_s: seconds.iter().filter(|second| second.loss > 0.2).count() as u64,
     }
 }
 
@@ -292,7 +349,7 @@ fn mos_second(second: i64, faults: &[FaultMeasured], rng: &mut SmallRng) -> MosS
         .fold(99.0, f64::min);
     let dip = if since < 8.0 { 3.3 * (-(since.max(0.0)) / 1.8).exp() } else { 0.0 };
     let delay_ms = (loss < 0.99).then(|| 0.17 + rng.random_range(0.0..0.06) + if loss > 0.0 { 0.5 } else { 0.0 });
-    MosSecond { at_ns, mos: (4.41 - dip - rng.random_range(0.0..0.03)).max(1.0), loss, delay_ms }
+    MosSecond { at_ns, mos: Some((4.41 - dip - rng.random_range(0.0..0.03)).max(1.0)), loss, delay_ms }
 }
 
 fn calls(faults: &[FaultMeasured], rng: &mut SmallRng) -> Vec<CallMeasured> {
@@ -401,12 +458,38 @@ fn qos() -> Vec<QosPeriod> {
         mos_median: Some(mos),
         mos_min: Some(mos - 0.02),
         mos_valid: period != "during",
+        delay_ms_mean: delay.map(|ms| ms * 0.7),
+        ipdv_ms: delay.map(|ms| ms * 3.0),
+        jitter_ms_mean: delay.map(|ms| ms * 0.4),
+        mos_refused: Vec::new(),
+        dejitter: BUFFERS.map(|(name, ms, worse)| period_dejitter(period, name, ms, (mos - worse).max(1.0))).into(),
+        categories: None,
     };
-    vec![
-        row("before", 12_240, 0.0, Some(0.3), 4.41),
-        row("during", 2_880, 97.2, None, 1.02),
-        row("after", 42_480, 0.0, Some(0.31), 4.41),
-    ]
+    let with_categories = |(period, gap_ms): (QosPeriod, f64)| {
+        let categories = categories_of(&period, Some((gap_ms, 0.1)));
+        QosPeriod { categories, ..period }
+    };
+    let periods = [
+        (row("before", 12_240, 0.0, Some(0.3), 4.41), 20.0),
+        (row("during", 2_880, 97.2, None, 1.02), 714.3),
+        (row("after", 42_480, 0.0, Some(0.31), 4.41), 20.0),
+    ];
+    periods.into_iter().map(with_categories).collect()
+}
+
+fn period_dejitter(period: &str, name: &str, depth_ms: f64, mos: f64) -> PeriodDejitter {
+    PeriodDejitter {
+        dejitter: name.into(),
+        chosen: name == "fixed50",
+        model: MODEL.into(),
+        scored: 24,
+        discarded_percent: Some(0.0),
+        nominal_delay_ms: (period != "during").then_some(depth_ms),
+        r_median: Some(mos * 20.7),
+        mos_median: Some(mos),
+        mos_min: Some((mos - 0.02).max(1.0)),
+        valid: period != "during",
+    }
 }
 
 fn owners(faults: &[FaultMeasured]) -> Vec<OwnerInterval> {

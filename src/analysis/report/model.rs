@@ -33,8 +33,11 @@ pub struct Report {
     pub phases: Vec<PhaseSummary>,
     /// Media before, during and after, pooled over trials.
     pub qos: Vec<QosPeriod>,
-    /// MOS per service and period.
+    /// MOS per service, period and de-jitter buffer.
     pub mos: Vec<MosSummary>,
+    /// R(t): whole streams first, then each fault.
+    #[serde(default)]
+    pub listening: Vec<ListeningSummary>,
     /// Number of calls by fate.
     pub calls: BTreeMap<String, u64>,
     /// Number of messages by fate.
@@ -215,23 +218,85 @@ pub struct PhaseSummary {
     pub max_ms: f64,
 }
 
-/// Scores of one service.
+/// Scores of one service behind one de-jitter buffer, on one scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MosSummary {
     /// `voice, standing calls`, `voice, new calls`.
     pub service: String,
     /// `before`, `during`, `after`, `whole call`.
     pub period: String,
+    /// `fixed50`, `fixed200`, `adaptive` (40 to 200 ms).
+    #[serde(default)]
+    pub dejitter: String,
+    /// Whether it is the scenario's own.
+    #[serde(default)]
+    pub chosen: bool,
     /// Streams.
     pub n: u64,
+    /// Share of the packets due that arrived too late for the buffer; of whole calls the median over the streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discarded_percent: Option<f64>,
+    /// Its depth, the median over the streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nominal_delay_ms: Option<f64>,
+    /// Median R over the streams, on the model's scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_median: Option<f64>,
     /// Median over the streams.
     pub median: f64,
     /// Lowest.
     pub min: f64,
-    /// Model and label: `MOS-CQEN (G.107)`.
+    /// Label and model: `MOS-CQEN, ITU-T G.107 (06/2015)`.
     pub model: String,
     /// Whether the model was inside its range.
     pub valid: bool,
+}
+
+/// R(t) over the streams: what whole-call scores average away. See [`Stretch`] for the figures.
+///
+/// [`Stretch`]: crate::analysis::measure::model::Stretch
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListeningSummary {
+    /// From this fault until each stream that it silenced was heard again; absent: whole streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<usize>,
+    /// Trials with such streams.
+    pub n: u64,
+    /// Streams, over all trials.
+    pub streams: u64,
+    /// Streams that were heard again after the fault; absent for whole streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<u64>,
+    /// Lowest perceived R.
+    pub r_min: Distribution,
+    /// Lowest perceived MOS.
+    pub mos_min: Distribution,
+    /// MOS of the mean perceived R.
+    pub mos_of_mean_r: Distribution,
+    /// Seconds with a perceived MOS below 3.6.
+    pub mos_below_3_6_s: Distribution,
+    /// The plain whole-call MOS of the same streams; absent for a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_call_mos: Option<Distribution>,
+    /// Streams whose whole-call score is outside the validity of its model; absent for a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_call_outside_validity: Option<u64>,
+}
+
+/// A figure over the streams: quartiles are the median over trials of each trial's own (type 7, streams of different
+/// trials are not pooled), the ends are of all trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Smallest.
+    pub lowest: f64,
+    /// A quarter of the streams lie below.
+    pub p25: f64,
+    /// Half of them.
+    pub median: f64,
+    /// Three quarters.
+    pub p75: f64,
+    /// Largest.
+    pub highest: f64,
 }
 
 /// What the outages mean against a target.

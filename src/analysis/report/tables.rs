@@ -1,40 +1,61 @@
-//! `tables/*.csv`: one row for each outage, stream, call, message and kind of operation of every trial.
+//! `tables/*.csv`: one row for each outage, stream, call, message, kind of operation, owner of the address and anomaly.
 //!
-//! Units stand in the column names; what is undefined is empty. Times are seconds from the start of the window.
+//! Units stand in the column names; what is undefined is empty. Times are seconds from the start of the window, in a
+//! capture from the first thing that was measured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::analysis::measure::model::{CallMeasured, Measured, MessageMeasured, OpsMeasured, Outage, StreamMeasured};
+use crate::analysis::measure::model::{
+    Anomaly, CallMeasured, DejitterScore, Measured, MessageMeasured, OpsMeasured, Outage, OwnerInterval, StreamMeasured,
+};
 use crate::units::RunTime;
 
-use super::model::{Report, Trial};
+use super::model::Report;
 
-/// The tables; a table without rows still has its header.
+/// The tables of a run; a table without rows still has its header.
 ///
 /// # Errors
 /// When a row cannot be written as CSV.
 pub fn tables(report: &Report) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
-    Ok(vec![
-        table(report, "outages", &OUTAGES, |trial| {
-            trial.measured.outages.iter().map(|of| outage(trial, of)).collect()
-        })?,
-        table(report, "streams", &STREAMS, |trial| {
-            trial.measured.streams.iter().map(|of| stream(trial, of)).collect()
-        })?,
-        table(report, "calls", &CALLS, |trial| trial.measured.calls.iter().map(|of| call(trial, of)).collect())?,
-        table(report, "messages", &MESSAGES, |trial| {
-            trial.measured.messages.iter().map(|of| message(trial, of)).collect()
-        })?,
-        table(report, "ops", &OPS, |trial| trial.measured.signalling.iter().map(|of| ops(trial, of)).collect())?,
-    ])
+    let trials = report.trials.iter().map(|trial| Measurement { trial: Some(trial.number), measured: &trial.measured });
+    let files = of(&trials.collect::<Vec<_>>())?;
+    Ok(files.into_iter().map(|(name, bytes)| (Path::new("tables").join(name), bytes)).collect())
+}
+
+/// One trial of a run, or a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurement<'a> {
+    /// The trial's number, which is the first column; a capture has none.
+    pub trial: Option<u32>,
+    /// What was measured.
+    pub measured: &'a Measured,
+}
+
+/// The tables of trials, or of one capture: the name of each file and its bytes.
+///
+/// # Errors
+/// When a row cannot be written as CSV.
+pub fn of(trials: &[Measurement<'_>]) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
+    let tables: [Table; 7] = [
+        ("outages", &OUTAGES, |of| of.outages.iter().map(|outage| self::outage(of, outage)).collect()),
+        ("streams", &STREAMS, |of| of.streams.iter().map(|stream| self::stream(of, stream)).collect()),
+        ("calls", &CALLS, |of| of.calls.iter().map(|call| self::call(of, call)).collect()),
+        ("messages", &MESSAGES, |of| of.messages.iter().map(|message| self::message(of, message)).collect()),
+        ("ops", &OPS, |of| of.signalling.iter().map(ops).collect()),
+        ("owners", &OWNERS, |of| of.owners.iter().map(|owner| self::owner(of, owner)).collect()),
+        ("anomalies", &ANOMALIES, |of| of.anomalies.iter().map(anomaly).collect()),
+    ];
+    let file = |name| PathBuf::from(format!("{name}.csv"));
+    tables.into_iter().map(|(name, header, rows)| Ok((file(name), table(trials, header, rows)?))).collect()
 }
 
 type Row = Vec<String>;
+/// Name, header, and the rows of one trial.
+type Table = (&'static str, &'static [&'static str], fn(&Measured) -> Vec<Row>);
 
-const OUTAGES: [&str; 14] = [
-    "trial",
+const OUTAGES: [&str; 13] = [
     "fault",
     "service",
     "scope",
@@ -49,8 +70,8 @@ const OUTAGES: [&str; 14] = [
     "sequence_ms",
     "loss_derived_ms",
 ];
-const STREAMS: [&str; 22] = [
-    "trial",
+const STREAMS: [&str; 34] = [
+    "start_s",
     "call",
     "direction",
     "ssrc",
@@ -72,36 +93,50 @@ const STREAMS: [&str; 22] = [
     "delay_error_ms",
     "mos_cqe",
     "mos_valid",
+    "mos_model",
+    "mos_refused",
+    "mos_cqe_fixed50",
+    "mos_cqe_fixed200",
+    "mos_cqe_adaptive",
+    "discarded_percent_fixed50",
+    "discarded_percent_fixed200",
+    "discarded_percent_adaptive",
+    "over_time_mos_min",
+    "over_time_mos_below_3_6_s",
+    "packet_gap_ms_mean",
+    "packet_gap_variation_ms",
 ];
-const CALLS: [&str; 11] =
-    ["trial", "call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason"];
-const MESSAGES: [&str; 6] = ["trial", "message", "pair", "planned_s", "latency_ms", "fate"];
-const OPS: [&str; 11] =
-    ["trial", "kind", "due", "ok", "failed", "unknown", "not_started", "retransmissions", "p50_ms", "p95_ms", "max_ms"];
+/// The de-jitter buffers of the columns above.
+const BUFFERS: [&str; 3] = ["fixed50", "fixed200", "adaptive"];
+const CALLS: [&str; 10] =
+    ["call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason"];
+const MESSAGES: [&str; 5] = ["message", "pair", "planned_s", "latency_ms", "fate"];
+const OPS: [&str; 10] =
+    ["kind", "due", "ok", "failed", "unknown", "not_started", "retransmissions", "p50_ms", "p95_ms", "max_ms"];
 
-fn table(
-    report: &Report,
-    name: &str,
-    header: &[&str],
-    rows: impl Fn(&Trial) -> Vec<Row>,
-) -> Result<(PathBuf, Vec<u8>), csv::Error> {
+const OWNERS: [&str; 4] = ["nodes", "start_s", "end_s", "source"];
+const ANOMALIES: [&str; 2] = ["place", "what"];
+
+fn table(trials: &[Measurement<'_>], header: &[&str], rows: fn(&Measured) -> Vec<Row>) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header)?;
-    for row in report.trials.iter().flat_map(rows) {
-        writer.write_record(row)?;
+    let numbered = trials.iter().all(|trial| trial.trial.is_some());
+    writer.write_record(numbered.then_some("trial").iter().chain(header))?;
+    for trial in trials {
+        let number = trial.trial.map(|number| number.to_string());
+        for row in rows(trial.measured) {
+            writer.write_record(number.iter().chain(&row))?;
+        }
     }
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-    Ok((PathBuf::from(format!("tables/{name}.csv")), bytes))
+    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
-fn outage(trial: &Trial, outage: &Outage) -> Row {
+fn outage(measured: &Measured, outage: &Outage) -> Row {
     vec![
-        trial.number.to_string(),
         optional(outage.fault),
         outage.service.clone(),
         outage.scope.clone(),
         optional(outage.direction.map(word)),
-        seconds(&trial.measured, outage.start_ns),
+        seconds(measured, outage.start_ns),
         number(outage.duration_ms),
         outage.censored.to_string(),
         outage.left.to_string(),
@@ -113,11 +148,11 @@ fn outage(trial: &Trial, outage: &Outage) -> Row {
     ]
 }
 
-fn stream(trial: &Trial, stream: &StreamMeasured) -> Row {
+fn stream(measured: &Measured, stream: &StreamMeasured) -> Row {
     let delay = stream.delay.as_ref();
     let mos = stream.mos_cqe.as_ref();
-    vec![
-        trial.number.to_string(),
+    let mut row = vec![
+        seconds(measured, stream.start_ns),
         optional(stream.call),
         optional(stream.direction.map(word)),
         format!("{:#010x}", stream.ssrc),
@@ -139,17 +174,37 @@ fn stream(trial: &Trial, stream: &StreamMeasured) -> Row {
         maybe(delay.map(|delay| delay.error_ms)),
         maybe(mos.map(|mos| mos.value)),
         optional(mos.map(|mos| mos.valid)),
-    ]
+        optional(mos.map(|mos| mos.model.as_str())),
+        optional(stream.mos_cqe_refused.as_deref()),
+    ];
+    row.extend(listening(stream));
+    row
 }
 
-fn call(trial: &Trial, call: &CallMeasured) -> Row {
+/// Scores and discards behind each buffer, R(t), thesis-compatible columns.
+fn listening(stream: &StreamMeasured) -> Row {
+    let behind = |get: fn(&DejitterScore) -> Option<f64>| {
+        let of = move |name: &str| stream.dejitter.iter().find(|score| score.dejitter == name).and_then(get);
+        BUFFERS.map(|name| maybe(of(name)))
+    };
+    let whole = stream.over_time.as_ref().map(|over_time| over_time.whole);
+    let gaps = stream.categories.as_ref().and_then(|categories| categories.thesis_compatible.as_ref());
+    let rest = [
+        maybe(whole.map(|whole| whole.mos_min)),
+        optional(whole.map(|whole| whole.mos_below_3_6_s)),
+        maybe(gaps.map(|gaps| gaps.packet_gap_ms_mean)),
+        maybe(gaps.map(|gaps| gaps.packet_gap_variation_ms)),
+    ];
+    behind(|score| score.mos_cqe).into_iter().chain(behind(|score| score.discarded_percent)).chain(rest).collect()
+}
+
+fn call(measured: &Measured, call: &CallMeasured) -> Row {
     vec![
-        trial.number.to_string(),
         call.call.to_string(),
         optional(call.kind.map(word)),
         call.caller.clone(),
         call.callee.clone(),
-        seconds(&trial.measured, call.planned_ns),
+        seconds(measured, call.planned_ns),
         maybe(call.setup_ms),
         optional(call.code),
         optional(call.fate.map(word)),
@@ -158,26 +213,34 @@ fn call(trial: &Trial, call: &CallMeasured) -> Row {
     ]
 }
 
-fn message(trial: &Trial, message: &MessageMeasured) -> Row {
+fn message(measured: &Measured, message: &MessageMeasured) -> Row {
     vec![
-        trial.number.to_string(),
         message.message.to_string(),
         message.pair.to_string(),
-        seconds(&trial.measured, message.planned_ns),
+        seconds(measured, message.planned_ns),
         maybe(message.latency_ms),
         word(message.fate),
     ]
 }
 
-fn ops(trial: &Trial, ops: &OpsMeasured) -> Row {
+fn ops(ops: &OpsMeasured) -> Row {
     let counts =
         [ops.due, ops.ok, ops.failed, ops.unknown, ops.not_started, ops.retransmissions].map(|count| count.to_string());
     let delays = [ops.p50_ms, ops.p95_ms, ops.max_ms].map(maybe);
-    [trial.number.to_string(), word(ops.kind)].into_iter().chain(counts).chain(delays).collect()
+    [word(ops.kind)].into_iter().chain(counts).chain(delays).collect()
+}
+
+fn owner(measured: &Measured, owner: &OwnerInterval) -> Row {
+    let (from, to) = (seconds(measured, owner.start_ns), seconds(measured, owner.end_ns));
+    vec![owner.nodes.join(" "), from, to, owner.source.clone()]
+}
+
+fn anomaly(anomaly: &Anomaly) -> Row {
+    vec![anomaly.place.clone(), anomaly.what.clone()]
 }
 
 fn seconds(measured: &Measured, at: RunTime) -> String {
-    let zero = measured.window.map(|window| window.start_ns).unwrap_or_default();
+    let (zero, _) = measured.span();
     format!("{:.6}", (at - zero).as_secs_f64())
 }
 
@@ -220,6 +283,8 @@ mod tests {
             ("calls", measured.calls.len()),
             ("messages", measured.messages.len()),
             ("ops", measured.signalling.len()),
+            ("owners", measured.owners.len()),
+            ("anomalies", measured.anomalies.len()),
         ] {
             assert_eq!(rows(&report, name).len(), 2 * each, "{name}");
         }
@@ -231,7 +296,21 @@ mod tests {
     #[test]
     fn a_table_without_rows_has_its_header() {
         let all = tables(&fixture::quickstart(0)).unwrap();
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), 7);
         assert!(all.iter().all(|(_, bytes)| bytes.starts_with(b"trial,")));
+    }
+
+    #[test]
+    fn a_capture_has_the_same_columns_without_a_trial() {
+        let report = fixture::quickstart(1);
+        let run = tables(&report).unwrap();
+        let capture = of(&[Measurement { trial: None, measured: &report.trials[0].measured }]).unwrap();
+        for ((_, numbered), (path, plain)) in run.iter().zip(&capture) {
+            let lines = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let (numbered, plain) = (lines(numbered), lines(plain));
+            for (with, without) in numbered.lines().zip(plain.lines()) {
+                assert_eq!(with.split_once(',').unwrap().1, without, "{}", path.display());
+            }
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! The summary that a user reads first: at most 80 columns, plain text unless style is asked for.
 
+mod quality;
+
 use std::fmt::Write;
 
-use crate::analysis::measure::model::QosPeriod;
-
 use super::model::{OutageSummary, Outcome, Report, Transition};
-use super::words;
+use super::words::{self, wrap};
 
 const WIDTH: usize = 80;
 
@@ -23,7 +23,8 @@ pub fn terminal(report: &Report, style: bool) -> String {
     }
     if !report.qos.is_empty() {
         out.push('\n');
-        quality_table(&mut out, &report.qos);
+        quality::table(&mut out, &report.qos);
+        quality::over_time(&mut out, &report.listening);
     }
     fates(&mut out, report);
     out.push('\n');
@@ -114,32 +115,6 @@ fn interval(service: &OutageSummary) -> Option<String> {
     Some(format!("{} {}", words::service(&service.service), words::interval(service.ci_low_ms?, service.ci_high_ms)))
 }
 
-fn quality_table(out: &mut String, qos: &[QosPeriod]) {
-    let cells = |get: &dyn Fn(&QosPeriod) -> Option<String>| -> String {
-        qos.iter().map(|period| pad_left(&get(period).unwrap_or_else(|| "–".to_owned()), 10)).collect()
-    };
-    let periods: String = qos.iter().map(|period| pad_left(&period.period, 10)).collect();
-    line(out, &format!("{:17}{periods}", ""));
-    let error = qos.iter().filter_map(|period| period.delay_error_ms).reduce(f64::max);
-    let delay_note = error.map_or(String::new(), |ms| format!("one clock, ± {ms:.2} ms"));
-    let outside: Vec<String> = qos
-        .iter()
-        .filter(|period| !period.mos_valid && period.mos_median.is_some())
-        .map(|period| format!("\"{}\"", period.period))
-        .collect();
-    let mos_note =
-        if outside.is_empty() { String::new() } else { format!("outside the model: {}", outside.join(", ")) };
-    let rows = [
-        ("delay p95", cells(&|period| period.delay_ms_p95.map(words::fine)), delay_note.as_str()),
-        ("jitter p95", cells(&|period| period.jitter_ms_p95.map(words::fine)), "RFC 3550"),
-        ("loss", cells(&|period| period.loss_percent.map(words::percent)), "of packets that were due"),
-        ("MOS-CQE (G.107)", cells(&|period| period.mos_median.map(|mos| format!("{mos:.2}"))), mos_note.as_str()),
-    ];
-    for (name, cells, note) in rows {
-        line(out, format!(" {name:16}{cells}   {}", words::clip(note, 29)).trim_end());
-    }
-}
-
 fn fates(out: &mut String, report: &Report) {
     for (what, fates) in [("calls", &report.calls), ("messages", &report.messages)] {
         if fates.is_empty() {
@@ -196,25 +171,6 @@ fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
-/// Lines of at most `width` characters, continued with `indent`; a longer word stands alone and is kept whole,
-/// and a number keeps its unit.
-pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut current = String::new();
-    for word in words::with_tied_units(text).split(' ').filter(|word| !word.is_empty()) {
-        if !current.trim().is_empty() && current.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut current, indent.to_owned()));
-        } else if !current.trim().is_empty() {
-            current.push(' ');
-        }
-        current.push_str(&word.replace('\u{a0}', " "));
-    }
-    if !current.trim().is_empty() {
-        lines.push(current);
-    }
-    lines
-}
-
 fn pad_left(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.chars().count())))
 }
@@ -265,12 +221,5 @@ mod tests {
             styled = styled.replace(code, "");
         }
         assert_eq!(styled, terminal(&report, false));
-    }
-
-    #[test]
-    fn words_wrap_and_long_words_stay_whole() {
-        assert_eq!(wrap("one two three", 7, ""), ["one two", "three"]);
-        assert_eq!(wrap("unbreakably long", 5, "  "), ["unbreakably", "  long"]);
-        assert_eq!(wrap("gone for 0.72 s, then", 15, ""), ["gone for", "0.72 s, then"]);
     }
 }

@@ -95,6 +95,26 @@ pub fn with_tied_units(text: &str) -> String {
     tied
 }
 
+/// Lines of at most `width` characters, continued with `indent`; a longer word stands alone and is kept whole,
+/// and a number keeps its unit.
+#[must_use]
+pub fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut current = String::new();
+    for word in with_tied_units(text).split(' ').filter(|word| !word.is_empty()) {
+        if !current.trim().is_empty() && current.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut current, indent.to_owned()));
+        } else if !current.trim().is_empty() {
+            current.push(' ');
+        }
+        current.push_str(&word.replace('\u{a0}', " "));
+    }
+    if !current.trim().is_empty() {
+        lines.push(current);
+    }
+    lines
+}
+
 /// Percent of something: `0 %`, `0.12 %`, `97.2 %`.
 #[must_use]
 pub fn percent(value: f64) -> String {
@@ -131,6 +151,17 @@ pub fn plain(value: f64) -> String {
 #[must_use]
 pub fn json_word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A de-jitter buffer as a reader sees it: `fixed 50 ms`.
+#[must_use]
+pub fn dejitter(name: &str) -> &str {
+    match name {
+        "fixed50" => "fixed 50 ms",
+        "fixed200" => "fixed 200 ms",
+        "adaptive" => "40 to 200 ms",
+        other => other,
+    }
 }
 
 /// A service's name as a reader sees it.
@@ -251,5 +282,12 @@ mod tests {
         assert_eq!((percent(0.0), percent(0.125), percent(97.21)), ("0 %".into(), "0.12 %".into(), "97.2 %".into()));
         assert_eq!(with_tied_units("for 0.72 s, then 5 % of it"), "for 0.72\u{a0}s, then 5\u{a0}% of it");
         assert_eq!(plural(1, "call", "calls"), "1 call");
+    }
+
+    #[test]
+    fn words_wrap_and_long_words_stay_whole() {
+        assert_eq!(wrap("one two three", 7, ""), ["one two", "three"]);
+        assert_eq!(wrap("unbreakably long", 5, "  "), ["unbreakably", "  long"]);
+        assert_eq!(wrap("gone for 0.72 s, then", 15, ""), ["gone for", "0.72 s, then"]);
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{AvailabilityAnswer, Coverage, Projection, TargetAnswer};
 use crate::analysis::availability::{Observed, Rule};
-use crate::analysis::report::terminal::wrap;
 use crate::analysis::report::words;
+use crate::analysis::report::words::wrap;
 
 /// The answer as text.
 pub(super) fn text(answer: &AvailabilityAnswer) -> String {

@@ -9,14 +9,16 @@ use crate::units::{RunTime, Span};
 
 /// Text so far. Writing to a string cannot fail.
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(String);
 
 /// All tables; trial 0 is a capture.
 pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     let mut page = Page::default();
-    let zero = start(measured);
+    let (zero, _) = measured.span();
     page.heading(trial, measured, zero);
     page.streams(measured);
+    page.listening(measured);
+    page.categories(measured);
     page.outages(measured, zero);
     page.calls(measured, zero);
     super::chats::lines(measured, zero).iter().for_each(|line| page.line(line));
@@ -25,18 +27,8 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     page.0
 }
 
-/// The instant from which the tables count.
-fn start(measured: &Measured) -> RunTime {
-    let first = measured.streams.iter().map(|stream| stream.start_ns).min();
-    let call = measured.calls.iter().map(|call| call.planned_ns).min();
-    let owner = measured.owners.iter().map(|owner| owner.start_ns).min();
-    let chat = measured.chats.iter().map(|chat| chat.start_ns).min();
-    let earliest = [first, call, owner, chat].into_iter().flatten().min();
-    measured.window.map(|window| window.start_ns).or(earliest).unwrap_or_default()
-}
-
 impl Page {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         let _infallible = writeln!(self.0, "{}", line.trim_end());
     }
 
@@ -57,8 +49,8 @@ impl Page {
         if measured.streams.is_empty() {
             return self.line("\nno RTP streams");
         }
-        self.line("\nstreams      codec   packets    lost      %  dup  late order  jitter  longest   MOS");
-        self.line("                                                              mean ms   gap ms   CQE");
+        self.line("\nstreams      codec   packets    lost      %  dup reorder  jitter  longest   MOS");
+        self.line("                                                         mean ms   gap ms   CQE");
         for stream in &measured.streams {
             self.line(&stream_line(stream));
             self.line(&format!("  {} → {}{}", stream.src, stream.dst, call_of(stream)));
@@ -114,7 +106,7 @@ impl Page {
 fn stream_line(stream: &StreamMeasured) -> String {
     let share = if stream.expected == 0 { 0.0 } else { 100.0 * stream.lost as f64 / stream.expected as f64 };
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>11} {:>7} {:>8} {:>5}",
+        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}",
         stream.ssrc,
         stream.codec.as_deref().unwrap_or("?"),
         stream.packets,
@@ -162,7 +154,7 @@ fn seconds(at: RunTime, zero: RunTime) -> String {
     format!("{:.3}", (at - zero).as_secs_f64())
 }
 
-fn figure(value: Option<f64>, digits: usize) -> String {
+pub(super) fn figure(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 

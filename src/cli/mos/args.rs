@@ -2,7 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::analysis::quality::Bandwidth;
 use crate::analysis::quality::g107::DelaySensitivity;
+use crate::analysis::quality::g113;
 use crate::analysis::quality::g1030::Waiting;
 
 /// Arguments of `fivenines mos`: a voice connection, or one of the other models.
@@ -36,19 +38,19 @@ pub struct VoiceArgs {
     #[arg(long, requires = "codec", conflicts_with = "ie", value_name = "CODEC")]
     pub proxy: Option<String>,
     /// Packet loss with what the de-jitter buffer discarded, in %
-    #[arg(long, default_value_t = 0.0, value_name = "PERCENT", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT", allow_negative_numbers = true, value_parser = percent)]
     pub loss: f64,
     /// One-way delay from mouth to ear, in ms
-    #[arg(long, default_value_t = 0.0, value_name = "MS", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "MS", allow_negative_numbers = true, value_parser = millis)]
     pub delay: f64,
     /// Burst ratio: 1 for random loss (narrowband only)
     #[arg(long, default_value_t = 1.0, value_name = "RATIO", allow_negative_numbers = true)]
     pub burst_r: f64,
-    /// Which of the three scales
-    #[arg(long, value_enum, default_value_t = Band::Nb)]
-    pub bandwidth: Band,
+    /// Which of the three scales; by default the one on which the codec, or its proxy, has values
+    #[arg(long, value_enum)]
+    pub bandwidth: Option<Band>,
     /// Packet size in ms, to tell whether the published Bpl was measured with it
-    #[arg(long, default_value_t = 20.0, value_name = "MS", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 20.0, value_name = "MS", allow_negative_numbers = true, value_parser = millis)]
     pub ptime: f64,
     /// Advantage factor A (narrowband only)
     #[arg(long, default_value_t = 0.0, value_name = "A", allow_negative_numbers = true)]
@@ -62,6 +64,39 @@ pub struct VoiceArgs {
     /// How sensitive the conversation is to delay (narrowband only)
     #[arg(long, value_enum, default_value_t = Sensitivity::Default)]
     pub sensitivity: Sensitivity,
+}
+
+impl VoiceArgs {
+    /// The scale that was asked for, else that of the values.
+    #[must_use]
+    pub fn band(&self) -> Band {
+        let of = |codec: &Option<String>| g113::scale_of(codec.as_deref()?);
+        let scale = of(&self.proxy).or_else(|| of(&self.codec));
+        self.bandwidth.unwrap_or(match scale {
+            None | Some(Bandwidth::Narrowband) => Band::Nb,
+            Some(Bandwidth::Wideband) => Band::Wb,
+            Some(Bandwidth::Fullband) => Band::Fb,
+        })
+    }
+}
+
+/// `2` or `2%`.
+fn percent(text: &str) -> Result<f64, String> {
+    number(text.trim().trim_end_matches('%'), "a percentage", "2 or 2%")
+}
+
+/// `150`, `150ms` or `0.15s`.
+fn millis(text: &str) -> Result<f64, String> {
+    let (digits, factor) = match text.trim() {
+        text if text.ends_with("ms") => (text.trim_end_matches("ms"), 1.0),
+        // `s` alone is of seconds; `ms` is gone.
+        text => text.strip_suffix('s').map_or((text, 1.0), |seconds| (seconds, 1000.0)),
+    };
+    number(digits, "a time", "150, 150ms or 0.15s").map(|value| value * factor)
+}
+
+fn number(digits: &str, what: &str, example: &str) -> Result<f64, String> {
+    digits.trim().parse().map_err(|_| format!("it is not {what}: write it as {example}"))
 }
 
 /// The video stream to rate, with the voice connection beside it where a codec is named.
@@ -81,10 +116,10 @@ pub struct VideoArgs {
     #[arg(long, requires = "video", value_name = "FRAMES_PER_S", allow_negative_numbers = true)]
     pub fps: Option<f64>,
     /// Loss of video packets, in %
-    #[arg(long, requires = "video", default_value_t = 0.0, value_name = "PERCENT", allow_negative_numbers = true)]
+    #[arg(long, requires = "video", default_value_t = 0.0, value_name = "PERCENT", allow_negative_numbers = true, value_parser = percent)]
     pub video_loss: f64,
     /// One-way delay of video, in ms; that of speech where not given
-    #[arg(long, requires = "video", value_name = "MS", allow_negative_numbers = true)]
+    #[arg(long, requires = "video", value_name = "MS", allow_negative_numbers = true, value_parser = millis)]
     pub video_delay: Option<f64>,
 }
 

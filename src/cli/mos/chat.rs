@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::args::Event;
-use super::{json, write_validity};
+use super::{json, write_validity, write_wrapped};
 use crate::analysis::quality::QualityError;
 use crate::analysis::quality::g1030::{self, ChatBand, WaitingScore};
 
@@ -40,9 +40,10 @@ fn text(answer: &ChatAnswer) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(out, "chat: {latency_s} s to delivery, users expect at most {} s", score.max_s);
-    let _ = writeln!(out, "  mapped MOS  {:.2}   {} ({}), 1 to 5", score.mos, score.model, score.provenance);
+    let _ = writeln!(out, "  mapped MOS  {:.2}   of 1 to 5", score.mos);
+    let _ = writeln!(out, "              {} ({})", score.model, score.provenance);
     let _ = writeln!(out, "  own band    {own_band}   (this project's: 0.5, 2, 4, 10 s)");
-    let _ = writeln!(out, "  {}", answer.caution);
+    write_wrapped(&mut out, answer.caution);
     write_validity(&mut out, &score.validity);
     out
 }

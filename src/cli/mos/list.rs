@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::json;
+use super::{json, write_wrapped};
 use crate::analysis::quality::Bandwidth;
 use crate::analysis::quality::g113::{REFUSED, ROWS, Refused, Row};
 use crate::analysis::quality::g1070::{CoefficientSet, SETS};
@@ -53,7 +53,7 @@ fn text() -> String {
     let _ = writeln!(out, "refused");
     for Refused { name, reason, proxy, .. } in REFUSED {
         let proxy = if *proxy { "; a --proxy may stand in" } else { "" };
-        let _ = writeln!(out, "  {name:<8}  {reason}{proxy}");
+        write_wrapped(&mut out, &format!("{name:<8}  {reason}{proxy}"));
     }
     let _ = writeln!(out, "\nvideo (G.1070): Vq only, MMq for sets 1 and 2\n  set  name              trained for");
     for set in &SETS {
@@ -66,21 +66,18 @@ fn text() -> String {
     out
 }
 
+/// The rows of a scale in 80 columns; provenance and source stand once above those that share them.
 fn write_scale(out: &mut String, bandwidth: Bandwidth) {
-    let _ = writeln!(out, "{bandwidth}\n  name                    Ie    Bpl  ptime  provenance, condition, source");
+    let _ = writeln!(out, "{bandwidth}\n  name                   Ie   Bpl ptime  condition");
+    let mut above = None;
     for row in ROWS.iter().filter(|row| row.bandwidth == bandwidth) {
+        let trust = (row.provenance, row.source);
+        if above.replace(trust) != Some(trust) {
+            write_wrapped(out, &format!("{}: {}", row.provenance, row.source));
+        }
         let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
-        let _ = writeln!(
-            out,
-            "  {:<21}  {:>4}  {:>5}  {:>5}  {}: {}; {}",
-            row.key,
-            row.ie,
-            cell(row.bpl),
-            cell(row.ptime_ms),
-            row.provenance,
-            row.condition,
-            row.source
-        );
+        let (ie, bpl, ptime) = (row.ie, cell(row.bpl), cell(row.ptime_ms));
+        let _ = writeln!(out, "  {:<20}{ie:>5} {bpl:>5} {ptime:>5}  {}", row.key, row.condition);
     }
     let _ = writeln!(out);
 }

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 
 use super::json;
 use crate::analysis::quality::{QualityError, Validity};
+use crate::analysis::report::words::wrap;
 
 pub use args::{Band, ChatArgs, Event, MosArgs, Sensitivity, VideoArgs, VoiceArgs};
 
@@ -78,6 +79,13 @@ fn write_validity(out: &mut String, validity: &Validity) {
         let _ = writeln!(out, "  within the validated range of the model");
     }
     for reason in &validity.reasons {
-        let _ = writeln!(out, "  OUTSIDE the validated range: {reason}");
+        write_wrapped(out, &format!("OUTSIDE the validated range: {reason}"));
+    }
+}
+
+/// Indented lines of 80 columns, continued further in.
+fn write_wrapped(out: &mut String, text: &str) {
+    for line in wrap(text, 78, "  ") {
+        let _ = writeln!(out, "  {line}");
     }
 }

@@ -6,7 +6,7 @@ use super::voice::answer;
 use super::*;
 use crate::analysis::quality::Bandwidth;
 
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 struct Line {
     #[command(flatten)]
     args: MosArgs,
@@ -20,8 +20,7 @@ fn given(line: &str) -> MosArgs {
 #[test]
 fn the_published_example_in_text() {
     let out = run(&given("--codec g729a --loss 2 --delay 150")).unwrap();
-    for part in ["70.54", "3.62   some users dissatisfied", "Ie,eff      19.000", ": published, ITU-T G.113", "within"]
-    {
+    for part in ["70.54", "3.62   some users dissatisfied", "Ie,eff      19.000", "published, ITU-T G.113", "within"] {
         assert!(out.contains(part), "no {part:?} in:\n{out}");
     }
 }
@@ -83,8 +82,8 @@ fn a_proxy_is_for_what_has_no_values() {
     assert!(message("--codec pcmu --proxy g729a").contains("has its own"));
     assert!(message("--codec vp8 --proxy g711").contains("video"));
     assert!(message("--codec opsu --proxy g711").contains("not in the tables"));
+    assert!(message("--codec opus --proxy g711 --bandwidth wb").contains("no wideband ones"));
     assert!(!message("--codec opsu").contains("--proxy"));
-    assert!(message("--codec opus --proxy evs-24.4").contains("no narrowband ones"));
 }
 
 #[test]
@@ -146,12 +145,56 @@ fn chat_is_labelled_with_its_context() {
 #[test]
 fn the_list_names_every_row_and_every_refusal() {
     let out = run(&given("--list")).unwrap();
-    for part in ["g729a", "evs-24.4", "amr-wb-12.65", "provisional: G.722, 56", "Opus", "h264hp-1080p-65", "VP8"] {
+    for part in ["g729a", "evs-24.4", "amr-wb-12.65", "provisional: unconfirmed", "Opus", "h264hp-1080p-65", "VP8"] {
         assert!(out.contains(part), "no {part:?} in:\n{out}");
     }
     let json: serde_json::Value = serde_json::from_str(&run(&given("--list --json")).unwrap()).unwrap();
     assert_eq!(json["video"].as_array().unwrap().len(), 21);
     assert_eq!(json["video"][5]["name"], "h264bp-vga-6");
+}
+
+#[test]
+fn no_line_is_wider_than_a_terminal() {
+    for line in [
+        "--list",
+        "--codec PCMU --loss 3 --burst-r 80 --delay 900",
+        "--codec g722-56",
+        "--chat-latency 1 --context 60",
+        "--video 6 --kbps 512 --fps 15 --codec pcmu",
+    ] {
+        let out = run(&given(line)).unwrap();
+        for text in out.lines() {
+            assert!(text.chars().count() <= 80, "{line}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_scale_is_that_of_the_values() {
+    let label = |line: &str| answer(&given(line).voice).unwrap().mos_label;
+    assert_eq!(label("--codec G722"), "MOS-CQEW");
+    assert_eq!(label("--codec evs-24.4 --loss 1"), "MOS-CQEF");
+    assert_eq!(label("--codec opus --proxy evs-24.4"), "MOS-CQEF");
+    assert_eq!(label("--codec opus --proxy g711"), "MOS-CQEN");
+    let message = |line: &str| run(&given(line)).unwrap_err().to_string();
+    assert!(message("--codec g722 --bandwidth nb").contains("not comparable"));
+    assert!(message("--codec mp3").contains("fivenines mos --list"));
+    assert!(message("--codec mp3 --bandwidth fb").contains("known are evs-48"));
+    assert!(message("--codec opus --proxy evs-24.4 --bandwidth nb").contains("no narrowband ones"));
+}
+
+#[test]
+fn units_may_be_written() {
+    let voice = |line: &str| given(line).voice;
+    assert_eq!(voice("--codec pcmu --loss 2% --delay 150ms").delay, 150.0);
+    assert_eq!(voice("--codec pcmu --loss 2% --delay 0.15s").loss, 2.0);
+    for line in ["--loss two", "--delay 1m", "--delay s", "--loss %"] {
+        let typed = std::iter::once("mos").chain(["--codec", "pcmu"]).chain(line.split_whitespace());
+        assert!(Line::try_parse_from(typed).unwrap_err().to_string().contains("write it as"), "{line}");
+    }
+    let far = run(&given("--codec pcmu --delay 30s")).unwrap_err().to_string();
+    assert!(far.contains("T (--delay) is 30000"), "{far}");
+    assert!(run(&given("--codec pcmu --delay 12s")).unwrap().contains("OUTSIDE"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::{Band, MosArgs, VoiceArgs};
 use super::voice::{equipment, with_ways_out};
-use super::{json, write_validity};
+use super::{json, write_validity, write_wrapped};
 use crate::analysis::quality::g113::Equipment;
 use crate::analysis::quality::g1070::{
     self, CoefficientSet, Multimedia, MultimediaScore, Screen, SpeechScore, Video, VideoScore,
@@ -145,7 +145,7 @@ fn useless(option: &str, reason: String) -> QualityError {
 /// Options of the voice connection make no sense without one.
 fn voice_less(voice: &VoiceArgs) -> Result<(), QualityError> {
     let given =
-        [("--loss", voice.loss != 0.0), ("--delay", voice.delay != 0.0), ("--bandwidth", voice.bandwidth != Band::Nb)];
+        [("--loss", voice.loss != 0.0), ("--delay", voice.delay != 0.0), ("--bandwidth", voice.bandwidth.is_some())];
     match given.iter().find(|(_, given)| *given) {
         Some((option, _)) => {
             let reason = "it is of the voice connection: name its --codec, or give --video-loss for the video";
@@ -160,7 +160,7 @@ fn speech(voice: &VoiceArgs) -> Result<Option<Speech>, QualityError> {
         return voice_less(voice).map(|()| None);
     }
     let (delay, loss) = (voice.delay, voice.loss);
-    match voice.bandwidth {
+    match voice.band() {
         Band::Nb => equipment::<Narrowband>(voice)
             .and_then(|codec| Ok(heard(&g1070::speech_quality_nb(delay, TELR, &codec, loss)?, codec)))
             .map_err(|error| with_ways_out::<Narrowband>(voice, error)),
@@ -206,7 +206,8 @@ fn text(answer: &VideoAnswer) -> String {
     write_video_validity(&mut out, answer);
     if let Some(speech) = &answer.speech {
         let Speech { scale, q, sq, condition, provenance, validity } = speech;
-        let _ = writeln!(out, "  Sq   {sq:5.2}   Q {q:.2} {scale}, {condition}: {provenance}");
+        let _ = writeln!(out, "  Sq   {sq:5.2}   Q {q:.2} {scale}");
+        write_wrapped(&mut out, &format!("{condition}: {provenance}"));
         write_validity(&mut out, validity);
     }
     if let Some(both) = &answer.multimedia {
@@ -216,7 +217,7 @@ fn text(answer: &VideoAnswer) -> String {
     if let Some(reason) = answer.no_multimedia {
         let _ = writeln!(out, "  no MMq: {reason}");
     }
-    let _ = writeln!(out, "  {}", answer.caution);
+    write_wrapped(&mut out, answer.caution);
     out
 }
 

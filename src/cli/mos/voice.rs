@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::args::{Band, Sensitivity, VoiceArgs};
-use super::{json, write_validity};
+use super::{json, write_validity, write_wrapped};
 use crate::analysis::quality::g107::{self, Connection, Opinion, Satisfaction};
 use crate::analysis::quality::g107_1::{self, WidebandComponents, WidebandConnection};
 use crate::analysis::quality::g107_2::{self, FullbandComponents, FullbandConnection};
@@ -136,7 +136,7 @@ pub fn run(args: &VoiceArgs, as_json: bool) -> Result<String, QualityError> {
 /// # Errors
 /// As [`run`].
 pub fn answer(args: &VoiceArgs) -> Result<MosAnswer, QualityError> {
-    match args.bandwidth {
+    match args.band() {
         Band::Nb => narrowband(args).map_err(|error| with_ways_out::<Narrowband>(args, error)),
         Band::Wb => wideband(args).map_err(|error| with_ways_out::<Wideband>(args, error)),
         Band::Fb => fullband(args).map_err(|error| with_ways_out::<Fullband>(args, error)),
@@ -206,6 +206,14 @@ fn packet_size(value: f64) -> Result<f64, QualityError> {
 
 /// Where a codec has no value, the options that lead on.
 pub(super) fn with_ways_out<S: Scale>(args: &VoiceArgs, error: QualityError) -> QualityError {
+    let codec = args.codec.as_deref().unwrap_or_default();
+    if args.bandwidth.is_none() && args.proxy.is_none() && g113::is_unknown(codec) {
+        return QualityError::Unsupported {
+            what: format!("{codec:?}"),
+            reason: "it is not in the tables of G.113; `fivenines mos --list` names the codecs of all scales"
+                .to_owned(),
+        };
+    }
     let may_have_proxy = args.proxy.is_none() && args.codec.as_deref().is_some_and(g113::may_have_proxy::<S>);
     let proxy = match S::BANDWIDTH {
         Bandwidth::Narrowband => "g711",
@@ -264,7 +272,8 @@ fn text(answer: &MosAnswer) -> String {
     if let Terms::Wideband(terms) = &answer.components {
         let _ = writeln!(out, "  Roe       {:8.3}   by Corrigendum 1 ({})", terms.roe, Provenance::PublishedOneSource);
     }
-    let _ = writeln!(out, "\n  Ie {}, Bpl {bpl}{ptime}: {}, {}", codec.ie, codec.provenance, codec.source);
+    out.push('\n');
+    write_wrapped(&mut out, &format!("Ie {}, Bpl {bpl}{ptime}: {}, {}", codec.ie, codec.provenance, codec.source));
     write_validity(&mut out, &answer.validity);
     out
 }

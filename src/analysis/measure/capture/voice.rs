@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use super::dialogs::{Call, Dialogs, Leg};
 use super::streams::Stream;
 use crate::analysis::measure::figures::mean;
-use crate::analysis::measure::listening;
-use crate::analysis::measure::model::{CallFate, CallMeasured, Mos, Outage, StreamMeasured};
+use crate::analysis::measure::listening::categories::{self, Graded};
+use crate::analysis::measure::listening::{Listener, over_time};
+use crate::analysis::measure::model::{CallFate, CallMeasured, Categories, Outage, StreamMeasured};
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
 use crate::analysis::measure::track::{self, Arrival};
-use crate::analysis::quality::dejitter::{self, Expected, Profile};
+use crate::analysis::quality::categories::tiphon::gap_columns;
+use crate::analysis::quality::dejitter::{Expected, Profile};
+use crate::analysis::quality::time_series::Second;
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
@@ -82,7 +85,7 @@ fn figures(
     let jitter = track::jitter(firsts, threshold);
     let delta = track::largest_distance(firsts).map(Span::as_millis_f64);
     let silent = silences.iter().map(|silence| silence.length.as_millis_f64());
-    StreamMeasured {
+    let mut figures = StreamMeasured {
         ssrc: stream.ssrcs.first().copied().unwrap_or_default(),
         more_ssrcs: stream.ssrcs.iter().skip(1).copied().collect(),
         src: stream.flow.source.to_string(),
@@ -103,9 +106,11 @@ fn figures(
         jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
         delta_ms_max: delta,
         gap_ms_max: silent.chain(delta).reduce(f64::max),
-        mos_cqe: score(stream, firsts, &unnumbered),
         ..StreamMeasured::default()
-    }
+    };
+    listen(&mut figures, stream, firsts, &unnumbered);
+    figures.categories = graded(&figures, firsts);
+    figures
 }
 
 /// Packets that were due in silences which the numbering does not span: where a new numbering began after the
@@ -116,18 +121,55 @@ fn unnumbered(silences: &[Silence], interval: Span) -> Vec<(RunTime, u64)> {
     without.map(|silence| (silence.start, due(silence).cast_unsigned())).collect()
 }
 
-/// The whole stream's score behind a fixed buffer of 50 ms; the network's delay is not known from one place.
-fn score(stream: &Stream, firsts: &[Arrival], unnumbered: &[(RunTime, u64)]) -> Option<Mos> {
-    let interval = stream.interval?;
-    let base = listening::connection(stream.codec.as_deref()?, interval)?;
+/// Fills in what a listener made of the stream; the network's delay is not known from one place.
+fn listen(figures: &mut StreamMeasured, stream: &Stream, firsts: &[Arrival], unnumbered: &[(RunTime, u64)]) {
     let spanned = track::counts(&stream.arrivals, firsts).expected;
-    if unnumbered.iter().fold(spanned, |sum, (_, packets)| sum.saturating_add(*packets)) > MOST_SLOTS {
-        return None;
+    let refused = match stream.interval {
+        None => Some("the packet interval is not known: no two packets follow each other"),
+        _ if unnumbered.iter().fold(spanned, |sum, (_, packets)| sum.saturating_add(*packets)) > MOST_SLOTS => {
+            Some("its numbers span more packets than any stream has")
+        }
+        Some(_) => None,
+    };
+    let (None, Some(interval)) = (refused, stream.interval) else {
+        figures.mos_cqe_refused = refused.map(str::to_owned);
+        figures.over_time_refused = figures.mos_cqe_refused.clone();
+        return;
+    };
+    let model = Listener::model_of(stream.codec.as_deref(), interval);
+    let packets = expected(firsts, interval, unnumbered);
+    let listener = Listener::new(model, interval, BUFFER, &packets);
+    listener.fill(figures, None);
+    let heard = seconds(&listener, &packets, interval);
+    match over_time::curve(&listener, &heard) {
+        Ok(curve) => figures.over_time = over_time::summary(&curve, &heard, &[]),
+        Err(reason) => figures.over_time_refused = Some(reason),
     }
-    let replay = dejitter::replay(BUFFER, &expected(firsts, interval, unnumbered));
-    let ta_ms = replay.nominal_ms? + interval.as_millis_f64();
-    let score = listening::score(&base, replay.slots, ta_ms)?;
-    Some(score.with_source(&base, "network delay unknown, taken as 0"))
+}
+
+/// The stream cut into seconds of packets; each begins when its first packet arrived, or a second after the one before.
+fn seconds(listener: &Listener, packets: &[Expected], interval: Span) -> Vec<over_time::Heard> {
+    let per_second = usize::try_from(1_000_000_000 / interval.as_nanos().max(1)).unwrap_or(1).max(1);
+    let mut heard: Vec<over_time::Heard> = Vec::new();
+    for (place, chunk) in packets.chunks(per_second).enumerate() {
+        let part = place * per_second..place * per_second + chunk.len();
+        let ta_ms = listener.ta_ms(std::slice::from_ref(&part), None);
+        let next = heard.last().map_or(RunTime::ZERO, |last| last.at + Span::from_secs(1));
+        let at = chunk.iter().find_map(|packet| packet.arrived).unwrap_or(next);
+        heard.extend(Second::from_slots(listener.slots(part), ta_ms).map(|second| over_time::Heard { at, second }));
+    }
+    heard
+}
+
+/// What tables call the stream: of delay they can say nothing.
+fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
+    let arrivals: Vec<RunTime> = firsts.iter().map(|arrival| arrival.at).collect();
+    categories::categories(&Graded {
+        jitter_ms: figures.jitter_ms_mean,
+        loss_percent: (figures.expected > 0).then(|| 100.0 * figures.lost as f64 / figures.expected as f64),
+        gaps: gap_columns(&arrivals).map(categories::pair),
+        ..Graded::default()
+    })
 }
 
 /// Every packet by its number, the missing ones too, in order of segment and number; then those that no
@@ -157,10 +199,7 @@ fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -
 
 impl Voice {
     pub(super) fn outages(&self) -> impl Iterator<Item = Outage> {
-        let scope = self
-            .figures
-            .call
-            .map_or_else(|| format!("{} → {}", self.figures.src, self.figures.dst), |call| format!("call {call}"));
+        let scope = self.figures.scope();
         self.silences.iter().map(move |silence| Outage {
             service: "media".to_owned(),
             scope: scope.clone(),

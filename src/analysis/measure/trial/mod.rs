@@ -69,15 +69,16 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     caveats.extend(caveats::of(&evidence, scenario, &owners));
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
-    let heard: Vec<Heard<'_>> = streams.iter().map(|stream| Heard::of(stream, scenario.dejitter)).collect();
+    let heard: Vec<Heard<'_>> =
+        streams.iter().map(|stream| Heard::of(stream, scenario.dejitter, evidence.clock_error)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
     Ok(Measured {
         schema: SCHEMA.to_owned(),
         window: Some(window),
+        streams: heard.iter().map(|heard| heard.measured(window, &faults)).collect(),
         faults: faults.list,
         outages,
         users,
-        streams: heard.iter().map(|heard| heard.measured(window, evidence.clock_error)).collect(),
         calls: calls::calls(&evidence.events, &operations, &streams, window),
         chatters,
         messages,

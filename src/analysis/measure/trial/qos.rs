@@ -1,9 +1,16 @@
 //! Media before, during and after the outages.
 
+use std::collections::BTreeSet;
+
 use super::faults::Faults;
 use super::score::Heard;
-use crate::analysis::measure::figures::percentile;
-use crate::analysis::measure::model::{Outage, QosPeriod, Window};
+use crate::analysis::measure::figures::{mean, percentile};
+use crate::analysis::measure::listening::Score;
+use crate::analysis::measure::listening::categories::{categories_of, ipdv_ms};
+use crate::analysis::measure::model::{Outage, PeriodDejitter, QosPeriod, Window};
+use crate::analysis::quality::categories::tiphon::GapColumns;
+use crate::analysis::quality::codec::CodecRating;
+use crate::analysis::quality::dejitter::Profile;
 use crate::units::{RunTime, Span};
 
 /// Half-open stretches of time.
@@ -59,51 +66,119 @@ fn complement(stretches: &Stretches, start: RunTime, end: RunTime) -> Stretches 
 }
 
 fn period(name: &str, stretches: &Stretches, heard: &[Heard<'_>], clock_error: Span) -> Option<QosPeriod> {
-    let mut period = QosPeriod {
-        period: name.to_owned(),
-        streams: 0,
-        expected: 0,
-        loss_percent: None,
-        delay_ms_p50: None,
-        delay_ms_p95: None,
-        delay_error_ms: None,
-        jitter_ms_p95: None,
-        mos_median: None,
-        mos_min: None,
-        mos_valid: true,
-    };
-    let (mut lost, mut delays, mut jitter, mut scores) = (0u64, Vec::new(), Vec::new(), Vec::new());
-    for stream in heard {
-        let ranges: Vec<_> = stretches.iter().map(|(start, end)| stream.due(*start, *end)).collect();
-        let due: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+    let mut gathered = Gathered::default();
+    heard.iter().for_each(|stream| gathered.add(stream, stretches));
+    gathered.period(name, clock_error)
+}
+
+/// What the streams of a period have together.
+#[derive(Default)]
+struct Gathered {
+    streams: u64,
+    expected: u64,
+    lost: u64,
+    delays: Vec<f64>,
+    jitter: Vec<f64>,
+    ipdv: Vec<f64>,
+    gaps: Vec<GapColumns>,
+    /// Of each stream, behind each buffer.
+    scores: Vec<Vec<Score>>,
+    chosen: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, heard: &Heard<'_>, stretches: &Stretches) {
+        let parts: Vec<_> = stretches.iter().map(|(start, end)| heard.due(*start, *end)).collect();
+        let due: usize = parts.iter().map(ExactSizeIterator::len).sum();
         if due == 0 {
-            continue;
+            return;
         }
-        period.streams += 1;
-        period.expected += due as u64;
-        for range in &ranges {
-            let packets = stream.packets.get(range.clone()).unwrap_or_default();
-            lost += packets.iter().filter(|packet| packet.is_none()).count() as u64;
-            delays.extend(stream.delays(range.clone()));
-        }
+        self.streams += 1;
+        self.expected += due as u64;
+        let packets = parts.iter().flat_map(|part| heard.packets.get(part.clone()).unwrap_or_default());
+        self.lost += packets.filter(|packet| packet.is_none()).count() as u64;
+        let delays: Vec<f64> = parts.iter().flat_map(|part| heard.delays(part.clone())).collect();
+        self.delays.extend(&delays);
+        self.ipdv.extend(ipdv_ms(delays));
         let inside = |at: RunTime| stretches.iter().any(|(start, end)| at >= *start && at < *end);
-        jitter.extend(stream.stream.jitter.iter().filter(|(at, _)| inside(*at)).map(|(_, jitter)| *jitter));
-        if let Some(score) = stream.score_of(&ranges) {
-            period.mos_valid &= score.valid;
-            scores.push(score.mos);
+        self.jitter.extend(heard.stream.jitter.iter().filter(|(at, _)| inside(*at)).map(|(_, jitter)| *jitter));
+        self.gaps.extend(stretches.iter().filter_map(|(start, end)| heard.gaps(*start, *end)));
+        self.scores.push(heard.scores(&parts));
+        self.chosen = heard.chosen();
+    }
+
+    fn period(mut self, name: &str, clock_error: Span) -> Option<QosPeriod> {
+        for values in [&mut self.delays, &mut self.jitter, &mut self.ipdv] {
+            values.sort_by(f64::total_cmp);
         }
+        let buffers: Vec<PeriodDejitter> =
+            (0..Profile::ALL.len()).map(|place| behind(&self.scores, place, place == self.chosen)).collect();
+        let own = buffers.iter().find(|buffer| buffer.chosen).cloned().unwrap_or_default();
+        let loss_percent = (self.expected > 0).then(|| 100.0 * self.lost as f64 / self.expected as f64);
+        let period = QosPeriod {
+            period: name.to_owned(),
+            streams: self.streams,
+            expected: self.expected,
+            loss_percent,
+            delay_ms_mean: mean(self.delays.iter().copied()),
+            delay_ms_p50: percentile(&self.delays, 0.5),
+            delay_ms_p95: percentile(&self.delays, 0.95),
+            delay_error_ms: (!self.delays.is_empty()).then(|| clock_error.as_millis_f64()),
+            ipdv_ms: percentile(&self.ipdv, 0.5),
+            jitter_ms_mean: mean(self.jitter.iter().copied()),
+            jitter_ms_p95: percentile(&self.jitter, 0.95),
+            mos_median: own.mos_median,
+            mos_min: own.mos_min,
+            mos_valid: own.valid,
+            mos_refused: refusals(&self.scores),
+            dejitter: buffers,
+            categories: None,
+        };
+        let categories = categories_of(&period, mean_gaps(&self.gaps));
+        (self.expected > 0).then_some(QosPeriod { categories, ..period })
     }
-    for values in [&mut delays, &mut jitter, &mut scores] {
+}
+
+/// Why streams have no score behind any buffer, each reason once.
+fn refusals(scores: &[Vec<Score>]) -> Vec<String> {
+    let reasons = scores.iter().flatten().filter_map(|score| score.rating.as_ref().err());
+    reasons.cloned().collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+/// Mean gap and variation over all gaps of all streams.
+fn mean_gaps(columns: &[GapColumns]) -> Option<(f64, f64)> {
+    let gaps = |columns: &GapColumns| columns.packets.saturating_sub(1) as f64;
+    let all: f64 = columns.iter().map(gaps).sum();
+    let weighted = |get: fn(&GapColumns) -> f64| columns.iter().map(|of| get(of) * gaps(of)).sum::<f64>() / all;
+    (all > 0.0).then(|| (weighted(|of| of.mean_gap_ms), weighted(|of| of.gap_variation_ms)))
+}
+
+/// The streams behind one buffer. Scores on different scales have no common median.
+fn behind(scores: &[Vec<Score>], place: usize, chosen: bool) -> PeriodDejitter {
+    let of: Vec<&Score> = scores.iter().filter_map(|buffers| buffers.get(place)).collect();
+    let rated: Vec<&CodecRating> = of.iter().filter_map(|score| score.rating.as_ref().ok()).collect();
+    let models: BTreeSet<String> = of.iter().filter_map(|score| score.model()).collect();
+    let sorted = |values: &mut dyn Iterator<Item = f64>| {
+        let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
+        values
+    };
+    let comparable = || rated.iter().filter(|_| models.len() == 1);
+    let mos = sorted(&mut comparable().map(|rating| rating.mos));
+    let due: u64 = of.iter().map(|score| score.runs.slots).sum();
+    let discarded: u64 = of.iter().map(|score| score.runs.discarded).sum();
+    PeriodDejitter {
+        dejitter: of.first().map_or_else(String::new, |score| score.profile.name()),
+        chosen,
+        model: models.iter().cloned().collect::<Vec<_>>().join(" and "),
+        scored: rated.len() as u64,
+        discarded_percent: (due > 0).then(|| 100.0 * discarded as f64 / due as f64),
+        nominal_delay_ms: percentile(&sorted(&mut of.iter().filter_map(|score| score.nominal_ms)), 0.5),
+        r_median: percentile(&sorted(&mut comparable().map(|rating| rating.r)), 0.5),
+        mos_median: percentile(&mos, 0.5),
+        mos_min: mos.first().copied(),
+        valid: rated.iter().all(|rating| !rating.validity.outside_validity),
     }
-    period.loss_percent = (period.expected > 0).then(|| 100.0 * lost as f64 / period.expected as f64);
-    period.delay_ms_p50 = percentile(&delays, 0.5);
-    period.delay_ms_p95 = percentile(&delays, 0.95);
-    period.delay_error_ms = (!delays.is_empty()).then(|| clock_error.as_millis_f64());
-    period.jitter_ms_p95 = percentile(&jitter, 0.95);
-    period.mos_median = percentile(&scores, 0.5);
-    period.mos_min = scores.first().copied();
-    (period.expected > 0).then_some(period)
 }
 
 #[cfg(test)]

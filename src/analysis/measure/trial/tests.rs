@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::world::{End, Media, World, failed, ms, ok, phone, scenario};
 use super::*;
-use crate::analysis::measure::model::{CallFate, MessageFate};
+use crate::analysis::measure::model::{CallFate, MessageFate, QosPeriod};
 use crate::evidence::history::{ChatRole, OpKind, Seen, SessionState, Step};
 use crate::wire::signature::Signature;
 
@@ -261,8 +261,75 @@ fn quality_is_told_before_during_and_after() {
     assert!(during.mos_median.unwrap() < 2.0 && !during.mos_valid);
     let seconds = &measured.streams[0].seconds;
     assert_eq!(seconds.len(), 20);
-    let worst = seconds.iter().min_by(|a, b| a.mos.total_cmp(&b.mos)).unwrap();
+    let worst = seconds.iter().min_by(|a, b| a.mos.unwrap().total_cmp(&b.mos.unwrap())).unwrap();
     assert_eq!(worst.at_ns, ms(7000));
+}
+
+/// G.107 at Ta = network 0.2 ms, packet 20 ms, look-ahead 0.125 ms and the buffer: R 91.26 at 70.3 ms, 83.3 at 220.3 ms.
+#[test]
+fn the_other_buffers_stand_beside_the_scenarios_own() {
+    let (_scratch, trial) = failover().write("buffers");
+    let measured = measure_trial(&trial, &scenario(ALL)).unwrap();
+    let before = &measured.qos[0];
+    let told: Vec<(&str, bool, f64)> = before
+        .dejitter
+        .iter()
+        .map(|buffer| (buffer.dejitter.as_str(), buffer.chosen, buffer.nominal_delay_ms.unwrap().round()))
+        .collect();
+    assert_eq!(told, [("fixed50", true, 50.0), ("fixed200", false, 200.0), ("adaptive", false, 40.0)]);
+    assert_eq!((before.mos_median, before.mos_min), (before.dejitter[0].mos_median, before.dejitter[0].mos_min));
+    assert!(before.dejitter[1].mos_median < before.mos_median && before.dejitter[2].mos_median > before.mos_median);
+    for stream in &measured.streams {
+        let mos = stream.mos_cqe.as_ref().unwrap();
+        assert_eq!(
+            (mos.label.as_str(), mos.dejitter.as_str(), mos.ta_error_ms.is_some()),
+            ("MOS-CQEN", "fixed50", true)
+        );
+        assert!((mos.ta_ms - 70.3).abs() < 0.2 && (mos.loss_percent - 3.5).abs() < 0.2, "{mos:?}");
+        // One outage of 35 packets: far beyond BurstR 2 at 2 %.
+        assert!(
+            !mos.valid && mos.burst_r > 30.0 && mos.outside_validity.iter().any(|why| why.contains("long outage")),
+            "{mos:?}"
+        );
+        let same: Vec<bool> = stream.dejitter.iter().map(|of| of.mos_cqe == Some(mos.value)).collect();
+        assert_eq!(same, [true, false, false]);
+    }
+}
+
+/// 0.7 s of silence in the second from 7 s on: half of 95 in time constants of 5 s, and no stream is silent after it.
+#[test]
+fn the_curve_shows_what_the_whole_call_hides() {
+    let (_scratch, trial) = failover().write("curve");
+    let measured = measure_trial(&trial, &scenario(ALL)).unwrap();
+    for stream in &measured.streams {
+        let over_time = stream.over_time.as_ref().unwrap();
+        assert_eq!((over_time.whole.length_s, over_time.whole.outside_validity_s), (20, 1));
+        assert_eq!(over_time.worst_at_ns, ms(7000));
+        let [fault] = over_time.faults[..] else { panic!("{over_time:?}") };
+        assert_eq!((fault.fault, fault.start_ns, fault.recovered, fault.heard.length_s), (0, ms(7000), true, 1));
+        assert_eq!(fault.heard.mos_min, over_time.whole.mos_min);
+        assert!(fault.heard.mos_of_mean_r < stream.seconds[0].mos.unwrap());
+    }
+}
+
+#[test]
+fn categories_stand_under_the_names_of_their_tables() {
+    let (_scratch, trial) = failover().write("categories");
+    let measured = measure_trial(&trial, &scenario(ALL)).unwrap();
+    let [before, during, _] = &measured.qos[..] else { panic!("{:?}", measured.qos) };
+    let of = |period: &QosPeriod, figure: &str, table: &str| {
+        let grades = &period.categories.as_ref().unwrap().grades;
+        grades.iter().find(|grade| grade.figure == figure && grade.table.contains(table)).unwrap().grade.clone()
+    };
+    assert_eq!(of(before, "delay_mean_ms", "G.114"), "good");
+    assert_eq!(of(before, "loss_percent", "TIPHON"), "sangat bagus");
+    assert_eq!(of(during, "loss_percent", "TIPHON"), "jelek");
+    let gaps = |period: &QosPeriod| period.categories.clone().unwrap().thesis_compatible.unwrap();
+    assert!((gaps(before).packet_gap_ms_mean - 20.0).abs() < 0.5, "{:?}", gaps(before));
+    // The gap of the outage begins in it.
+    assert!(gaps(during).packet_gap_ms_mean > 300.0, "{:?}", gaps(during));
+    let stream = measured.streams[0].categories.as_ref().unwrap();
+    assert!(stream.grades.is_empty() && stream.thesis_compatible.is_some());
 }
 
 #[test]

@@ -75,6 +75,28 @@ pub fn g1010(service: G1010Service) -> G1010Target {
     }
 }
 
+/// One-way delay of a conversation against the targets of G.1010. `None` for NaN or a negative delay.
+#[must_use]
+pub fn g1010_voice_delay(one_way_ms: f64) -> Option<Category> {
+    let target = g1010(G1010Service::Voice);
+    let preferred = target.preferred_ms.map(|ms| (ms.next_up(), "preferred", None));
+    let rows: Vec<_> = preferred.into_iter().chain(within_or_over(target.limit_ms)).collect();
+    graded(G1010_VOICE, target.provenance, one_way_ms, &rows)
+}
+
+/// Packet loss in % of a conversation against the limit of G.1010. `None` for NaN or a negative loss.
+#[must_use]
+pub fn g1010_voice_loss(loss_percent: f64) -> Option<Category> {
+    let target = g1010(G1010Service::Voice);
+    graded(G1010_VOICE, target.provenance, loss_percent, &within_or_over(target.loss_percent?))
+}
+
+const G1010_VOICE: &str = "ITU-T G.1010 (11/2001), conversational voice";
+
+fn within_or_over(limit: f64) -> [(f64, &'static str, Option<u8>); 2] {
+    [(limit.next_up(), "within the limit", None), (f64::INFINITY, "over the limit", None)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +121,19 @@ mod tests {
             assert_eq!(category.grade, grade);
             assert!(category.table.contains("as cited"));
         }
+    }
+
+    /// G.1010: 150 ms preferred, 400 ms and 3 % are the limits.
+    #[test]
+    fn a_conversation_against_its_targets() {
+        let delay = |ms| g1010_voice_delay(ms).unwrap().grade;
+        assert_eq!(
+            [150.0, 151.0, 400.0, 401.0].map(delay),
+            ["preferred", "within the limit", "within the limit", "over the limit"]
+        );
+        let loss = |percent| g1010_voice_loss(percent).unwrap().grade;
+        assert_eq!([0.0, 3.0, 3.1].map(loss), ["within the limit", "within the limit", "over the limit"]);
+        assert_eq!((g1010_voice_delay(f64::NAN), g1010_voice_loss(-1.0)), (None, None));
     }
 
     #[test]

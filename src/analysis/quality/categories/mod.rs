@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Provenance;
 
-pub use itu::{G1010Service, G1010Target, g114, g1010, loss_as_theses_cite};
+pub use itu::{G1010Service, G1010Target, g114, g1010, g1010_voice_delay, g1010_voice_loss, loss_as_theses_cite};
 pub use y1541::{CLASSES, IpPerformance, Y1541Class, classes_met};
 
 /// A grade from a named table.

@@ -12,6 +12,8 @@ mod adaptive;
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -60,12 +62,30 @@ impl Profile {
         Profile::Adaptive { min_ms: 40, max_ms: 200 },
     ];
 
+    /// The profile's name in scenarios and JSON: `fixed50`, `fixed200`, `adaptive`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Profile::Fixed { depth_ms } => format!("fixed{depth_ms}"),
+            Profile::Adaptive { .. } => "adaptive".to_owned(),
+        }
+    }
+
     fn limits(self) -> (i64, i64) {
         let (min, max) = match self {
             Profile::Fixed { depth_ms } => (depth_ms, depth_ms),
             Profile::Adaptive { min_ms, max_ms } => (min_ms, max_ms.max(min_ms)),
         };
         (i64::from(min) * 1_000_000, i64::from(max) * 1_000_000)
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Profile::Fixed { depth_ms } => write!(f, "fixed {depth_ms} ms"),
+            Profile::Adaptive { min_ms, max_ms } => write!(f, "adaptive {min_ms} to {max_ms} ms"),
+        }
     }
 }
 
@@ -83,6 +103,25 @@ pub struct Replay {
     pub nominal_ms: Option<f64>,
     /// How often the buffer followed a path that had become slower.
     pub resynchronised: u32,
+    /// From which packet on the depth was how large, ns; in order.
+    #[serde(skip)]
+    depths: Vec<(usize, i64)>,
+}
+
+impl Replay {
+    /// Mean depth over the packets of some parts of the stream that arrived, ms; `None` if none did.
+    #[must_use]
+    pub fn nominal_ms_of(&self, parts: &[Range<usize>]) -> Option<f64> {
+        let mut mean = Depths::default();
+        for (place, (from, depth_ns)) in self.depths.iter().enumerate() {
+            let until = self.depths.get(place + 1).map_or(self.slots.len(), |(next, _)| *next);
+            for part in parts {
+                let slots = self.slots.get(part.start.max(*from)..part.end.min(until)).unwrap_or_default();
+                mean.add(*depth_ns, slots.iter().filter(|slot| **slot != Slot::Lost).count() as u64);
+            }
+        }
+        mean.mean_ms()
+    }
 }
 
 /// Replays a stream; packets in sequence order, lost ones included.
@@ -102,7 +141,8 @@ pub struct Replay {
 #[must_use]
 pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
     let mut slots = Vec::with_capacity(stream.len());
-    let mut depths = Depths::default();
+    let mut depths: Vec<(usize, i64)> = Vec::new();
+    let mut mean = Depths::default();
     let mut resynchronised = 0;
     for segment in stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media) {
         let Some(base) = anchor(segment) else {
@@ -110,11 +150,17 @@ pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
             continue;
         };
         let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
-        slots.extend(segment.iter().map(|packet| buffer.take(packet, &mut depths)));
+        for packet in segment {
+            if depths.last().is_none_or(|(_, depth)| *depth != buffer.depth) {
+                depths.push((slots.len(), buffer.depth));
+            }
+            mean.add(buffer.depth, u64::from(packet.arrived.is_some()));
+            slots.push(buffer.take(packet));
+        }
         resynchronised += buffer.resynchronised;
     }
     let runs = Runs::count(slots.iter().copied());
-    Replay { profile, slots, runs, nominal_ms: depths.mean_ms(), resynchronised }
+    Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
 }
 
 /// The smallest transit in the first second of media that has arrivals, ns.
@@ -131,17 +177,17 @@ fn transit(packet: &Expected) -> Option<i64> {
 #[derive(Default)]
 struct Depths {
     sum_ns: i128,
-    n: u32,
+    n: u64,
 }
 
 impl Depths {
-    fn add(&mut self, depth_ns: i64) {
-        self.sum_ns += i128::from(depth_ns);
-        self.n += 1;
+    fn add(&mut self, depth_ns: i64, packets: u64) {
+        self.sum_ns += i128::from(depth_ns) * i128::from(packets);
+        self.n += packets;
     }
 
     fn mean_ms(&self) -> Option<f64> {
-        (self.n > 0).then(|| self.sum_ns as f64 / f64::from(self.n) / 1e6)
+        (self.n > 0).then(|| self.sum_ns as f64 / self.n as f64 / 1e6)
     }
 }
 
@@ -162,9 +208,8 @@ impl Buffer {
         Buffer { base, depth: min, adapting, late: VecDeque::new(), resynchronised: 0 }
     }
 
-    fn take(&mut self, packet: &Expected, depths: &mut Depths) -> Slot {
+    fn take(&mut self, packet: &Expected) -> Slot {
         let Some(transit) = transit(packet) else { return Slot::Lost };
-        depths.add(self.depth);
         let slot = if transit.saturating_sub(self.base) > self.depth { Slot::Discarded } else { Slot::Received };
         if let Some(history) = &mut self.adapting {
             (self.base, self.depth) = history.adapt(packet.media.as_nanos(), transit, (self.base, self.depth));

@@ -96,6 +96,18 @@ fn a_slow_first_packet_does_not_set_the_clock() {
     assert_eq!(replay(FIXED_50, &slow_start).runs.discarded, 1);
 }
 
+/// 40 ms of depth while the path is smooth, 140 ms (100 ms of spread, 40 ms of margin) once it is not.
+#[test]
+fn the_depth_is_told_for_each_part() {
+    let worse = stream((0..1000).map(|i| if i >= 500 && i % 10 == 9 { 130 } else { 30 }));
+    let replay = replay(ADAPTIVE, &worse);
+    let of = |part: Range<usize>| replay.nominal_ms_of(&[part]);
+    assert_eq!((of(0..500), of(900..1000)), (Some(40.0), Some(140.0)));
+    assert!((replay.nominal_ms.unwrap() - f64::midpoint(of(0..500).unwrap(), of(500..1000).unwrap())).abs() < 1e-9);
+    assert_eq!(replay.nominal_ms_of(&[0..100, 900..1000]), Some(90.0));
+    assert_eq!((of(7..7), of(990..5000)), (None, Some(140.0)));
+}
+
 #[test]
 fn nothing_arrived() {
     let silent = replay(ADAPTIVE, &stream([-1; 10]));

@@ -126,7 +126,10 @@ impl Connection {
             Input { name, unit, value, computable, recommended, provisional }
         };
         let db = |name, value, recommended: (f64, f64)| input(name, "dB", value, (-100.0, 150.0), recommended);
-        let ms = |name, value, end| input(name, "ms", value, (0.0, 20_000.0), (0.0, end));
+        // Tr is there and back: whatever T may be, it must not be what is refused.
+        let ms = |name, value, end| {
+            input(name, "ms", value, (0.0, if name == "Tr" { 40_000.0 } else { 20_000.0 }), (0.0, end))
+        };
         [
             db("SLR", self.slr, (0.0, 18.0)),
             db("RLR", self.rlr, (-5.0, 14.0)),

@@ -170,29 +170,6 @@ fn delay_and_loss_grid() {
     }
 }
 
-/// Independent: an outage of the thesis in calls of 10 s and 60 s of 20 ms packets, random and with its own BurstR.
-/// (outage packets, call packets, Bpl, R random, R with BurstR)
-#[test]
-fn a_whole_call_score_hides_an_outage_and_says_that_it_is_outside_the_model() {
-    let golden = [
-        (35.0, 500.0, 25.1, 72.49, 66.94),
-        (82.0, 500.0, 25.1, 55.66, 31.72),
-        (86.0, 500.0, 25.1, 54.58, 28.73),
-        (86.0, 3000.0, 25.1, 83.47, 82.37),
-        (86.0, 3000.0, 4.3, 55.21, 30.37),
-        (86.0, 500.0, 4.3, 17.21, -266.58),
-    ];
-    for (lost, all, bpl, random, burst) in golden {
-        let ppl = 100.0 * lost / all;
-        let call = lossy(0.0, 0.0, bpl, ppl);
-        close(rate(&call).r.value(), random, 5e-3);
-        let score = rate(&Connection { burst_r: lost * (1.0 - lost / all), ..call });
-        close(score.r.value(), burst, 5e-3);
-        assert!(score.validity.outside_validity);
-        assert!((1.0..=4.5).contains(&score.mos.value()));
-    }
-}
-
 /// A long loss run at Ppl < 2 % exceeds BurstR 8 as well: 1.701 s in 300 s.
 #[test]
 fn rare_long_runs_are_outside_too() {

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::{Provenance, QualityError, Scale};
+use super::{Bandwidth, Provenance, QualityError, Scale};
 use tables::ALIASES;
 pub use tables::{REFUSED, ROWS, Refused, Row};
 
@@ -28,6 +28,8 @@ pub struct Equipment<S> {
     pub bpl: Option<f64>,
     /// Packet size for which Bpl is tabulated, ms.
     pub bpl_ptime_ms: Option<f64>,
+    /// Delay of the encoder beyond the packet itself, ms; `None` where it is not known here.
+    pub look_ahead_ms: Option<f64>,
     /// How far the values can be trusted for this use.
     pub provenance: Provenance,
     /// Recommendation and table.
@@ -45,6 +47,7 @@ impl<S: Scale> Equipment<S> {
             ie,
             bpl: Some(bpl),
             bpl_ptime_ms: None,
+            look_ahead_ms: None,
             provenance: Provenance::Given,
             source: "no table",
             scale: PhantomData,
@@ -80,6 +83,7 @@ impl<S: Scale> Equipment<S> {
             ie: row.ie,
             bpl: row.bpl,
             bpl_ptime_ms: row.ptime_ms,
+            look_ahead_ms: row.look_ahead_ms,
             provenance,
             source: row.source,
             scale: PhantomData,
@@ -128,6 +132,26 @@ pub fn proxy<S: Scale>(codec: &str, proxy: &str, ptime_ms: Option<f64>) -> Resul
     let stand_in = lookup::<S>(proxy, ptime_ms)?;
     let condition = Cow::Owned(format!("proxy: {} ({missing})", stand_in.condition));
     Ok(Equipment { condition, provenance: Provenance::Proxy, ..stand_in })
+}
+
+/// The scale on which a codec has values: no codec has them on two.
+#[must_use]
+pub fn scale_of(codec: &str) -> Option<Bandwidth> {
+    rows(codec).next().map(|row| row.bandwidth)
+}
+
+/// Whether a name is neither in the tables nor among those that are refused.
+#[must_use]
+pub fn is_unknown(codec: &str) -> bool {
+    scale_of(codec).is_none() && refused(codec).is_none()
+}
+
+/// Why a codec has values on no scale.
+#[must_use]
+pub fn refusal(codec: &str) -> QualityError {
+    let unknown = || "it is not in the tables of G.113".to_owned();
+    let reason = refused(codec).map_or_else(unknown, |refused| refused.reason.to_owned());
+    QualityError::Unsupported { what: codec.escape_debug().to_string(), reason }
 }
 
 /// What `codec` lacks, so that a proxy is in order; the error where it is not.
@@ -230,6 +254,15 @@ mod tests {
         assert!(error.contains("wideband values"), "{error}");
         assert!(lookup::<Fullband>("PCMU", None).is_err());
         assert_eq!(lookup::<Fullband>("EVS-32", None).unwrap().bpl, Some(9.3));
+    }
+
+    #[test]
+    fn no_codec_has_values_on_two_scales() {
+        for row in ROWS {
+            let scales = rows(row.key).map(|row| row.bandwidth.to_string()).collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(scales.len(), 1, "{}", row.key);
+        }
+        assert_eq!((scale_of("G722"), scale_of("opus")), (Some(Bandwidth::Wideband), None));
     }
 
     #[test]

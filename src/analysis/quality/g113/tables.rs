@@ -19,6 +19,8 @@ pub struct Row {
     pub bpl: Option<f64>,
     /// Packet size for which Bpl holds, ms.
     pub ptime_ms: Option<f64>,
+    /// Delay of the encoder beyond the packet itself, ms, where it is known: a part of Ta.
+    pub look_ahead_ms: Option<f64>,
     /// How far the values can be trusted.
     pub provenance: Provenance,
     /// Recommendation and table.
@@ -32,7 +34,7 @@ const FB: &str = "ITU-T G.113 Appendix V";
 
 const fn nb(key: &'static str, condition: &'static str, ie: f64) -> Row {
     let (bandwidth, provenance) = (Bandwidth::Narrowband, Provenance::Published);
-    Row { key, condition, bandwidth, ie, bpl: None, ptime_ms: None, provenance, source: NB_IE }
+    Row { key, condition, bandwidth, ie, bpl: None, ptime_ms: None, look_ahead_ms: None, provenance, source: NB_IE }
 }
 
 const fn nb_loss(key: &'static str, condition: &'static str, ie: f64, bpl: f64, ptime_ms: f64) -> Row {
@@ -53,22 +55,27 @@ const fn but(row: Row, provenance: Provenance, source: &'static str) -> Row {
     Row { provenance, source, ..row }
 }
 
+/// The same row with the encoder's look-ahead (G.729 5 ms, G.723.1 7.5 ms; G.711 takes one sample).
+const fn ahead(row: Row, ms: f64) -> Row {
+    Row { look_ahead_ms: Some(ms), ..row }
+}
+
 /// All rows. Monotic and diotic wideband values are different conditions: a Bpl is published for diotic only.
 pub const ROWS: &[Row] = &[
-    nb_loss("g711", "G.711 with Appendix I concealment", 0.0, 25.1, 10.0),
-    nb_loss("g711-noplc", "G.711 without concealment", 0.0, 4.3, 10.0),
-    nb_loss("g711-repeat", "G.711, repeat one packet, then silence", 0.0, 4.8, 20.0),
-    nb_loss("g729a", "G.729A with VAD, 8 kbit/s", 11.0, 19.0, 20.0),
-    nb_loss("g729e", "G.729E, 11.8 kbit/s", 4.0, 8.1, 20.0),
-    nb_loss("g7231", "G.723.1 with VAD, 6.3 kbit/s", 15.0, 16.1, 30.0),
+    ahead(nb_loss("g711", "G.711 with Appendix I concealment", 0.0, 25.1, 10.0), 0.125),
+    ahead(nb_loss("g711-noplc", "G.711 without concealment", 0.0, 4.3, 10.0), 0.125),
+    ahead(nb_loss("g711-repeat", "G.711, repeat one packet, then silence", 0.0, 4.8, 20.0), 0.125),
+    ahead(nb_loss("g729a", "G.729A with VAD, 8 kbit/s", 11.0, 19.0, 20.0), 5.0),
+    ahead(nb_loss("g729e", "G.729E, 11.8 kbit/s", 4.0, 8.1, 20.0), 5.0),
+    ahead(nb_loss("g7231", "G.723.1 with VAD, 6.3 kbit/s", 15.0, 16.1, 30.0), 7.5),
     nb_loss("gsm-efr", "GSM-EFR, 12.2 kbit/s", 5.0, 10.0, 20.0),
     but(
         nb_loss("amr-12.2", "AMR at 12.2 kbit/s", 5.0, 10.0, 20.0),
         Provenance::Derived,
         "ITU-T G.113 Appendix I for GSM-EFR, which AMR at 12.2 kbit/s reproduces bit by bit",
     ),
-    nb("g729", "G.729, 8 kbit/s", 10.0),
-    nb("g7231-5.3", "G.723.1, 5.3 kbit/s", 19.0),
+    ahead(nb("g729", "G.729, 8 kbit/s", 10.0), 5.0),
+    ahead(nb("g7231-5.3", "G.723.1, 5.3 kbit/s", 19.0), 7.5),
     nb("g726-40", "G.726, 40 kbit/s", 2.0),
     nb("g726-32", "G.726, 32 kbit/s", 7.0),
     nb("g726-24", "G.726, 24 kbit/s", 25.0),
@@ -138,8 +145,12 @@ const fn none(key: &'static str, name: &'static str, reason: &'static str) -> Re
     Refused { key, name, reason, proxy: true }
 }
 
-const fn otherwise(key: &'static str, name: &'static str, reason: &'static str) -> Refused {
+const fn by_rate(key: &'static str, name: &'static str, reason: &'static str) -> Refused {
     Refused { key, name, reason, proxy: false }
+}
+
+const fn video(key: &'static str, name: &'static str) -> Refused {
+    Refused { key, name, reason: VIDEO, proxy: false }
 }
 
 const NOTHING: &str = "there is no ITU Ie or Bpl for it";
@@ -157,12 +168,12 @@ pub const REFUSED: &[Refused] = &[
     none("g719", "G.719", NOTHING),
     none("g7221", "G.722.1", NOTHING),
     none("amr", "AMR", "there is no ITU value for AMR as such; at 12.2 kbit/s amr-12.2 follows from GSM-EFR"),
-    otherwise("amrwb", "AMR-WB", "its values depend on the bit rate: name one, as amr-wb-12.65"),
-    otherwise("evs", "EVS", "its values depend on the bit rate: name one, as evs-24.4"),
-    otherwise("g726", "G.726", "its values depend on the bit rate: name one, as g726-32"),
-    otherwise("vp8", "VP8", VIDEO),
-    otherwise("vp9", "VP9", VIDEO),
-    otherwise("h264", "H.264", VIDEO),
-    otherwise("h265", "H.265", VIDEO),
-    otherwise("av1", "AV1", VIDEO),
+    by_rate("amrwb", "AMR-WB", "its values depend on the bit rate: name one, as amr-wb-12.65"),
+    by_rate("evs", "EVS", "its values depend on the bit rate: name one, as evs-24.4"),
+    by_rate("g726", "G.726", "its values depend on the bit rate: name one, as g726-32"),
+    video("vp8", "VP8"),
+    video("vp9", "VP9"),
+    video("h264", "H.264"),
+    video("h265", "H.265"),
+    video("av1", "AV1"),
 ];

@@ -5,6 +5,7 @@ mod caveats;
 mod estimates;
 mod figures;
 mod headline;
+mod listening;
 mod outages;
 mod quality;
 mod rows;
@@ -45,6 +46,7 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         estimates: estimates::estimates(&transitions, &trials),
         phases: phases(&trials),
         mos: quality::mos(&trials, &qos),
+        listening: listening::listening(&trials),
         calls: quality::call_fates(&trials),
         messages: quality::message_fates(&trials),
         availability: availability::availability(&transitions, &outages, &trials),

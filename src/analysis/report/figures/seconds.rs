@@ -20,8 +20,8 @@ pub(super) fn mos(report: &Report) -> FigureData {
         .iter()
         .filter_map(|transition| mos_panel(report, transition.fault, &transition.label))
         .collect();
-    let streams =
-        report.trials.iter().flat_map(|trial| &trial.measured.streams).filter(|stream| !stream.seconds.is_empty());
+    let rated = |stream: &&StreamMeasured| stream.seconds.iter().any(|second| second.mos.is_some());
+    let streams = report.trials.iter().flat_map(|trial| &trial.measured.streams).filter(rated);
     let model = streams.clone().filter_map(|stream| stream.mos_cqe.as_ref()).map(|mos| mos.model.clone()).next();
     let caption = format!(
         "MOS-CQE by {}, each second of {} streams in {}; in the seconds of the outage itself the model is outside its range.",
@@ -60,11 +60,12 @@ fn mos_panel(report: &Report, number: usize, label: &str) -> Option<Panel> {
             .min();
         let all = trial.measured.streams.iter().flat_map(|stream| &stream.seconds);
         // A second that the next fault cuts belongs to the next panel.
-        for second in all.filter(|second| next.is_none_or(|next| second.at_ns + Span::from_secs(1) <= next)) {
+        let whole = all.filter(|second| next.is_none_or(|next| second.at_ns + Span::from_secs(1) <= next));
+        for (second, mos) in whole.filter_map(|second| Some((second, second.mos?))) {
             let after_s = (second.at_ns - fault.command_start_ns).as_secs_f64();
             let bin = bins.entry(after_s.round() as i64).or_default();
             bin.after_s.push(after_s);
-            bin.mos.push(second.mos);
+            bin.mos.push(mos);
         }
     }
     bins.retain(|bin, _| (AROUND.0..AROUND.1).contains(&(*bin as f64)));

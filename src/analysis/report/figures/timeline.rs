@@ -1,8 +1,8 @@
 //! Timelines of one trial: a lane per service for papers, a lane for everything on the page.
 
-use crate::analysis::measure::model::{CallMeasured, ChatterMeasured, FaultMeasured, Measured, Outage};
+use crate::analysis::measure::model::{CallMeasured, ChatterMeasured, FaultMeasured, Measured, Outage, StreamMeasured};
 use crate::analysis::report::assemble::{ROW_NAMES, row_of};
-use crate::analysis::report::model::{Report, Trial};
+use crate::analysis::report::model::Report;
 use crate::analysis::report::words;
 use crate::evidence::history::{Direction, OpKind};
 use crate::units::RunTime;
@@ -16,7 +16,7 @@ const MOST_LANES: usize = 40;
 /// A lane per service, every user's outage a bar in it.
 pub(super) fn of_services(report: &Report) -> FigureData {
     let Some(trial) = report.trials.first() else { return empty("timeline", "Outages over time") };
-    let mut lanes = Lanes::of(trial);
+    let mut lanes = Lanes::of(&trial.measured);
     for name in ROW_NAMES {
         let outages: Vec<&Outage> =
             lanes.measured.outages.iter().filter(|outage| row_of(outage) == Some(name)).collect();
@@ -32,10 +32,10 @@ pub(super) fn of_services(report: &Report) -> FigureData {
     lanes.figure("timeline", "Outages over time", caption, false)
 }
 
-/// Owners, services, calls, and chatters of one trial, a lane each.
+/// Owners, services, calls, streams of no call, and chatters of one trial or capture, a lane each.
 #[must_use]
-pub fn every_lane(trial: &Trial) -> FigureData {
-    let mut lanes = Lanes::of(trial);
+pub fn every_lane(measured: &Measured) -> FigureData {
+    let mut lanes = Lanes::of(measured);
     lanes.owners();
     for name in ["address", "sip_answer", "register", "new_call"] {
         let outages: Vec<&Outage> =
@@ -45,15 +45,19 @@ pub fn every_lane(trial: &Trial) -> FigureData {
         }
     }
     let left_out = lanes.calls();
+    let without_call = lanes.streams();
     let silent = lanes.chatters();
     let mut caption = "Upper half of a call: what the caller hears; lower half: what the callee hears.".to_owned();
     if left_out > 0 {
         caption.push_str(&format!(" {left_out} further calls are in tables/calls.csv."));
     }
+    if without_call > 0 {
+        caption.push_str(&format!(" {without_call} further streams are in tables/streams.csv."));
+    }
     if silent > 0 {
         caption.push_str(&format!(" {silent} further chatters are in report.json."));
     }
-    lanes.figure("everything", "One trial, second by second", caption, true)
+    lanes.figure("everything", "Second by second", caption, true)
 }
 
 struct Lanes<'a> {
@@ -65,10 +69,8 @@ struct Lanes<'a> {
 }
 
 impl<'a> Lanes<'a> {
-    fn of(trial: &'a Trial) -> Lanes<'a> {
-        let measured = &trial.measured;
-        let last = measured.outages.iter().filter_map(|outage| outage.end_ns).max().unwrap_or(RunTime::ZERO);
-        let (zero, end) = measured.window.map_or((RunTime::ZERO, last), |window| (window.start_ns, window.end_ns));
+    fn of(measured: &'a Measured) -> Lanes<'a> {
+        let (zero, end) = measured.span();
         let mut lanes =
             Lanes { measured, zero, end_s: (end - zero).as_secs_f64(), names: Vec::new(), marks: Vec::new() };
         for fault in &measured.faults {
@@ -149,14 +151,14 @@ impl<'a> Lanes<'a> {
         }
     }
 
-    /// Standing calls, and new calls that were hit; returns how many had no room.
+    /// Standing calls, new calls that were hit, and every call of a capture; returns how many had no room.
     fn calls(&mut self) -> usize {
         let measured = self.measured;
         let outages_of = |call: &CallMeasured| -> Vec<&'a Outage> {
             let scope = format!("call {}", call.call);
             measured.outages.iter().filter(|outage| outage.service == "media" && outage.scope == scope).collect()
         };
-        let shown = |call: &&CallMeasured| call.kind == Some(OpKind::StandingCall) || !outages_of(call).is_empty();
+        let shown = |call: &&CallMeasured| call.kind != Some(OpKind::NewCall) || !outages_of(call).is_empty();
         let mut calls: Vec<&CallMeasured> = measured.calls.iter().filter(shown).collect();
         calls.sort_by_key(|call| outages_of(call).is_empty());
         for call in calls.iter().take(MOST_LANES) {
@@ -173,6 +175,27 @@ impl<'a> Lanes<'a> {
             }
         }
         calls.len().saturating_sub(MOST_LANES)
+    }
+
+    /// Streams of no call, those with outages first; returns how many had no room.
+    fn streams(&mut self) -> usize {
+        let measured = self.measured;
+        let outages_of = |stream: &StreamMeasured| -> Vec<&'a Outage> {
+            let scope = stream.scope();
+            measured.outages.iter().filter(|outage| outage.service == "media" && outage.scope == scope).collect()
+        };
+        let alone = measured.streams.iter().filter(|stream| stream.call.is_none() && stream.signed_stream.is_none());
+        let mut streams: Vec<&StreamMeasured> = alone.collect();
+        streams.sort_by_key(|stream| outages_of(stream).is_empty());
+        for stream in streams.iter().take(MOST_LANES) {
+            let lane = self.lane(format!("{:#010x}", stream.ssrc));
+            let title = format!("{} from {} to {}", stream.codec.as_deref().unwrap_or("RTP"), stream.src, stream.dst);
+            self.marks.push(up(lane, self.s(stream.start_ns), self.s(stream.end_ns), title));
+            for outage in outages_of(stream) {
+                self.outage(lane, (0, 1), outage);
+            }
+        }
+        streams.len().saturating_sub(MOST_LANES)
     }
 
     /// Chatters, those that were cut off first where there are too many; returns how many had no room.
@@ -213,7 +236,8 @@ impl<'a> Lanes<'a> {
             legend.insert(0, Legend { glyph: Glyph::Box, role: Role::Up, text: "owns the address" });
             legend.insert(1, Legend { glyph: Glyph::Box, role: Role::Plain, text: "call or session up" });
         }
-        let x = Axis::linear("time since the start of the window, s", 0.0, self.end_s);
+        let since = if self.measured.window.is_some() { "the start of the window" } else { "the first packet" };
+        let x = Axis::linear(format!("time since {since}, s"), 0.0, self.end_s);
         let panel =
             Panel { title: String::new(), x, y: Vertical::Lanes(self.names), notes: Vec::new(), marks: self.marks };
         FigureData { name, title: title.to_owned(), caption, legend, panels: vec![panel] }

@@ -1,14 +1,20 @@
 //! `report.html`: one file without anything from outside, for screen (light and dark) and paper.
 
+mod capture;
 mod estimates;
+mod quality;
 mod svg;
 mod tables;
+
+pub use capture::capture;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::data::{FigureData, Panel};
 use super::figures::layout::Format;
 use super::figures::{every_lane, plan};
+use crate::analysis::measure::model::Caveat;
+
 use super::model::{Outcome, Report, Transition, Trial};
 use super::words;
 
@@ -21,6 +27,10 @@ const HALF: Format = Format { width: 472.0, font: 12.5, lane: 22.0, plot: 120.0,
 /// The page.
 #[must_use]
 pub fn html(report: &Report) -> String {
+    page(&format!("{}, {}", report.scenario, report.run.started_utc), &body(report))
+}
+
+fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,10 +38,10 @@ pub fn html(report: &Report) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (report.scenario) ", " (report.run.started_utc) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { main { (body(report)) } }
+            body { main { (body) } }
         }
     };
     page.into_string()
@@ -44,12 +54,12 @@ fn body(report: &Report) -> Markup {
         (opening(report))
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
         @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
-        @if !report.qos.is_empty() { (quality(report, figure("mos"), figure("delay-loss"))) }
+        @if !report.qos.is_empty() { (sound(report, figure("mos"), figure("delay-loss"))) }
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
             @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
             @if let Some(budget) = figure("budget") { (drawn(budget, PAGE)) } }
-        section { h2 { "Before believing it" } (caveats(report)) }
+        section { h2 { "Before believing it" } (caveats(&report.caveats)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
         @if !report.trials.is_empty() { section { h2 { "Each trial" } @for trial in &report.trials { (tables::trial(trial)) } } }
@@ -101,7 +111,7 @@ fn timeline(report: &Report, trial: &Trial) -> Markup {
     } else {
         String::new()
     };
-    html! { section { h2 { "Second by second" (which) } (drawn(&every_lane(trial), PAGE)) } }
+    html! { section { h2 { "Second by second" (which) } (drawn(&every_lane(&trial.measured), PAGE)) } }
 }
 
 fn drawn(figure: &FigureData, format: Format) -> Markup {
@@ -143,13 +153,15 @@ fn introduction(report: &Report, transition: &Transition) -> String {
     format!("{what} at {:.3} s.{configured} {typical}", transition.at_s)
 }
 
-fn quality(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
+fn sound(report: &Report, mos: Option<&FigureData>, delay: Option<&FigureData>) -> Markup {
     html! {
         section {
             h2 { "What it sounded like" }
-            (tables::quality(&report.qos))
+            (quality::periods(&report.qos))
             div.pair style="margin-top:26px" { (titled(mos)) (titled(delay)) }
-            @if !report.mos.is_empty() { h3 { "Scores" } (tables::mos(&report.mos)) }
+            (quality::scores(report))
+            (quality::listening(report))
+            (quality::categories(&report.qos))
         }
     }
 }
@@ -168,10 +180,10 @@ fn fates_section(fates: &FigureData) -> Markup {
     }
 }
 
-fn caveats(report: &Report) -> Markup {
+fn caveats(caveats: &[Caveat]) -> Markup {
     html! {
-        @if report.caveats.is_empty() { p { "Nothing is known that would weaken the figures." } }
-        ul.caveats { @for caveat in &report.caveats {
+        @if caveats.is_empty() { p { "Nothing is known that would weaken the figures." } }
+        ul.caveats { @for caveat in caveats {
             li.void[caveat.voids] { (caveat.text) ". " em { (sentence(&caveat.remedy)) } }
         } }
     }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::analysis::measure::model::{Anomaly, FaultMeasured, Outage, QosPeriod};
-use crate::analysis::report::model::{Availability, MosSummary, OutageSummary, Report, Transition, Trial};
+use crate::analysis::measure::model::{Anomaly, FaultMeasured, Measured, Outage};
+use crate::analysis::report::model::{Availability, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
 
 /// The services of one fault, the configured truth beside them.
@@ -51,45 +51,6 @@ fn interval(row: &OutageSummary) -> String {
     row.ci_low_ms.map_or("–".to_owned(), |low| words::interval(low, row.ci_high_ms))
 }
 
-/// Delay, jitter, loss and MOS before, during and after.
-pub(super) fn quality(qos: &[QosPeriod]) -> Markup {
-    let optional = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
-    html! {
-        div.wide { table {
-            thead { tr {
-                th { "period" } th { "streams" } th { "packets due" } th { "lost" } th { "delay, median" } th { "delay, p95" }
-                th { "jitter, p95" } th { "MOS-CQE, median" } th { "lowest" } th.t { "" }
-            } }
-            tbody { @for period in qos { tr {
-                td { (period.period) }
-                td { (period.streams) }
-                td { (words::count(period.expected as f64)) }
-                td { (optional(period.loss_percent.map(words::percent))) }
-                td { (optional(period.delay_ms_p50.map(words::fine))) }
-                td { (optional(period.delay_ms_p95.map(words::fine))) }
-                td { (optional(period.jitter_ms_p95.map(words::fine))) }
-                td { (optional(period.mos_median.map(|mos| format!("{mos:.2}")))) }
-                td { (optional(period.mos_min.map(|mos| format!("{mos:.2}")))) }
-                td.t { @if !period.mos_valid && period.mos_median.is_some() { "outside the range of the model" } }
-            } } }
-        } }
-    }
-}
-
-/// Scores with their model.
-pub(super) fn mos(rows: &[MosSummary]) -> Markup {
-    html! {
-        div.wide { table {
-            thead { tr { th { "service" } th.t { "period" } th { "streams" } th { "median" } th { "lowest" } th.t { "model" } } }
-            tbody { @for row in rows { tr {
-                td { (row.service) } td.t { (row.period) } td { (row.n) }
-                td { (format!("{:.2}", row.median)) } td { (format!("{:.2}", row.min)) }
-                td.t { (row.model) @if !row.valid { ", outside its range" } }
-            } } }
-        } }
-    }
-}
-
 /// How often a year the target allows each outage.
 pub(super) fn budget(availability: &Availability) -> Markup {
     let with_low = availability.budget.iter().any(|row| row.failures_per_year_low.is_some());
@@ -114,18 +75,26 @@ pub(super) fn budget(availability: &Availability) -> Markup {
 /// Everything of one trial that does not fit the summary.
 pub(super) fn trial(trial: &Trial) -> Markup {
     let measured = &trial.measured;
-    let zero = measured.window.map(|window| window.start_ns).unwrap_or_default();
+    let (zero, _) = measured.span();
     html! {
         details {
             summary { "Trial " (trial.number) ", seed " (trial.seed) }
             (faults(&measured.faults, zero))
-            div.wide { table {
-                thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
-                tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
-            } }
-            @if measured.outages.len() > MOST_OUTAGES {
-                p { "And " (measured.outages.len() - MOST_OUTAGES) " more in tables/outages.csv." }
-            }
+            (outage_list(measured))
+        }
+    }
+}
+
+/// Every outage, a line each.
+pub(super) fn outage_list(measured: &Measured) -> Markup {
+    let (zero, _) = measured.span();
+    html! {
+        div.wide { table {
+            thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
+            tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
+        } }
+        @if measured.outages.len() > MOST_OUTAGES {
+            p { "And " (measured.outages.len() - MOST_OUTAGES) " more in outages.csv." }
         }
     }
 }
@@ -187,6 +156,19 @@ pub(super) fn anomalies(report: &Report) -> Markup {
                 tbody { @for one in all().take(MOST_ANOMALIES) { (line(one)) } }
             } }
             @if all().count() > MOST_ANOMALIES { p { "And " (all().count() - MOST_ANOMALIES) " more in report.json." } }
+        }
+    }
+}
+
+/// The same of one capture.
+pub(super) fn anomaly_list(anomalies: &[Anomaly]) -> Markup {
+    html! {
+        @if anomalies.is_empty() { p { "None was found in the capture." } } @else {
+            div.wide { table {
+                thead { tr { th.t { "place" } th.t { "what" } } }
+                tbody { @for one in anomalies.iter().take(MOST_ANOMALIES) { tr { td.t { (one.place) } td.t { (one.what) } } } }
+            } }
+            @if anomalies.len() > MOST_ANOMALIES { p { "And " (anomalies.len() - MOST_ANOMALIES) " more in anomalies.csv." } }
         }
     }
 }

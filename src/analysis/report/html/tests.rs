@@ -23,6 +23,34 @@ fn the_answer_and_the_verdict_come_before_any_table() {
 }
 
 #[test]
+fn scores_stand_with_their_buffer_and_categories_with_their_table() {
+    let page = html(&fixture::quickstart(1));
+    for part in [
+        "fixed 50 ms*",
+        "fixed 200 ms",
+        "40 to 200 ms",
+        "MOS-CQEN, ITU-T G.107 (06/2015)",
+        "alpha → beta, fault to recovery",
+        "TIPHON (as cited in Indonesian theses)",
+        "ITU-T G.114",
+        "ITU-T G.1010",
+        "Y.1541",
+        "thesis-compatible",
+    ] {
+        assert!(page.contains(part), "no {part}");
+    }
+}
+
+#[test]
+fn a_codec_without_values_is_told_with_the_reason() {
+    let mut report = fixture::quickstart(1);
+    report.qos[0].mos_refused = vec!["no score for opus: there is no ITU Ie or Bpl for Opus".into()];
+    assert!(html(&report).contains("Without a MOS: no score for opus"));
+    let text = crate::analysis::report::terminal::terminal(&report, false);
+    assert!(text.contains("Without a MOS: no score for opus"), "{text}");
+}
+
+#[test]
 fn names_from_the_evidence_cannot_become_markup() {
     let mut report = fixture::quickstart(1);
     report.question = "<script>alert(1)</script>".into();
@@ -55,6 +83,6 @@ fn a_large_run_stays_a_page_that_opens() {
     let report = crate::analysis::report::assemble(&fixture::scenario(), report.run, report.trials);
     let page = html(&report);
     assert!(page.len() < 4_000_000, "{} bytes", page.len());
-    assert!(page.contains("more in tables/outages.csv") && page.contains("further chatters"));
+    assert!(page.contains("more in outages.csv") && page.contains("further chatters"));
     assert!(page.contains("At most 200 users of each service are drawn"));
 }

@@ -31,7 +31,7 @@ fn no_text_lies_on_another_and_none_is_cut_off() {
         for figure in plan(&report) {
             assert_legible(&lay_out(&figure, COLUMN));
         }
-        assert_legible(&lay_out(&every_lane(&report.trials[0]), Format { lane: 18.0, font: 12.0, ..COLUMN }));
+        assert_legible(&lay_out(&every_lane(&report.trials[0].measured), Format { lane: 18.0, font: 12.0, ..COLUMN }));
         // Faults half a second apart, and long names.
         for trial in &mut report.trials {
             let first = trial.measured.faults[0].command_start_ns;

@@ -1,0 +1,160 @@
+//! The page of a foreign capture: the same tables and figures as a run's, without a plan to hold them against.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use maud::{Markup, html};
+
+use crate::analysis::measure::model::{CallMeasured, Measured, OwnerInterval, StreamMeasured};
+use crate::analysis::report::figures::every_lane;
+use crate::analysis::report::words;
+use crate::units::RunTime;
+
+use super::{PAGE, caveats, drawn, page, tables};
+
+/// More rows than these nobody reads on a page; all of them are in the JSON and the CSV.
+const MOST_ROWS: usize = 500;
+
+/// The page of the capture that the files `names` hold.
+#[must_use]
+pub fn capture(names: &[String], measured: &Measured) -> String {
+    page(&names.join(", "), &body(names, measured))
+}
+
+fn body(names: &[String], measured: &Measured) -> Markup {
+    let lanes = every_lane(measured);
+    let (zero, _) = measured.span();
+    html! {
+        header {
+            div.run { (span(measured)) }
+            h1 { (names.join(", ")) }
+        }
+        p.headline { (headline(measured)) }
+        @if lanes.has_data() { section { h2 { "Second by second" } (drawn(&lanes, PAGE)) } }
+        @if !measured.outages.is_empty() { section { h2 { "Outages" } (tables::outage_list(measured)) } }
+        @if !measured.calls.is_empty() { section { h2 { "Calls" } (calls(&measured.calls, zero)) } }
+        @if !measured.streams.is_empty() { section { h2 { "Streams" } (streams(&measured.streams)) } }
+        @if !measured.owners.is_empty() { section { h2 { "Who held the address" } (owners(&measured.owners, zero)) } }
+        section { h2 { "Before believing it" } (caveats(&measured.caveats)) }
+        section { h2 { "Anomalies" } (tables::anomaly_list(&measured.anomalies)) }
+        footer { "fivenines " (env!("CARGO_PKG_VERSION")) ". The same figures come from " code { "measure --json" } " and " code { "--csv" } "." }
+    }
+}
+
+fn span(measured: &Measured) -> String {
+    let (start, end) = measured.span();
+    let utc = |at: RunTime| {
+        humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(at.as_nanos().max(0).cast_unsigned()))
+    };
+    format!("{} to {} · {}", utc(start), utc(end), words::duration((end - start).as_millis_f64()))
+}
+
+/// How many streams stopped, and for how long at most.
+fn headline(measured: &Measured) -> String {
+    let media = || measured.outages.iter().filter(|outage| outage.service == "media");
+    let streams = words::plural(measured.streams.len() as u64, "stream", "streams");
+    let calls = words::plural(measured.calls.len() as u64, "call", "calls");
+    let seen = format!("The capture holds {streams} and {calls}.");
+    let longest = media().filter(|outage| !outage.censored).map(|outage| outage.duration_ms).reduce(f64::max);
+    let open = media().filter(|outage| outage.censored).count() as u64;
+    let back = longest.map(|ms| format!("the longest came back after {}", words::spoken(ms)));
+    let gone = (open > 0).then(|| format!("{} never came back", words::plural(open, "one", "of them")));
+    let what: Vec<String> = back.into_iter().chain(gone).collect();
+    match media().count() as u64 {
+        0 => format!("{seen} In none of them did the media stop."),
+        n => format!("{seen} Media stopped {}: {}.", words::plural(n, "time", "times"), what.join("; ")),
+    }
+}
+
+fn calls(calls: &[CallMeasured], zero: RunTime) -> Markup {
+    html! {
+        div.wide { table {
+            thead { tr { th { "call" } th.t { "from" } th.t { "to" } th { "INVITE at" } th { "setup" } th { "answer" } th.t { "fate" } } }
+            tbody { @for call in calls.iter().take(MOST_ROWS) { tr {
+                td { (call.call) } td.t { (call.caller) } td.t { (call.callee) }
+                td { (format!("{:.3} s", (call.planned_ns - zero).as_secs_f64())) }
+                td { (optional(call.setup_ms.map(words::fine))) }
+                td { (optional(call.code)) }
+                td.t { (optional(call.fate.map(|fate| words::fate(&words::json_word(fate))))) }
+            } } }
+        } }
+        (more(calls.len()))
+    }
+}
+
+fn streams(streams: &[StreamMeasured]) -> Markup {
+    html! {
+        div.wide { table {
+            thead { tr {
+                th { "SSRC" } th.t { "from → to" } th.t { "codec" } th { "packets" } th { "lost" } th { "duplicates" } th { "reordered" }
+                th { "jitter, mean" } th { "longest gap" } th { "MOS-CQE" }
+            } }
+            tbody { @for stream in streams.iter().take(MOST_ROWS) { tr {
+                td { (format!("{:#010x}", stream.ssrc)) @if !stream.more_ssrcs.is_empty() { small { " and " (stream.more_ssrcs.len()) " more" } } }
+                td.t { (stream.src) " → " (stream.dst) }
+                td.t { (optional(stream.codec.as_ref())) }
+                td { (words::count(stream.packets as f64)) }
+                td { (stream.lost) }
+                td { (stream.duplicates) }
+                td { (stream.reordered) }
+                td { (optional(stream.jitter_ms_mean.map(words::fine))) }
+                td { (optional(stream.gap_ms_max.map(words::duration))) }
+                td { (optional(stream.mos_cqe.as_ref().map(|mos| format!("{:.2}", mos.value)))) }
+            } } }
+        } }
+        (more(streams.len()))
+    }
+}
+
+fn owners(owners: &[OwnerInterval], zero: RunTime) -> Markup {
+    let second = |at: RunTime| format!("{:.3} s", (at - zero).as_secs_f64());
+    html! {
+        div.wide { table {
+            thead { tr { th.t { "owner" } th { "from" } th { "to" } th.t { "seen in" } } }
+            tbody { @for owner in owners.iter().take(MOST_ROWS) { tr {
+                td.t { @if owner.nodes.is_empty() { "nobody" } @else { (owner.nodes.join(" and ")) } }
+                td { (second(owner.start_ns)) } td { (second(owner.end_ns)) } td.t { (owner.source) }
+            } } }
+        } }
+        (more(owners.len()))
+    }
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or("–".to_owned(), |value| value.to_string())
+}
+
+fn more(rows: usize) -> Markup {
+    html! { @if rows > MOST_ROWS { p { "And " (rows - MOST_ROWS) " more in the CSV." } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::report::fixture;
+
+    #[test]
+    fn the_page_of_a_capture_shows_what_the_json_holds() {
+        let mut measured = fixture::quickstart(1).trials.remove(0).measured;
+        measured.window = None;
+        let page = capture(&["a.pcapng".to_owned()], &measured);
+        for stream in &measured.streams {
+            assert!(page.contains(&format!("{:#010x}", stream.ssrc)));
+        }
+        for caveat in &measured.caveats {
+            assert!(page.contains(&maud::html! { (caveat.text) }.into_string()));
+        }
+        assert!(page.contains("<h1>a.pcapng</h1>") && !page.contains("http://") && !page.contains("https://"));
+    }
+
+    #[test]
+    fn an_empty_capture_has_a_page_that_says_so() {
+        let page = capture(&["empty.pcap".to_owned()], &Measured::default());
+        assert!(page.contains("0 streams and 0 calls") && !page.contains("<svg"));
+    }
+
+    #[test]
+    fn what_the_files_are_called_cannot_break_the_page() {
+        let page = capture(&["<script>.pcap".to_owned()], &Measured::default());
+        assert!(!page.contains("<script>"));
+    }
+}
