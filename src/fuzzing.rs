@@ -148,8 +148,13 @@ fn said(piece: xmpp::Piece<'_>) -> (Option<Header>, Option<Stanza>) {
 
 /// A classic capture file: the header stands before the octets, its first octet chooses the variety.
 pub fn pcap(octets: &[u8]) {
-    const MAGICS: [[u8; 4]; 4] =
-        [[0xd4, 0xc3, 0xb2, 0xa1], [0xa1, 0xb2, 0xc3, 0xd4], [0x4d, 0x3c, 0xb2, 0xa1], [0xa1, 0xb2, 0x3c, 0x4d]];
+    const MAGICS: [[u8; 4]; 5] = [
+        [0xd4, 0xc3, 0xb2, 0xa1],
+        [0xa1, 0xb2, 0xc3, 0xd4],
+        [0x4d, 0x3c, 0xb2, 0xa1],
+        [0xa1, 0xb2, 0x3c, 0x4d],
+        [0x34, 0xcd, 0xb2, 0xa1],
+    ];
     let Some((&variety, octets)) = octets.split_first() else { return };
     read(&[&MAGICS[usize::from(variety) % MAGICS.len()], octets].concat());
 }

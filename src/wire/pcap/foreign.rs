@@ -1,7 +1,7 @@
 //! What a file is that is no pcap and no pcapng, and what its owner can do about it.
 
 /// How other files begin, what they are, and what helps.
-const KNOWN: [(&[u8], &str); 12] = [
+const KNOWN: [(&[u8], &str); 11] = [
     (b"\x1f\x8b", "it is packed by gzip twice; unpack it once: gzip -d"),
     (b"\x28\xb5\x2f\xfd", "it is packed by zstd twice; unpack it once: zstd -d"),
     (b"BZh", "it is packed by bzip2; unpack it first: bzip2 -d"),
@@ -12,7 +12,6 @@ const KNOWN: [(&[u8], &str); 12] = [
     (b"snoop\0", "it is a snoop file; convert it first: editcap -F pcapng IN OUT"),
     (b"GMBU", "it is a Network Monitor file; convert it first: editcap -F pcapng IN OUT"),
     (b"RTSS", "it is a Network Monitor file; convert it first: editcap -F pcapng IN OUT"),
-    (b"\x34\xcd\xb2\xa1", "it is a pcap of a modified libpcap; convert it first: editcap -F pcapng IN OUT"),
     (b"\xa1\xb2\xcd\x34", "it is a pcap of a modified libpcap; convert it first: editcap -F pcapng IN OUT"),
 ];
 /// Octets of an unknown file that are shown.

@@ -127,7 +127,9 @@ impl<'a> Reader<'a> {
         let format = match file.get(..4) {
             Some([0x0a, 0x0d, 0x0d, 0x0a]) => Format::Ng(ng::Ng::new(file)?),
             Some(
+                // The second is that of a modified libpcap: its packets have eight octets more before them.
                 [0xd4, 0xc3, 0xb2, 0xa1]
+                | [0x34, 0xcd, 0xb2, 0xa1]
                 | [0xa1, 0xb2, 0xc3, 0xd4]
                 | [0x4d, 0x3c, 0xb2, 0xa1]
                 | [0xa1, 0xb2, 0x3c, 0x4d],

@@ -16,6 +16,8 @@ use crate::wire::limits::{MOST_DROP_COUNTERS, MOST_INTERFACES};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
+/// Replaced by the enhanced packet block in 2009; old files have it (draft-ietf-opsawg-pcapng appendix A).
+const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
@@ -96,15 +98,17 @@ impl<'a> Ng<'a> {
                 }
                 INTERFACE_DESCRIPTION => self.interface(block.octets),
                 INTERFACE_STATISTICS => self.statistics(block.octets),
-                ENHANCED_PACKET => {
+                ENHANCED_PACKET | OBSOLETE_PACKET => {
+                    let enhanced = block.kind == ENHANCED_PACKET;
+                    let packet = if enhanced { self.packet(block.octets) } else { self.obsolete_packet(block.octets) };
                     self.read += 1;
-                    if let Some(packet) = self.packet(block.octets) {
-                        return Some(packet);
+                    if packet.is_some() {
+                        return packet;
                     }
                 }
                 SIMPLE_PACKET => {
-                    self.read += 1;
                     self.flaw("a packet without time (simple packet block) is left out");
+                    self.read += 1;
                 }
                 _ => {}
             }
@@ -138,8 +142,7 @@ impl<'a> Ng<'a> {
     }
 
     fn word(&self, at: usize) -> Option<u32> {
-        let octets = self.rest.get(at..at + 4)?.try_into().ok()?;
-        Some(if self.big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) })
+        Some(word(self.rest.get(at..at + 4)?.try_into().ok()?, self.big_endian))
     }
 
     fn end(&mut self, what: String) -> Option<Raw<'a>> {
@@ -206,13 +209,42 @@ impl<'a> Ng<'a> {
             return None;
         };
         Some(Packet {
-            number: self.read,
+            number: self.read + 1,
             unix_ns: interface.unix_ns(u64::from(block.ts_high) << 32 | u64::from(block.ts_low)),
             link: interface.link,
             sense: self.sense(&block.options),
             comment: comment(&block.options),
             octets: data,
             wire_length: block.origlen,
+        })
+    }
+
+    /// Interface and drop counter in 16 bits each, then as in an enhanced packet block; its options are not read.
+    fn obsolete_packet(&mut self, octets: &'a [u8]) -> Option<Packet<'a>> {
+        let word = |at: usize| Some(word(octets.get(at..at + 4)?.try_into().ok()?, self.big_endian));
+        let head = word(8).zip(word(12)).zip(word(16)).zip(word(20)).zip(word(24));
+        let Some(((((ids, high), low), captured), wire_length)) = head else {
+            self.flaw("a packet block is damaged and left out");
+            return None;
+        };
+        let number = if self.big_endian { ids >> 16 } else { ids & 0xffff };
+        let Some(interface) = self.interfaces.get(number as usize).copied() else {
+            self.flaw("a packet of an interface that is not described is left out");
+            return None;
+        };
+        let data = octets.get(28..octets.len() - 4).and_then(|data| data.get(..captured as usize));
+        let Some(data) = data else {
+            self.flaw("a packet is longer than its block and left out");
+            return None;
+        };
+        Some(Packet {
+            number: self.read + 1,
+            unix_ns: interface.unix_ns(u64::from(high) << 32 | u64::from(low)),
+            link: interface.link,
+            sense: Sense::Unknown,
+            comment: None,
+            octets: data,
+            wire_length,
         })
     }
 
@@ -242,6 +274,10 @@ impl Interface {
         let ns = (u128::from(stamp) * 1_000_000_000 / self.ticks.max(1)).min(i64::MAX as u128) as i64;
         ns.saturating_add(self.offset_s.saturating_mul(1_000_000_000))
     }
+}
+
+fn word(octets: [u8; 4], big_endian: bool) -> u32 {
+    if big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) }
 }
 
 /// Ticks a second of an `if_tsresol` octet: a power of ten, or of two with the high bit set.
