@@ -2,16 +2,19 @@
 
 mod chats;
 mod listening;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod sip;
 mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
 use super::{Failure, read_scenario};
 use crate::analysis::measure::model::Measured;
-use crate::analysis::measure::{SCHEMA, measure_capture, measure_trial};
+use crate::analysis::measure::{Address, Filter, Instant, SCHEMA, Ssrc, measure_part, measure_trial};
 use crate::analysis::report::html;
 use crate::analysis::report::tables::{Measurement, of as tables_of};
 use crate::evidence::rundir::RunDir;
@@ -32,9 +35,42 @@ pub struct MeasureArgs {
     /// Also write the tables as CSV files into this folder
     #[arg(long, value_name = "DIR")]
     pub csv: Option<PathBuf>,
+    /// Also write each stream and each RTP packet of a capture as Parquet into this folder (feature `parquet`)
+    #[arg(long, value_name = "DIR")]
+    pub parquet: Option<PathBuf>,
     /// Also write the page of a capture; `fivenines report` makes that of a run
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Which part of a capture. Of several values of one option any may match, of several options all must.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Part of a capture (any value of an option, all options)")]
+struct Part {
+    /// Only the call of this Call-ID
+    #[arg(long, value_name = "ID")]
+    call_id: Vec<String>,
+    /// Only the stream of this SSRC: 0x1a2b3c4d or decimal
+    #[arg(long, value_name = "SSRC")]
+    ssrc: Vec<Ssrc>,
+    /// Only what comes from or goes to this address: 10.0.0.1, 10.0.0.0/24, 10.0.0.1:4000
+    #[arg(long, value_name = "ADDRESS")]
+    address: Vec<Address>,
+    /// Measure from here on: seconds after the first packet, or UTC as 2026-01-05T00:00:02Z
+    #[arg(long, value_name = "TIME")]
+    from: Option<Instant>,
+    /// Measure up to here
+    #[arg(long, value_name = "TIME")]
+    to: Option<Instant>,
+}
+
+impl Part {
+    fn filter(&self) -> Filter {
+        let Part { call_id, ssrc, address, from, to } = self.clone();
+        Filter { call_ids: call_id, ssrcs: ssrc, addresses: address, from, to }
+    }
 }
 
 /// One trial of several.
@@ -69,6 +105,19 @@ pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
+#[cfg(feature = "parquet")]
+fn write_parquet(args: &MeasureArgs, folder: &Path, trials: &[Numbered]) -> Result<(), Failure> {
+    match trials {
+        [capture] if capture.number == 0 => parquet::write(&args.paths, folder, &capture.measured),
+        _ => Err(Failure::new(2, "--parquet is for captures; name those in the folder captures/ of a trial")),
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn write_parquet(_: &MeasureArgs, _: &Path, _: &[Numbered]) -> Result<(), Failure> {
+    Err(Failure::new(2, "this build cannot write Parquet; build it with `cargo build --release --features parquet`"))
+}
+
 /// The files that were asked for.
 fn write(args: &MeasureArgs, trials: &[Numbered]) -> Result<(), Failure> {
     if let Some(folder) = &args.csv {
@@ -78,6 +127,9 @@ fn write(args: &MeasureArgs, trials: &[Numbered]) -> Result<(), Failure> {
         for (name, bytes) in files {
             super::write_file(&folder.join(name), &bytes)?;
         }
+    }
+    if let Some(folder) = &args.parquet {
+        write_parquet(args, folder, trials)?;
     }
     match (&args.html, trials) {
         (None, _) => Ok(()),
@@ -99,10 +151,18 @@ fn print_json(mut trials: Vec<Numbered>) -> Result<(), Failure> {
 /// The measured trials; a capture is trial 0.
 fn measure(args: &MeasureArgs) -> Result<Vec<Numbered>, Failure> {
     let wrong = |error: crate::analysis::measure::MeasureError| Failure::new(2, error.to_string());
+    let filter = args.part.filter();
     match &args.paths[..] {
+        [path] if path.is_dir() && !filter.is_empty() => Err(Failure::new(
+            2,
+            format!(
+                "a part can be measured of captures only; those of a run are in {}",
+                path.join("trials/001/captures").display()
+            ),
+        )),
         [path] if path.is_dir() => measure_run(&RunDir::at(path), args.trial),
         paths if args.trial.is_none() => {
-            let measured = measure_capture(paths).map_err(wrong)?;
+            let measured = measure_part(paths, &filter).map_err(wrong)?;
             Ok(vec![Numbered { number: 0, measured }])
         }
         _ => Err(Failure::new(2, "--trial is for one run directory; captures have no trials")),

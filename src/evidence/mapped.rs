@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap};
 
 /// A file that is mapped for reading; an empty file is an empty slice.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ impl MappedFile {
         // Should somebody truncate the file meanwhile, the process ends by SIGBUS; no memory is misread.
         #[expect(unsafe_code, reason = "mapping is what makes large captures readable at the speed of the disk")]
         let map = unsafe { Mmap::map(file)? };
+        // Only a hint: reading works without it.
+        let _ = map.advise(Advice::Sequential);
         Ok(MappedFile { map: Some(map) })
     }
 }

@@ -57,6 +57,8 @@ pub const MOST_SOURCES: usize = 100_000;
 pub const MOST_CALLS: usize = 1_000_000;
 /// Session descriptions of all calls together. About 300 octets each.
 pub const MOST_DESCRIPTIONS: usize = 2_000_000;
+/// Session descriptions of one call: a call is not changed that often.
+pub const MOST_DESCRIPTIONS_OF_A_CALL: usize = 1000;
 /// VRRP adverts and gratuitous ARPs. About 150 octets each; one advert a second fills it in eleven days.
 pub const MOST_CLAIMS: usize = 1_000_000;
 /// Unbroken reigns over a floating address. They are compared with each other, which takes the square of their

@@ -30,7 +30,11 @@ pub struct Rtp<'a> {
     pub payload: &'a [u8],
 }
 
+/// Version 2 and nothing else in the first octet.
+const PLAIN: u8 = 0x80;
+
 /// Tells RTP from RTCP: the payload types 64 to 95 are left to RTCP (RFC 5761 §4).
+#[inline]
 #[must_use]
 pub fn kind(datagram: &[u8]) -> Kind {
     match datagram {
@@ -42,11 +46,32 @@ pub fn kind(datagram: &[u8]) -> Kind {
 
 impl<'a> Rtp<'a> {
     /// Reads a datagram; `None` when it is RTCP or no RTP packet.
+    #[inline]
     #[must_use]
     pub fn parse(datagram: &'a [u8]) -> Option<Rtp<'a>> {
         if kind(datagram) != Kind::Rtp {
             return None;
         }
+        Rtp::plain(datagram).or_else(|| Rtp::unusual(datagram))
+    }
+
+    /// The common case without detours: version 2, no padding, no extension, no contributing sources.
+    #[inline]
+    fn plain(datagram: &'a [u8]) -> Option<Rtp<'a>> {
+        let (head, payload) = datagram.split_first_chunk::<12>()?;
+        let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        (head[0] == PLAIN).then(|| Rtp {
+            payload_type: head[1] & 0x7f,
+            marker: head[1] & 0x80 != 0,
+            sequence: word(0) as u16,
+            timestamp: word(4),
+            ssrc: word(8),
+            payload,
+        })
+    }
+
+    #[cold]
+    fn unusual(datagram: &'a [u8]) -> Option<Rtp<'a>> {
         let reader = RtpReader::new(datagram).ok()?;
         Some(Rtp {
             payload_type: reader.payload_type(),
@@ -103,6 +128,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_plain_header_reads_as_any_other(octets in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let datagram = [&[PLAIN][..], &octets].concat();
+            prop_assert_eq!(Rtp::plain(&datagram), Rtp::unusual(&datagram));
+        }
+
         #[test]
         fn no_octets_make_it_panic(octets in proptest::collection::vec(any::<u8>(), 0..120)) {
             let _ = Rtp::parse(&octets);

@@ -4,5 +4,6 @@
 
 mod cli;
 mod gate;
+mod golden;
 mod layering;
 mod seeds;

@@ -1,6 +1,7 @@
 //! Who holds the floating address, by VRRP advertisements and gratuitous ARP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::model::OwnerInterval;
 use crate::units::{RunTime, Span};
@@ -21,8 +22,19 @@ pub(super) struct Claim {
     pub(super) who: String,
     /// `bridge.pcapng packet 4711`.
     pub(super) place: String,
+    /// What is claimed: the virtual router (VRRP), the address (ARP).
+    pub(super) what: What,
     /// Advertisement interval and whether the claimant resigns; absent for ARP.
     pub(super) advert: Option<(Span, bool)>,
+}
+
+/// What somebody claims.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// Number of the virtual router, and its first floating address where it has one.
+    Router(u8, Option<IpAddr>),
+    /// An address.
+    Address(Ipv4Addr),
 }
 
 /// All claims of a trial or capture, in order of time.
@@ -34,65 +46,94 @@ pub(super) struct Claims {
 
 impl Claims {
     pub(super) fn advert(&mut self, at: RunTime, source: String, advert: &Advert, place: String) {
+        let what = What::Router(advert.vrid, advert.addresses.first().copied());
         let advert = Some((advert.interval, advert.priority == 0));
-        self.adverts.push(Claim { at, who: source, place, advert });
+        self.adverts.push(Claim { at, who: source, place, what, advert });
     }
 
     pub(super) fn arp(&mut self, at: RunTime, arp: &Arp, place: String) {
         if arp.gratuitous() {
-            self.announcements.push(Claim { at, who: arp.sender_mac.to_string(), place, advert: None });
+            let what = What::Address(arp.sender);
+            self.announcements.push(Claim { at, who: arp.sender_mac.to_string(), place, what, advert: None });
         }
     }
 
-    /// Owners over time: by VRRP where adverts were seen, else by gratuitous ARP until `end`.
+    /// Owners over time: by VRRP where adverts were seen, else by gratuitous ARP until `end`. Each virtual router,
+    /// or address, by itself, in order of router or address.
     pub(super) fn owners(&self, end: RunTime) -> Vec<OwnerInterval> {
-        if self.adverts.is_empty() { self.by_announcement(end) } else { self.by_advert() }
+        if self.adverts.is_empty() {
+            let by_address = apart(&self.announcements).into_iter();
+            // A host that announces its own address holds no floating one.
+            let floating = by_address.filter(|(_, claims)| claims.iter().any(|claim| claim.who != claims[0].who));
+            return floating.flat_map(|(what, claims)| by_announcement(&what, &claims, end)).collect();
+        }
+        apart(&self.adverts).into_iter().flat_map(|(what, claims)| by_advert(&what, &claims)).collect()
     }
 
     /// Adverts that came after too many changes of the owner, which are not read.
     pub(super) fn left_out(&self) -> u64 {
-        reigns(&self.adverts).1
+        apart(&self.adverts).values().map(|claims| reigns(claims).1).sum()
     }
+}
 
-    fn by_announcement(&self, end: RunTime) -> Vec<OwnerInterval> {
-        let mut owners: Vec<OwnerInterval> = Vec::new();
-        for claim in &self.announcements {
-            match owners.last_mut() {
-                Some(last) if last.nodes == [claim.who.clone()] => continue,
-                Some(last) => last.end_ns = claim.at,
-                None => {}
-            }
-            owners.push(OwnerInterval {
-                nodes: vec![claim.who.clone()],
-                start_ns: claim.at,
-                end_ns: end,
-                source: "gratuitous ARP".to_owned(),
-            });
-        }
-        owners
+/// Claims of different things have nothing to do with each other.
+fn apart(claims: &[Claim]) -> BTreeMap<What, Vec<Claim>> {
+    let mut apart: BTreeMap<What, Vec<Claim>> = BTreeMap::new();
+    for claim in claims {
+        apart.entry(claim.what.clone()).or_default().push(claim.clone());
     }
+    apart
+}
 
-    fn by_advert(&self) -> Vec<OwnerInterval> {
-        let (reigns, _) = reigns(&self.adverts);
-        let edges: BTreeSet<RunTime> = reigns.iter().flat_map(|reign| [reign.start, reign.end]).collect();
-        let edges: Vec<RunTime> = edges.into_iter().collect();
-        let mut owners: Vec<OwnerInterval> = Vec::new();
-        for pair in edges.windows(2) {
-            let holding = |reign: &&Reign| reign.start <= pair[0] && reign.end >= pair[1];
-            let mut nodes: Vec<String> = reigns.iter().filter(holding).map(|reign| reign.who.clone()).collect();
-            nodes.sort();
-            nodes.dedup();
-            match owners.last_mut() {
-                Some(last) if last.nodes == nodes => last.end_ns = pair[1],
-                _ => owners.push(OwnerInterval {
-                    nodes,
-                    start_ns: pair[0],
-                    end_ns: pair[1],
-                    source: "VRRP adverts".to_owned(),
-                }),
-            }
+fn by_announcement(what: &What, claims: &[Claim], end: RunTime) -> Vec<OwnerInterval> {
+    let mut owners: Vec<OwnerInterval> = Vec::new();
+    for claim in claims {
+        match owners.last_mut() {
+            Some(last) if last.nodes == [claim.who.clone()] => continue,
+            Some(last) => last.end_ns = claim.at,
+            None => {}
         }
-        owners
+        owners.push(OwnerInterval {
+            nodes: vec![claim.who.clone()],
+            address: what.address(),
+            start_ns: claim.at,
+            end_ns: end,
+            source: "gratuitous ARP".to_owned(),
+        });
+    }
+    owners
+}
+
+fn by_advert(what: &What, adverts: &[Claim]) -> Vec<OwnerInterval> {
+    let (reigns, _) = reigns(adverts);
+    let edges: BTreeSet<RunTime> = reigns.iter().flat_map(|reign| [reign.start, reign.end]).collect();
+    let edges: Vec<RunTime> = edges.into_iter().collect();
+    let mut owners: Vec<OwnerInterval> = Vec::new();
+    for pair in edges.windows(2) {
+        let holding = |reign: &&Reign| reign.start <= pair[0] && reign.end >= pair[1];
+        let mut nodes: Vec<String> = reigns.iter().filter(holding).map(|reign| reign.who.clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        match owners.last_mut() {
+            Some(last) if last.nodes == nodes => last.end_ns = pair[1],
+            _ => owners.push(OwnerInterval {
+                nodes,
+                address: what.address(),
+                start_ns: pair[0],
+                end_ns: pair[1],
+                source: "VRRP adverts".to_owned(),
+            }),
+        }
+    }
+    owners
+}
+
+impl What {
+    fn address(&self) -> Option<String> {
+        match self {
+            What::Router(_, address) => address.map(|address| address.to_string()),
+            What::Address(address) => Some(address.to_string()),
+        }
     }
 }
 
@@ -151,6 +192,7 @@ mod tests {
                 at: RunTime::from_millis(second * 1000),
                 who: (*who).to_owned(),
                 place: String::new(),
+                what: What::Router(51, None),
                 advert: Some((Span::from_secs(1), false)),
             }));
         }

@@ -5,6 +5,8 @@ mod capture;
 mod figures;
 mod listening;
 pub mod model;
+pub mod packets;
+mod rfc6076;
 mod silence;
 mod source;
 mod span;
@@ -15,7 +17,8 @@ use std::path::PathBuf;
 
 use crate::wire::pcap::OpenError;
 
-pub use capture::measure_capture;
+pub use capture::filter::{Address, Filter, Instant, Ssrc};
+pub use capture::{measure_capture, measure_part};
 pub use listening::categories::categories_of;
 pub use trial::measure_trial;
 
@@ -40,5 +43,13 @@ pub enum MeasureError {
         path: PathBuf,
         /// Why not.
         source: OpenError,
+    },
+    /// The filter names what the captures do not have.
+    #[error("nothing in the capture matches {what}: {remedy}")]
+    NothingMatches {
+        /// What was asked for.
+        what: String,
+        /// What there is instead.
+        remedy: String,
     },
 }

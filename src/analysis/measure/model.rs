@@ -6,6 +6,7 @@
 
 mod chat;
 mod quality;
+mod sip;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ pub use quality::{
     Categories, DejitterScore, FaultStretch, Grade, Mos, MosSecond, OverTime, PeriodDejitter, QosPeriod, Stretch,
     ThesisCompatible, TiphonIndex,
 };
+pub use sip::{SipDelay, SipMetrics, SipRatio, SipRequests, SipResponses};
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::units::RunTime;
@@ -23,6 +25,9 @@ use crate::units::RunTime;
 pub struct Measured {
     /// `fivenines.measure.v1`.
     pub schema: String,
+    /// The part of a capture that was measured; absent when it was all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// The measured window; absent for a foreign capture without faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -35,6 +40,9 @@ pub struct Measured {
     pub users: Vec<ServiceUsers>,
     /// Every RTP stream, as it was received.
     pub streams: Vec<StreamMeasured>,
+    /// Media through servers whose both sides were captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transits: Vec<Transit>,
     /// Every call.
     pub calls: Vec<CallMeasured>,
     /// Every chatter.
@@ -47,8 +55,11 @@ pub struct Measured {
     /// Every message with a body that a readable XMPP session of a foreign capture shows, in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chat_messages: Vec<ChatMessageMeasured>,
-    /// RFC 6076 ratios and delays over the operations of the window.
+    /// Operations of the window by kind, from their planned instants.
     pub signalling: Vec<OpsMeasured>,
+    /// RFC 6076 ratios and delays; absent without SIP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip: Option<SipMetrics>,
     /// Delay, jitter and loss of the media before, during and after the outages.
     pub qos: Vec<QosPeriod>,
     /// Who held the floating address when.
@@ -215,6 +226,9 @@ pub struct StreamMeasured {
     /// Codec name, from SDP or the static payload type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codec: Option<String>,
+    /// Further codecs of voice in the same logical stream, in order of payload type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_codecs: Vec<String>,
     /// Our stream number, where the payload is signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_stream: Option<u32>,
@@ -248,10 +262,18 @@ pub struct StreamMeasured {
     /// Its maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter_ms_max: Option<f64>,
-    /// Largest distance of two received packets.
+    /// Pauses that the sender meant: comfort noise (RFC 3389), or a talkspurt that begins with a marker, without a
+    /// missing number and with a timestamp that kept time (RFC 3551 §4.1). They are neither outage nor loss nor jitter.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pauses: u64,
+    /// The longest of them; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_ms_max: Option<f64>,
+    /// Largest distance of two received packets, meant pauses and holds left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta_ms_max: Option<f64>,
-    /// Longest silence, the one to the end of the expected media included.
+    /// Longest silence, the one to the end of the expected media included; without any silence the largest distance
+    /// of two packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap_ms_max: Option<f64>,
     /// One-way delay, where it is known.
@@ -278,6 +300,36 @@ pub struct StreamMeasured {
     /// Score of each second of the window, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seconds: Vec<MosSecond>,
+}
+
+/// Media from one leg of a server to the other, known again by their payloads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transit {
+    /// Who sent them.
+    pub src: String,
+    /// Where the server took them.
+    pub via_in: String,
+    /// From where the server sent them on.
+    pub via_out: String,
+    /// Who got them.
+    pub dst: String,
+    /// The call of the first leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_in: Option<u64>,
+    /// The call of the second leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_out: Option<u64>,
+    /// Packets of the first leg whose payload no other had within a second.
+    pub entered: u64,
+    /// Those of them that were seen on the second leg.
+    pub left: u64,
+    /// Time from one leg to the other; absent when the capture's clock was not steady.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Delay>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One-way delay with its bound.
@@ -328,6 +380,9 @@ pub enum CallFate {
 pub struct CallMeasured {
     /// Number in the trial, or in the capture in order of the INVITEs.
     pub call: u64,
+    /// Its Call-ID; absent for the calls of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
     /// Standing or new; absent in foreign captures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<OpKind>,
@@ -455,6 +510,9 @@ pub struct OpsMeasured {
 pub struct OwnerInterval {
     /// Node names; several: two owners at once, a finding; none: nobody.
     pub nodes: Vec<String>,
+    /// Which address, where several may float: the first one of the virtual router, or the one that was announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// From.
     pub start_ns: RunTime,
     /// Until.

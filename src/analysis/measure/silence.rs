@@ -20,7 +20,7 @@ pub struct Rule {
 }
 
 /// The time in which media was due.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Due {
     /// The first packet was due; absent when only the packets themselves tell.
     pub start: Option<RunTime>,
@@ -69,9 +69,8 @@ fn holes(good: &[Arrival], rule: Rule, due: Due) -> Vec<Hole> {
     let mut holes = Vec::new();
     let mut before: Option<Arrival> = None;
     for after in good {
-        if let Some(start) = before.map(|arrival| arrival.at).or(due.start)
+        if let Some(start) = before.map(|before| since(&before, after, rule)).or(due.start)
             && after.at - start > rule.threshold
-            && !before.is_some_and(|arrival| arrival.pause)
         {
             holes.push(Hole { before, after: Some(*after), start, end: after.at });
         }
@@ -85,6 +84,17 @@ fn holes(good: &[Arrival], rule: Rule, due: Due) -> Vec<Hole> {
         holes.push(Hole { before, after: None, start, end });
     }
     holes
+}
+
+/// When a hole between neighbours began. After a pause that the sender means only missing numbers make one.
+fn since(before: &Arrival, after: &Arrival, rule: Rule) -> RunTime {
+    if !before.pause {
+        return before.at;
+    }
+    let same = before.segment == after.segment;
+    let missing = if same { (after.index - before.index - 1).max(0) } else { 0 };
+    let before_them = Span(rule.interval.as_nanos().saturating_mul(missing.saturating_add(1)));
+    (after.at - before_them).max(before.at)
 }
 
 /// Joins holes where the media came back for less than the validation time.
@@ -253,6 +263,9 @@ mod tests {
     fn announced_silence_is_no_outage() {
         let mut track = track(500, &[(1000, 1700)]);
         track[49].pause = true;
+        // 35 packets got lost after the pause had been announced.
+        assert_eq!(silences(&track, rule(), due(10_000, true))[0].length, Span::from_millis(700));
+        track.iter_mut().skip(50).for_each(|arrival| arrival.index -= 35);
         assert_eq!(silences(&track, rule(), due(10_000, true)), []);
     }
 

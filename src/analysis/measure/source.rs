@@ -89,6 +89,26 @@ impl<'a> Merged<'a> {
         Ok(Merged { files, readers, heads, latest_ns, steps: Vec::new(), more_steps: 0 })
     }
 
+    /// Gives all packets with their file's number. One file needs no merging.
+    #[inline]
+    pub(super) fn each(&mut self, mut take: impl FnMut(usize, &Packet<'a>)) {
+        if self.readers.len() > 1 {
+            return self.by_ref().for_each(|(file, packet)| take(file, &packet));
+        }
+        let Some(mut reader) = self.readers.pop() else { return };
+        let head = self.heads.pop().flatten();
+        reader.each(head, |packet| {
+            self.note_step(0, &packet);
+            take(0, &packet);
+        });
+        self.readers.push(reader);
+    }
+
+    /// The number of the last packet of a file, as far as it has been read.
+    pub(super) fn packets(&self, file: usize) -> u64 {
+        self.readers.get(file).map_or(0, Reader::packets)
+    }
+
     /// What is broken in the files, once all packets have been read.
     pub(super) fn anomalies(&self) -> Vec<Anomaly> {
         let flaws = self.files.iter().zip(&self.readers).flat_map(|(file, reader)| file.anomalies(reader));
@@ -113,7 +133,16 @@ impl<'a> Merged<'a> {
             .collect()
     }
 
+    #[inline]
     fn note_step(&mut self, file: usize, packet: &Packet<'_>) {
+        if packet.unix_ns < self.latest_ns[file] {
+            self.note_step_back(file, packet);
+        }
+        self.latest_ns[file] = self.latest_ns[file].max(packet.unix_ns);
+    }
+
+    #[cold]
+    fn note_step_back(&mut self, file: usize, packet: &Packet<'_>) {
         let behind = self.latest_ns[file].saturating_sub(packet.unix_ns);
         let tapped = packet.sense != crate::wire::pcap::Sense::Unknown;
         // Taps are written by several threads; there a small step back is order of writing, not of time.
@@ -121,7 +150,6 @@ impl<'a> Merged<'a> {
             self.add_step(file, packet.number, behind);
             self.latest_ns[file] = packet.unix_ns;
         }
-        self.latest_ns[file] = self.latest_ns[file].max(packet.unix_ns);
     }
 
     fn add_step(&mut self, file: usize, packet: u64, behind: i64) {

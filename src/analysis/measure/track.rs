@@ -1,5 +1,7 @@
 //! A track: the packets of one stream as they arrived, and what can be counted from them.
 
+use std::collections::BTreeMap;
+
 use crate::units::{RunTime, Span};
 
 /// One received packet of a stream.
@@ -34,11 +36,56 @@ pub struct Counts {
 /// The first arrival of each packet, in order of arrival.
 #[must_use]
 pub fn firsts(arrivals: &[Arrival]) -> Vec<Arrival> {
-    let mut order: Vec<usize> = (0..arrivals.len()).collect();
-    order.sort_by_key(|&place| (arrivals[place].segment, arrivals[place].index, place));
-    order.dedup_by_key(|place| (arrivals[*place].segment, arrivals[*place].index));
-    order.sort_unstable();
-    order.into_iter().map(|place| arrivals[place]).collect()
+    let mut seen = Seen::default();
+    arrivals.iter().filter(|arrival| seen.is_new(arrival.segment, arrival.index)).copied().collect()
+}
+
+/// The numbers that were seen, as runs without a hole: a stream in order is one run.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The run that is growing: its segment, first and last number. The largest numbers of its segment are in it.
+    newest: Option<(u32, i64, i64)>,
+    /// The last numbers of the other runs, by segment and first number.
+    others: BTreeMap<(u32, i64), i64>,
+}
+
+impl Seen {
+    /// Notes a number; false if it was seen before.
+    fn is_new(&mut self, segment: u32, index: i64) -> bool {
+        match self.newest {
+            Some((newest, first, last)) if newest == segment && index > last => {
+                let first = if index - 1 == last { first } else { self.begin_run(index) };
+                self.newest = Some((segment, first, index));
+                true
+            }
+            Some((newest, first, _)) if newest == segment && index >= first => false,
+            _ => self.is_new_elsewhere(segment, index),
+        }
+    }
+
+    /// The growing run has ended; another begins with `index`.
+    fn begin_run(&mut self, index: i64) -> i64 {
+        self.others.extend(self.newest.map(|(segment, first, last)| ((segment, first), last)));
+        index
+    }
+
+    fn is_new_elsewhere(&mut self, segment: u32, index: i64) -> bool {
+        let known = |runs: &BTreeMap<(u32, i64), i64>| {
+            runs.range((segment, i64::MIN)..=(segment, index)).next_back().is_some_and(|(_, last)| index <= *last)
+        };
+        let follows = self.newest.is_none_or(|(newest, ..)| newest != segment)
+            && self.others.range((segment, i64::MIN)..=(segment, i64::MAX)).next().is_none();
+        if follows {
+            let first = self.begin_run(index);
+            self.newest = Some((segment, first, index));
+            return true;
+        }
+        let new = !known(&self.others);
+        if new {
+            self.others.insert((segment, index), index);
+        }
+        new
+    }
 }
 
 /// Counts a track; `firsts` are its first arrivals.
@@ -49,26 +96,21 @@ pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
         duplicates: (arrivals.len() - firsts.len()) as u64,
         ..Counts::default()
     };
-    let mut rest = firsts;
-    while let Some(start) = rest.first() {
-        let length = rest.iter().take_while(|arrival| arrival.segment == start.segment).count();
-        let (segment, after) = rest.split_at(length);
-        let mut highest = start.index;
-        for arrival in segment {
-            counts.reordered += u64::from(arrival.index < highest);
-            highest = highest.max(arrival.index);
-        }
-        let lowest = segment.iter().map(|arrival| arrival.index).min().unwrap_or(highest);
-        counts.expected += highest.abs_diff(lowest) + 1;
-        rest = after;
+    let mut spans: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+    for arrival in firsts {
+        let (lowest, highest) = spans.entry(arrival.segment).or_insert((arrival.index, arrival.index));
+        counts.reordered += u64::from(arrival.index < *highest);
+        *lowest = arrival.index.min(*lowest);
+        *highest = arrival.index.max(*highest);
     }
+    counts.expected = spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1);
     counts
 }
 
 /// The interarrival jitter in milliseconds after each packet but the first (RFC 3550 §6.4.1 and A.8).
 ///
 /// The difference of two packets enters only when both have a media instant, belong to one segment and lie
-/// no further apart than `silence`: an outage is not jitter.
+/// no further apart than `silence`: an outage is not jitter. Nor is a clock that was set back between them.
 #[must_use]
 pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
     let mut series = Vec::new();
@@ -78,7 +120,7 @@ pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
         let Some(media) = arrival.media else { continue };
         if let Some((last, last_media)) = before
             && last.segment == arrival.segment
-            && arrival.at - last.at <= silence
+            && (Span::ZERO..=silence).contains(&(arrival.at - last.at))
         {
             let difference = ((arrival.at - last.at) - (media - last_media)).as_millis_f64();
             jitter += (difference.abs() - jitter) / 16.0;
@@ -89,15 +131,33 @@ pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
     series
 }
 
-/// Largest distance between two successive arrivals; absent for fewer than two.
+/// Largest distance between two successive arrivals, pauses that the sender means left out; absent for fewer than
+/// two.
 #[must_use]
 pub fn largest_distance(firsts: &[Arrival]) -> Option<Span> {
-    firsts.windows(2).map(|pair| pair[1].at - pair[0].at).max()
+    firsts.windows(2).filter(|pair| !pair[0].pause).map(|pair| pair[1].at - pair[0].at).max()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Against the definition, looked up packet by packet.
+        #[test]
+        fn firsts_are_the_arrivals_that_none_before_them_equals(
+            numbers in prop::collection::vec((0u32..3, 0i64..12), 0..60)
+        ) {
+            let track: Vec<Arrival> = numbers.iter().zip(0..).map(|((segment, index), k)| {
+                Arrival { segment: *segment, ..arrival(k * 20, *index) }
+            }).collect();
+            let same = |a: &Arrival, b: &Arrival| (a.segment, a.index) == (b.segment, b.index);
+            let fresh = (0..track.len()).filter(|k| !track[..*k].iter().any(|before| same(before, &track[*k])));
+            prop_assert_eq!(firsts(&track), fresh.map(|k| track[k]).collect::<Vec<_>>());
+        }
+    }
 
     fn arrival(at_ms: i64, index: i64) -> Arrival {
         Arrival {

@@ -49,9 +49,11 @@ impl Input {
             return Err(QualityError::OutOfRange { parameter, value, low, high, unit, model });
         }
         let inside = value >= recommended.0 && value <= recommended.1;
-        let (is, until) = (with_unit(value, unit), with_unit(recommended.1, unit));
-        let mark = if provisional { " (provisional range)" } else { "" };
-        Ok((!inside).then(|| format!("{parameter} {is} is outside {} to {until}{mark}", recommended.0)))
+        Ok((!inside).then(|| {
+            let (is, until) = (with_unit(value, unit), with_unit(recommended.1, unit));
+            let mark = if provisional { " (provisional range)" } else { "" };
+            format!("{parameter} {is} is outside {} to {until}{mark}", recommended.0)
+        }))
     }
 }
 
@@ -68,8 +70,7 @@ fn plain(value: f64) -> String {
 
 /// Checks all inputs; the reasons why the model is outside its validity, if any.
 pub(crate) fn check_all(model: &'static str, inputs: &[Input]) -> Result<Vec<String>, QualityError> {
-    let reasons: Result<Vec<Option<String>>, QualityError> = inputs.iter().map(|input| input.check(model)).collect();
-    Ok(reasons?.into_iter().flatten().collect())
+    inputs.iter().filter_map(|input| input.check(model).transpose()).collect()
 }
 
 #[cfg(test)]

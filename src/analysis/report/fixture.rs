@@ -377,6 +377,7 @@ fn call_measured(call: u64, kind: OpKind, planned_ns: RunTime, fate: Option<Call
     let hold = if kind == OpKind::StandingCall { Span::from_secs(55) } else { Span::from_secs(3) };
     CallMeasured {
         call,
+        call_id: None,
         kind: Some(kind),
         caller: format!("caller-{call:02}"),
         callee: format!("callee-{call:02}"),
@@ -498,6 +499,7 @@ fn owners(faults: &[FaultMeasured]) -> Vec<OwnerInterval> {
     let mut push = |nodes: &[&str], start_ns, end_ns| {
         all.push(OwnerInterval {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+            address: None,
             start_ns,
             end_ns,
             source: "cluster".into(),

@@ -6,6 +6,8 @@ mod figures;
 pub mod html;
 pub mod junit;
 pub mod model;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod render;
 pub mod tables;
 pub mod terminal;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::analysis::measure::model::{CallMeasured, Measured, Outage, StreamMeasured};
+use super::sip;
+use crate::analysis::measure::model::{CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
@@ -22,6 +23,8 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     page.outages(measured, zero);
     page.calls(measured, zero);
     super::chats::lines(measured, zero).iter().for_each(|line| page.line(line));
+    page.transits(measured);
+    page.0.push_str(&measured.sip.as_ref().map(sip::table).unwrap_or_default());
     page.owners(measured, zero);
     page.notes(measured);
     page.0
@@ -41,6 +44,9 @@ impl Page {
             None => {
                 let at = UNIX_EPOCH + Duration::from_nanos(zero.as_nanos().max(0).cast_unsigned());
                 self.line(&format!("capture: times are seconds from {}", humantime::format_rfc3339_millis(at)));
+                if let Some(filter) = &measured.filter {
+                    self.line(&format!("only {filter}"));
+                }
             }
         }
     }
@@ -77,15 +83,30 @@ impl Page {
         }
     }
 
+    fn transits(&mut self, measured: &Measured) {
+        if measured.transits.is_empty() {
+            return;
+        }
+        self.line("\nthrough a server    entered     left  mean ms   p95 ms   max ms       ±  known by");
+        for transit in &measured.transits {
+            let legs =
+                [format!("{} → {} ⇒", transit.src, transit.via_in), format!("{} → {}", transit.via_out, transit.dst)];
+            wrapped(" ", &legs).iter().for_each(|line| self.line(line));
+            self.line(&transit_line(transit));
+        }
+    }
+
     fn owners(&mut self, measured: &Measured, zero: RunTime) {
         if measured.owners.is_empty() {
             return;
         }
         self.line("\naddress held by            from s       to s  seen in");
+        let several = measured.owners.iter().any(|owner| owner.address != measured.owners[0].address);
         for owner in &measured.owners {
             let nodes = if owner.nodes.is_empty() { "nobody".to_owned() } else { owner.nodes.join(" and ") };
             let (from, to) = (seconds(owner.start_ns, zero), seconds(owner.end_ns, zero));
-            self.line(&format!("{nodes:<22}  {from:>9}  {to:>9}  {}", owner.source));
+            let of = owner.address.as_ref().filter(|_| several).map(|of| format!(" of {of}")).unwrap_or_default();
+            self.line(&format!("{nodes:<22}  {from:>9}  {to:>9}  {}{of}", owner.source));
         }
     }
 
@@ -94,13 +115,34 @@ impl Page {
             self.line("");
         }
         for anomaly in &measured.anomalies {
-            self.line(&format!(" ? {}: {}", anomaly.place, anomaly.what));
+            self.note(" ?", &format!("{}: {}", anomaly.place, anomaly.what));
         }
         for caveat in &measured.caveats {
             let void = if caveat.voids { " (void)" } else { "" };
-            self.line(&format!(" ! {}{void}\n   remedy: {}", caveat.text, caveat.remedy));
+            self.note(" !", &format!("{}{void}", caveat.text));
+            self.note("  ", &format!("remedy: {}", caveat.remedy));
         }
     }
+
+    fn note(&mut self, sign: &str, text: &str) {
+        let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        wrapped(sign, &words).iter().for_each(|line| self.line(line));
+    }
+}
+
+/// Words behind a head, broken before column 80.
+pub(super) fn wrapped(head: &str, words: &[String]) -> Vec<String> {
+    let mut lines = vec![head.to_owned()];
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < 79 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{:width$} {word}", "", width = head.chars().count())),
+        }
+    }
+    lines
 }
 
 fn stream_line(stream: &StreamMeasured) -> String {
@@ -148,6 +190,21 @@ fn call_line(call: &CallMeasured, zero: RunTime) -> String {
     let (due, setup) = (seconds(call.planned_ns, zero), figure(call.setup_ms, 1));
     let callee = if call.callee.is_empty() { "?" } else { &call.callee };
     format!("{:>5}  {due:<8} {setup:>8}  {code:>4}  {fate:<14} {} → {callee}", call.call, call.caller)
+}
+
+fn transit_line(transit: &Transit) -> String {
+    let delay = transit.delay.as_ref();
+    let of = |value: fn(&Delay) -> f64| figure(delay.map(value), 3);
+    format!(
+        "{:<18} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}  payload",
+        "",
+        transit.entered,
+        transit.left,
+        of(|delay| delay.mean_ms),
+        of(|delay| delay.p95_ms),
+        of(|delay| delay.max_ms),
+        of(|delay| delay.error_ms),
+    )
 }
 
 fn seconds(at: RunTime, zero: RunTime) -> String {

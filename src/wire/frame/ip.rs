@@ -85,6 +85,7 @@ const MOST_EXTENSIONS: usize = 8;
 
 impl<'a> Ip<'a> {
     /// Reads a packet of either version.
+    #[inline]
     #[must_use]
     pub fn parse(octets: &'a [u8]) -> Option<Ip<'a>> {
         match octets.first()? >> 4 {
@@ -102,6 +103,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Source address and port of a UDP datagram or TCP segment.
+    #[inline]
     #[must_use]
     pub fn source_socket(&self) -> Option<SocketAddr> {
         match self.transport {
@@ -111,6 +113,7 @@ impl<'a> Ip<'a> {
     }
 
     /// Destination address and port of a UDP datagram or TCP segment.
+    #[inline]
     #[must_use]
     pub fn destination_socket(&self) -> Option<SocketAddr> {
         match self.transport {
@@ -122,6 +125,7 @@ impl<'a> Ip<'a> {
     }
 }
 
+#[inline]
 fn ipv4(octets: &[u8]) -> Option<Ip<'_>> {
     let view = Ipv4Packet::new(octets)?;
     let header = usize::from(view.get_header_length()) * 4;
@@ -191,6 +195,7 @@ fn fragment(octets: &[u8]) -> Transport<'_> {
     Transport::Fragment(Fragment { identification, protocol, offset, more, payload })
 }
 
+#[inline]
 fn transport(protocol: u8, octets: &[u8], ipv6: bool) -> Transport<'_> {
     match protocol {
         UDP => udp(octets),
@@ -202,6 +207,7 @@ fn transport(protocol: u8, octets: &[u8], ipv6: bool) -> Transport<'_> {
     .unwrap_or(Transport::Other)
 }
 
+#[inline]
 fn udp(octets: &[u8]) -> Option<Transport<'_>> {
     let view = UdpPacket::new(octets)?;
     let length = match usize::from(view.get_length()) {

@@ -3,6 +3,7 @@
 //! Fields are read through pnet's views; the way from header to header is walked here, by the lengths in
 //! the headers and never beyond the captured octets.
 
+mod datagram;
 mod ip;
 
 use pnet::packet::ethernet::EthernetPacket;
@@ -11,6 +12,7 @@ use pnet::packet::vlan::VlanPacket;
 use super::arp::Arp;
 use super::pcap::LinkType;
 
+pub use datagram::Datagram;
 pub use ip::{Fragment, Ip, Transport};
 
 /// An Ethernet address.
@@ -47,6 +49,7 @@ const MOST_VLAN_TAGS: usize = 4;
 
 impl<'a> Frame<'a> {
     /// Reads what it can; a frame that cannot be read has [`Body::Other`].
+    #[inline]
     #[must_use]
     pub fn parse(link: LinkType, octets: &'a [u8]) -> Frame<'a> {
         match link {
@@ -78,6 +81,7 @@ impl std::fmt::Display for Mac {
     }
 }
 
+#[inline]
 fn ethernet(octets: &[u8]) -> Frame<'_> {
     let Some(view) = EthernetPacket::new(octets) else { return bare(None) };
     let payload = octets.get(EthernetPacket::minimum_packet_size()..).unwrap_or_default();
@@ -95,6 +99,7 @@ fn cooked(octets: &[u8], protocol: usize, payload: usize, source: usize) -> Fram
     Frame { source, body: body.unwrap_or(Body::Other) }
 }
 
+#[inline]
 fn by_ethertype(ethertype: u16, octets: &[u8]) -> Option<Body<'_>> {
     let (mut ethertype, mut octets) = (ethertype, octets);
     for _ in 0..MOST_VLAN_TAGS {
@@ -127,10 +132,12 @@ fn ppp(octets: &[u8]) -> Option<Body<'_>> {
     }
 }
 
+#[inline]
 fn ip_by_version(octets: &[u8]) -> Option<Body<'_>> {
     Ip::parse(octets).map(Body::Ip)
 }
 
+#[inline]
 fn bare(body: Option<Body<'_>>) -> Frame<'_> {
     Frame { source: None, body: body.unwrap_or(Body::Other) }
 }

@@ -175,9 +175,32 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl<'a> Reader<'a> {
+    /// Gives `first` and all packets that are left, as iterating does but without asking for each what format it is
+    /// read from.
+    #[inline]
+    pub fn each(&mut self, first: Option<Packet<'a>>, mut take: impl FnMut(Packet<'a>)) {
+        let mut next = first;
+        match &mut self.format {
+            Format::Empty => {}
+            Format::Classic(classic) => {
+                while let Some(packet) = next.take().or_else(|| classic.next()) {
+                    take(packet);
+                }
+            }
+            Format::Ng(ng) => {
+                while let Some(packet) = next.take().or_else(|| ng.next()) {
+                    take(packet);
+                }
+            }
+        }
+    }
+}
+
 impl<'a> Iterator for Reader<'a> {
     type Item = Packet<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Packet<'a>> {
         match &mut self.format {
             Format::Empty => None,

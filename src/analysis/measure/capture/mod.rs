@@ -1,30 +1,42 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
+mod calls;
 mod chat;
+mod clock;
 mod dialogs;
+mod due;
 mod excess;
+pub(super) mod filter;
+mod index;
+mod seen;
 mod sequence;
 mod signalling;
+mod stitch;
 mod streams;
+mod talkspurts;
 mod tcp;
+mod transactions;
+mod transit;
 mod voice;
 
 use std::path::PathBuf;
 
 use self::chat::Chats;
 use self::excess::{Excess, Spot};
+use self::filter::Filter;
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
 use self::tcp::{Connections, Readers, Segment};
+use self::transit::Routes;
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
 use crate::wire::fragments::Fragments;
-use crate::wire::frame::{Body, Fragment, Frame, Ip, Transport};
+use crate::wire::frame::{Body, Datagram, Fragment, Frame, Ip, Transport};
 use crate::wire::limits::MOST_CLAIMS;
-use crate::wire::pcap::{LinkType, Packet};
+use crate::wire::pcap::{LinkType, Packet, Sense};
 use crate::wire::rtp::Rtp;
 
 /// RTP uses no well-known port (RFC 3551 §8 registers 5004 and above 1024).
@@ -33,6 +45,9 @@ const LEAST_PORT: u16 = 1024;
 /// Everything that one pass over the packets collects.
 #[derive(Debug, Default)]
 struct Pass {
+    filter: Filter,
+    /// The first packet.
+    first: Option<RunTime>,
     streams: Collector,
     signalling: Signalling,
     claims: Claims,
@@ -50,43 +65,118 @@ struct Pass {
 /// # Errors
 /// When a file cannot be read or is no capture. A file that is cut off is measured as far as it is whole.
 pub fn measure_capture(files: &[PathBuf]) -> Result<Measured, MeasureError> {
+    measure_part(files, &Filter::default())
+}
+
+/// Measures what a filter leaves of capture files.
+///
+/// # Errors
+/// As [`measure_capture`], and when nothing matches the filter.
+pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, MeasureError> {
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
-    let mut pass = Pass::default();
-    let mut last = None;
-    for (file, packet) in merged.by_ref() {
-        pass.packet((file, &files[file].name), &packet);
-        last = Some((file, packet.number));
+    let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
+    merged.each(|file, packet| pass.packet((file, &files[file].name), packet));
+    if let Some((file, last)) = files.iter().enumerate().next_back() {
+        pass.finish(&Spot { file, name: &last.name, packet: merged.packets(file) });
     }
-    if let Some((file, packet)) = last {
-        pass.finish(&Spot { file, name: &files[file].name, packet });
+    let (mut measured, mut routes) = pass.measure()?;
+    if !routes.is_empty() {
+        Merged::new(&files)?.each(|file, packet| follow(&mut routes, file, packet));
+        let stepped = measured.caveats.iter().any(|caveat| caveat.text == clock::STEPPED);
+        let (transits, caveat) = routes.transits(stepped);
+        measured.transits = transits;
+        calls::narrow_transits(&mut measured, filter);
+        measured.caveats.extend(caveat);
     }
-    let mut measured = pass.measure();
     measured.anomalies.splice(0..0, merged.anomalies());
     measured.caveats.extend(merged.caveats());
     Ok(measured)
 }
 
+/// Hands the RTP packets of a second reading to the routes.
+fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
+    let frame = Frame::parse(packet.link, packet.octets);
+    if let Some(ip) = frame.ip()
+        && let Transport::Udp { payload, .. } = &ip.transport
+        && let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket())
+        && let Some(rtp) = Rtp::parse(payload)
+    {
+        routes.packet(RunTime(packet.unix_ns), file, Flow { source, destination, sense: packet.sense }, &rtp);
+    }
+}
+
 impl Pass {
+    #[inline]
     fn packet(&mut self, (file, name): (usize, &str), packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
-        self.end = self.end.max(at);
-        let spot = Spot { file, name, packet: packet.number };
+        let Some(measured) = self.in_time(at) else { return };
+        if measured
+            && let Some(datagram) = Datagram::of(packet.link, packet.octets)
+            && let Some(taken) = self.media(at, packet.sense, &datagram)
+        {
+            if !taken {
+                self.refuse(&Spot { file, name, packet: packet.number });
+            }
+            return;
+        }
+        self.frame(at, measured, &Spot { file, name, packet: packet.number }, packet);
+    }
+
+    fn frame(&mut self, at: RunTime, measured: bool, spot: &Spot<'_>, packet: &Packet<'_>) {
         match Frame::parse(packet.link, packet.octets).body {
-            Body::Ip(ip) => self.ip(at, &spot, packet, &ip),
-            Body::Arp(arp) if arp.gratuitous() && self.keeps_claims(&spot) => self.claims.arp(at, &arp, spot.place()),
+            Body::Ip(ip) => self.ip(at, measured, spot, packet, &ip),
+            Body::Arp(arp) if measured && arp.gratuitous() && self.keeps_claims(spot) => {
+                self.claims.arp(at, &arp, spot.place());
+            }
             Body::Arp(_) => {}
-            Body::Other => self.undecoded(&spot, packet),
+            Body::Other => self.undecoded(spot, packet),
         }
     }
 
-    fn ip(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>) {
+    #[cold]
+    fn refuse(&mut self, spot: &Spot<'_>) {
+        self.excess.note("packets of RTP sources beyond the number that is told apart were left out", spot);
+    }
+
+    /// Whether an instant lies in the measured time; `None` after its end.
+    fn in_time(&mut self, at: RunTime) -> Option<bool> {
+        let first = *self.first.get_or_insert(at);
+        self.signalling.counts = true;
+        let Filter { from, to, .. } = &self.filter;
+        if from.is_none() && to.is_none() {
+            self.end = self.end.max(at);
+            return Some(true);
+        }
+        if let Some(to) = to.map(|to| to.after(first)).filter(|to| at > *to) {
+            self.end = to;
+            return None;
+        }
+        self.end = self.end.max(at);
+        self.signalling.counts = from.is_none_or(|from| at >= from.after(first));
+        Some(self.signalling.counts)
+    }
+
+    /// The short way of nearly all packets of a capture of calls: whether it was taken; `None` when this is none of
+    /// them.
+    #[inline]
+    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>) -> Option<bool> {
+        let media_ports = datagram.source_port.min(datagram.destination_port) >= LEAST_PORT;
+        if !media_ports {
+            return None;
+        }
+        let rtp = Rtp::parse(datagram.payload)?;
+        Some(self.streams.datagram(at, sense, datagram, &rtp))
+    }
+
+    /// What SIP and XMPP said before the measured time is known in it.
+    fn ip(&mut self, at: RunTime, measured: bool, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>) {
         match &ip.transport {
-            Transport::Udp { payload, .. } => self.datagram(at, spot, packet, ip, payload),
-            Transport::Vrrp(advert) if self.keeps_claims(spot) => {
+            Transport::Udp { payload, .. } => self.datagram(at, measured, spot, packet, ip, payload),
+            Transport::Vrrp(advert) if measured && self.keeps_claims(spot) => {
                 self.claims.advert(at, ip.source.to_string(), advert, spot.place());
             }
-            Transport::Fragment(fragment) => self.fragment(at, spot, packet, ip, fragment),
+            Transport::Fragment(fragment) => self.fragment(at, measured, spot, packet, ip, fragment),
             Transport::Tcp { sequence, acknowledgment, flags, payload, .. } => {
                 let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
                 let (sequence, acknowledgment, flags) = (*sequence, *acknowledgment, *flags);
@@ -100,32 +190,50 @@ impl Pass {
     }
 
     fn readers(&mut self) -> (&mut Connections, Readers<'_>) {
-        let readers = Readers { signalling: &mut self.signalling, chats: &mut self.chats, excess: &mut self.excess };
-        (&mut self.connections, readers)
+        let (signalling, chats, excess) = (&mut self.signalling, &mut self.chats, &mut self.excess);
+        (&mut self.connections, Readers { filter: &self.filter, signalling, chats, excess })
     }
 
-    fn datagram(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>, payload: &[u8]) {
+    fn datagram(
+        &mut self,
+        at: RunTime,
+        measured: bool,
+        spot: &Spot<'_>,
+        packet: &Packet<'_>,
+        ip: &Ip<'_>,
+        payload: &[u8],
+    ) {
         let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
         if source.port().min(destination.port()) < LEAST_PORT {
             return;
         }
+        self.signalling.touches = self.filter.wants_address([source, destination]);
         if self.signalling.datagram(at, payload) {
             self.excess.total(dialogs::LEFT_OUT, self.signalling.dialogs.left_out(), spot);
             if packet.octets.len() < packet.wire_length as usize {
                 self.excess.note("SIP messages were cut by the snap length of the capture", spot);
             }
-        } else if let Some(rtp) = Rtp::parse(payload)
+        } else if measured
+            && let Some(rtp) = Rtp::parse(payload)
             && !self.streams.packet(at, Flow { source, destination, sense: packet.sense }, &rtp)
         {
-            self.excess.note("packets of RTP sources beyond the number that is told apart were left out", spot);
+            self.refuse(spot);
         }
     }
 
-    fn fragment(&mut self, at: RunTime, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>, fragment: &Fragment<'_>) {
+    fn fragment(
+        &mut self,
+        at: RunTime,
+        measured: bool,
+        spot: &Spot<'_>,
+        packet: &Packet<'_>,
+        ip: &Ip<'_>,
+        fragment: &Fragment<'_>,
+    ) {
         self.first_fragment.get_or_insert_with(|| spot.place());
         if let Some(whole) = self.fragments.push(at, ip, fragment) {
             let ip = Ip::whole(ip.source, ip.destination, whole.protocol, &whole.octets);
-            self.ip(at, spot, packet, &ip);
+            self.ip(at, measured, spot, packet, &ip);
         }
     }
 
@@ -151,36 +259,75 @@ impl Pass {
         connections.finish(spot, &mut readers);
     }
 
-    fn measure(self) -> Measured {
+    /// The figures, and the flows between which a second reading may follow packets through a server.
+    fn measure(self) -> Result<(Measured, Routes), MeasureError> {
         let mut measured = Measured { schema: SCHEMA.to_owned(), ..Measured::default() };
-        measured.owners = self.claims.owners(self.end);
+        let (filter, end) = (&self.filter, self.end);
+        let first = self.first.unwrap_or_default();
+        let (from, to) = (filter.from.map(|from| from.after(first)), filter.to.map(|to| to.after(first)));
+        within(first, end, from, to)?;
+        measured.filter = filter.described((from, to));
+        measured.owners = self.claims.owners(end);
         measured.anomalies = limits(&self);
         measured.anomalies.extend(self.excess.anomalies());
-        let dialogs = self.signalling.dialogs;
-        let streams = self.streams.streams(&|flow, start, payload_type| dialogs.codec(flow, start, payload_type));
-        let voices = voice::voices(streams, &dialogs, self.end);
-        measured.calls = voice::calls(&voices, &dialogs);
-        for voice in voices {
-            measured.outages.extend(voice.outages());
-            measured.streams.push(voice.figures);
+        let Signalling { dialogs, transactions, .. } = self.signalling;
+        let mut streams = self.streams.streams(&dialogs);
+        let (steps, stepped) = clock::mark_steps(&mut streams);
+        measured.anomalies.extend(steps);
+        measured.caveats.extend(stepped);
+        measured.caveats.extend(talkspurts::caveat(streams.iter().map(|stream| &stream.pauses)));
+        let flows: Vec<_> =
+            streams.iter().map(|stream| (stream.flow, dialogs.leg(&stream.flow, stream.start()))).collect();
+        let context = voice::Context { dialogs: &dialogs, from, end };
+        let mut voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+        let mut unheard = calls::unheard(&voices, &context);
+        measured.calls = calls::calls(&voices, &unheard, &context);
+        let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
+        if filter.chooses() {
+            wanted.check(&measured.calls, &voices)?;
+            let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
+            calls::narrow(&mut measured, &mut voices, &mut unheard, &wanted);
+            if voices.is_empty() && wanted.conversations(&measured.calls).is_empty() {
+                let asked = measured.filter.unwrap_or_default();
+                let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
+                return Err(filter::nothing(asked, &address, ends.into_iter()));
+            }
         }
-        self.chats.measure(self.end, &mut measured);
-        measured
+        let meant = wanted.conversations(&measured.calls);
+        measured.sip = transactions.metrics(end, &|call_id| meant.contains(call_id));
+        measured.caveats.extend(calls::caveat(&unheard));
+        measured.outages = calls::outages(&voices, &unheard);
+        measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        self.chats.measure(filter, from, end, &mut measured);
+        let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
+        let routes = Routes::new(flows, (from.unwrap_or(first), end));
+        Ok((measured, routes))
+    }
+}
+
+/// Refuses a span of time in which the capture has nothing.
+fn within(first: RunTime, end: RunTime, from: Option<RunTime>, to: Option<RunTime>) -> Result<(), MeasureError> {
+    let nothing = |what: &str, at: RunTime| MeasureError::NothingMatches {
+        what: format!("{what} {:.3} s after the first packet", (at - first).as_secs_f64()),
+        remedy: format!("the measured time ends {:.3} s after it", (end - first).as_secs_f64()),
+    };
+    match (from, to) {
+        (Some(from), _) if from > end => Err(nothing("what comes", from)),
+        (_, Some(to)) if to < first => Err(nothing("what comes before", to)),
+        _ => Ok(()),
     }
 }
 
 fn limits(pass: &Pass) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
-    if pass.claims.left_out() > 0 {
-        let what =
-            format!("{} claims of the floating address after too many handovers were left out", pass.claims.left_out());
+    let left_out = pass.claims.left_out();
+    if left_out > 0 {
+        let what = format!("{left_out} claims of the floating address after too many handovers were left out");
         anomalies.push(Anomaly { place: "whole capture".to_owned(), what });
     }
-    if let Some(place) = pass.first_fragment.clone().filter(|_| pass.fragments.unfinished() > 0) {
-        let what = format!(
-            "{} datagrams lack some of their fragments; the first fragment is here",
-            pass.fragments.unfinished()
-        );
+    let unfinished = pass.fragments.unfinished();
+    if let Some(place) = pass.first_fragment.clone().filter(|_| unfinished > 0) {
+        let what = format!("{unfinished} datagrams lack some of their fragments; the first fragment is here");
         anomalies.push(Anomaly { place, what });
     }
     anomalies

@@ -1,13 +1,19 @@
-//! SIP in datagrams of a capture.
+//! SIP in a capture, out of datagrams and TCP streams.
 
 use super::dialogs::Dialogs;
+use super::transactions::Transactions;
 use crate::units::RunTime;
 use crate::wire::sip::Message;
 
-/// Finds SIP messages and hands them to the dialogs.
+/// Finds SIP messages and hands them to the dialogs and transactions.
 #[derive(Debug, Default)]
 pub(super) struct Signalling {
     pub(super) dialogs: Dialogs,
+    pub(super) transactions: Transactions,
+    /// Whether what comes now lies in the measured time; before it SIP is only remembered.
+    pub(super) counts: bool,
+    /// Whether what comes now has an address that was asked for.
+    pub(super) touches: bool,
 }
 
 impl Signalling {
@@ -25,5 +31,11 @@ impl Signalling {
     /// Takes a message that came out of a stream.
     pub(super) fn message(&mut self, at: RunTime, message: &Message<'_>) {
         self.dialogs.message(at, message);
+        if self.counts {
+            self.transactions.message(at, message);
+        }
+        if let Some(call_id) = message.call_id().filter(|_| self.touches) {
+            self.transactions.touch(call_id);
+        }
     }
 }

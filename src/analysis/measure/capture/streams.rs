@@ -3,40 +3,60 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::dialogs::Dialogs;
+use super::index::Index;
+use super::seen::{Packets, Seen};
 use super::sequence::{Place, Sequencer, Timestamps};
+use super::talkspurts::{self, Pauses};
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
+use crate::wire::frame::Datagram;
 use crate::wire::limits::MOST_SOURCES;
 use crate::wire::pcap::Sense;
 use crate::wire::rtp::{Rtp, static_payload};
-use crate::wire::signature::Signature;
 
 /// A source counts as RTP from this many packets on, when no SDP announced it.
 const LEAST_PACKETS: usize = 4;
 /// Comfort noise (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
+/// Events of a keypad (RFC 4733): their timestamps are when the key went down, not when the packet was due.
+const TELEPHONE_EVENT: &str = "telephone-event";
 /// Sources that follow each other on the same addresses within this time are one stream that was restarted.
 const JOIN_WITHIN: Span = Span::from_secs(60);
+/// A dead server's last packets may come out of a queue when its successor has already begun.
+const STRAGGLING: Span = Span::from_secs(1);
+/// A source that was silent for so long may have passed from one call to the next on the same addresses.
+const BETWEEN_CALLS: Span = Span::from_millis(200);
 
 /// Where datagrams flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Flow {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
     pub(super) sense: Sense,
 }
 
+impl Flow {
+    fn of(datagram: &Datagram<'_>, sense: Sense) -> Flow {
+        let source = SocketAddr::from((datagram.source, datagram.source_port));
+        let destination = SocketAddr::from((datagram.destination, datagram.destination_port));
+        Flow { source, destination, sense }
+    }
+}
+
 /// All sources seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
-    flows: BTreeMap<Flow, Sources>,
-    sources: usize,
+    index: Index,
+    /// Flow and SSRC of each source, and its packets.
+    sources: Vec<(Flow, u32)>,
+    packets: Vec<Packets>,
 }
 
 /// By SSRC.
-type Sources = BTreeMap<u32, Source>;
+type Sources = BTreeMap<u32, Packets>;
 
-/// One SSRC on one flow.
+/// One SSRC on one flow: its packets numbered without wraps.
 #[derive(Debug, Default)]
 struct Source {
     rows: Vec<Row>,
@@ -56,6 +76,7 @@ struct Row {
     index: i64,
     timestamp: i64,
     payload_type: u8,
+    marker: bool,
 }
 
 /// One logical stream: sources that followed each other on one flow, or on several flows of one dialog.
@@ -64,44 +85,66 @@ pub(super) struct Stream {
     pub(super) flow: Flow,
     pub(super) ssrcs: Vec<u32>,
     pub(super) codec: Option<String>,
+    /// Further codecs of voice in it, by payload type.
+    pub(super) more_codecs: Vec<String>,
+    pub(super) pauses: Pauses,
     pub(super) signed_stream: Option<u32>,
     /// Packet interval by the timestamps, or by the arrivals where the clock rate is unknown.
     pub(super) interval: Option<Span>,
     pub(super) arrivals: Vec<Arrival>,
 }
 
-/// Name and clock rate of a payload type on a flow at an instant, where a session description tells.
-pub(super) type Announced<'a> = &'a dyn Fn(&Flow, RunTime, u8) -> Option<(String, u32)>;
-
 impl Collector {
     /// Takes a datagram that looks like RTP; false when it is of a source too many.
     pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) -> bool {
-        let sources = self.flows.entry(flow).or_default();
-        if !sources.contains_key(&rtp.ssrc) {
-            if self.sources >= MOST_SOURCES {
-                return false;
-            }
-            self.sources += 1;
-        }
-        sources.entry(rtp.ssrc).or_default().packet(at, rtp);
+        let place = self.index.get(&flow, rtp.ssrc).or_else(|| self.open(flow, rtp.ssrc));
+        self.push(place, at, rtp)
+    }
+
+    /// The same for the common case: without making a flow of each packet.
+    #[inline]
+    pub(super) fn datagram(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, rtp: &Rtp<'_>) -> bool {
+        let known = self.index.of(datagram, sense, rtp.ssrc);
+        let place = known.or_else(|| self.open(Flow::of(datagram, sense), rtp.ssrc));
+        self.push(place, at, rtp)
+    }
+
+    #[inline]
+    fn push(&mut self, place: Option<usize>, at: RunTime, rtp: &Rtp<'_>) -> bool {
+        let Some(packets) = place.and_then(|place| self.packets.get_mut(place)) else { return false };
+        packets.push(at, rtp);
         true
     }
 
+    /// The place of a new source, unless there are too many.
+    #[cold]
+    fn open(&mut self, flow: Flow, ssrc: u32) -> Option<usize> {
+        if self.sources.len() >= MOST_SOURCES {
+            return None;
+        }
+        self.index.add(&flow, ssrc, self.sources.len() as u32);
+        self.sources.push((flow, ssrc));
+        self.packets.push(Packets::default());
+        Some(self.sources.len() - 1)
+    }
+
     /// The streams, in order of their first packets.
-    pub(super) fn streams(self, announced: Announced<'_>) -> Vec<Stream> {
+    pub(super) fn streams(self, dialogs: &Dialogs) -> Vec<Stream> {
         let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
         let mut streams = Vec::new();
         for (flow, sources) in received {
             let mut sources: Vec<(u32, Source)> =
-                sources.into_iter().filter(|(_, source)| source.is_plausible()).collect();
+                sources.into_iter().filter_map(|(ssrc, packets)| Some((ssrc, Source::of(&packets)?))).collect();
             for (_, source) in &mut sources {
                 if flow.sense != Sense::Unknown {
                     source.rows.sort_by_key(|row| row.at);
                 }
             }
+            let mut sources: Vec<(u32, Source)> =
+                sources.into_iter().flat_map(|(ssrc, source)| by_call(&flow, ssrc, source, dialogs)).collect();
             sources.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
-            for chain in chains(sources) {
-                streams.push(stream(flow, &chain, announced));
+            for chain in chains(&flow, sources, dialogs) {
+                streams.push(stream(flow, &chain, dialogs));
             }
         }
         streams.sort_by_key(|stream| (stream.arrivals.first().map(|arrival| arrival.at), stream.flow));
@@ -109,24 +152,40 @@ impl Collector {
     }
 
     /// A tap on both ends sees a datagram twice: what arrived counts, what was sent does not.
-    fn without_sent_copies(mut self) -> BTreeMap<Flow, Sources> {
-        let sent: Vec<Flow> = self.flows.keys().filter(|flow| flow.sense == Sense::Outbound).copied().collect();
+    fn without_sent_copies(self) -> BTreeMap<Flow, Sources> {
+        let mut flows: BTreeMap<Flow, Sources> = BTreeMap::new();
+        for ((flow, ssrc), packets) in self.sources.into_iter().zip(self.packets) {
+            flows.entry(flow).or_default().insert(ssrc, packets);
+        }
+        let sent: Vec<Flow> = flows.keys().filter(|flow| flow.sense == Sense::Outbound).copied().collect();
         for flow in sent {
-            if self.flows.contains_key(&Flow { sense: Sense::Inbound, ..flow }) {
-                self.flows.remove(&flow);
+            if flows.contains_key(&Flow { sense: Sense::Inbound, ..flow }) {
+                flows.remove(&flow);
             }
         }
-        self.flows
+        flows
     }
 }
 
 impl Source {
-    fn packet(&mut self, at: RunTime, rtp: &Rtp<'_>) {
+    /// The packets of a source; `None` when they only look like RTP.
+    fn of(packets: &Packets) -> Option<Source> {
+        if packets.len() < LEAST_PACKETS {
+            return None;
+        }
+        let rows = Vec::with_capacity(packets.len());
+        let mut source = Source { rows, signed_stream: packets.signed_stream(), ..Source::default() };
+        packets.iter().for_each(|packet| source.packet(packet));
+        source.is_plausible().then_some(source)
+    }
+
+    fn packet(&mut self, packet: &Seen) {
         let before = self.timestamps.last();
-        let timestamp = self.timestamps.unwrap(rtp.timestamp);
+        let timestamp = self.timestamps.unwrap(packet.timestamp);
         let (step, elapsed) = (self.step, before.map_or(0, |before| timestamp - before));
-        let place = self.sequencer.place(rtp.sequence, |forward| step > 0 && elapsed == forward * step);
-        let mut row = Row { at, segment: self.segment, index: 0, timestamp, payload_type: rtp.payload_type };
+        let place = self.sequencer.place(packet.sequence, |forward| step > 0 && elapsed == forward * step);
+        let (at, payload_type, marker) = (packet.at, packet.payload_type, packet.marker);
+        let mut row = Row { at, segment: self.segment, index: 0, timestamp, payload_type, marker };
         match place {
             Place::Here(index) => {
                 row.index = index;
@@ -134,21 +193,18 @@ impl Source {
                 self.rows.push(row);
             }
             Place::Doubtful => {
-                row.index = i64::from(rtp.sequence);
+                row.index = i64::from(packet.sequence);
                 self.doubtful = Some(row);
             }
             Place::Restart => {
                 self.segment += 1;
-                row.index = i64::from(rtp.sequence);
+                row.index = i64::from(packet.sequence);
                 row.segment = self.segment;
                 let first =
                     self.doubtful.take().map(|first| Row { segment: row.segment, index: row.index - 1, ..first });
                 self.rows.extend(first);
                 self.rows.push(row);
             }
-        }
-        if self.rows.len() <= 1 {
-            self.signed_stream = Signature::read(rtp.payload).map(|signature| signature.stream);
         }
     }
 
@@ -175,13 +231,36 @@ impl Source {
     }
 }
 
-/// Sources that take turns become one chain; sources at the same time stay apart.
-fn chains(sources: Vec<(u32, Source)>) -> Vec<Vec<(u32, Source)>> {
+/// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
+fn by_call(flow: &Flow, ssrc: u32, mut source: Source, dialogs: &Dialogs) -> Vec<(u32, Source)> {
+    let another = |pair: &[Row]| {
+        let legs = || dialogs.leg(flow, pair[0].at).zip(dialogs.leg(flow, pair[1].at));
+        pair[1].at - pair[0].at > BETWEEN_CALLS && legs().is_some_and(|(before, after)| before != after)
+    };
+    let cuts: Vec<usize> =
+        source.rows.windows(2).zip(1..).filter(|(pair, _)| another(pair)).map(|(_, at)| at).collect();
+    let mut parts = Vec::new();
+    for cut in cuts.into_iter().rev() {
+        let mut rows = source.rows.split_off(cut);
+        let first = rows.first().map_or(0, |row| row.segment);
+        rows.iter_mut().for_each(|row| row.segment -= first);
+        let segment = rows.iter().map(|row| row.segment).max().unwrap_or(0);
+        parts.push((ssrc, Source { rows, segment, step: source.step, ..Source::default() }));
+    }
+    parts.push((ssrc, source));
+    parts
+}
+
+/// Sources of one call that take turns become one chain; sources at the same time stay apart.
+fn chains(flow: &Flow, sources: Vec<(u32, Source)>, dialogs: &Dialogs) -> Vec<Vec<(u32, Source)>> {
     let mut chains: Vec<Vec<(u32, Source)>> = Vec::new();
+    let leg = |source: &Source| source.start().and_then(|start| dialogs.leg(flow, start));
     for (ssrc, source) in sources {
         let follows = |chain: &&mut Vec<(u32, Source)>| {
-            let end = chain.last().and_then(|(_, last)| last.end());
-            end.zip(source.start()).is_some_and(|(end, start)| start >= end && start - end <= JOIN_WITHIN)
+            let last = chain.last().map(|(_, last)| last);
+            let ends = last.and_then(Source::end).zip(source.start());
+            ends.is_some_and(|(end, start)| start >= end && start - end <= JOIN_WITHIN)
+                && last.is_some_and(|last| leg(last) == leg(&source))
         };
         match chains.iter_mut().find(follows) {
             Some(chain) => chain.push((ssrc, source)),
@@ -191,17 +270,10 @@ fn chains(sources: Vec<(u32, Source)>) -> Vec<Vec<(u32, Source)>> {
     chains
 }
 
-fn stream(flow: Flow, chain: &[(u32, Source)], announced: Announced<'_>) -> Stream {
+fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
     let rows = || chain.iter().flat_map(|(_, source)| &source.rows);
-    let payload_type = commonest(rows().map(|row| row.payload_type));
     let start = chain.first().and_then(|(_, source)| source.start()).unwrap_or_default();
-    let codec = announced(&flow, start, payload_type)
-        .or_else(|| static_payload(payload_type).map(|(name, rate)| (name.to_owned(), rate)));
-    let rate = codec.as_ref().map(|(_, rate)| i64::from(*rate)).filter(|rate| *rate > 0);
-    let media = |row: &Row| {
-        let rate = rate.filter(|_| row.payload_type == payload_type)?;
-        Some(Span((i128::from(row.timestamp) * 1_000_000_000 / i128::from(rate)) as i64))
-    };
+    let codecs = Codecs::of(|| rows().map(|row| row.payload_type), |number| codec(&flow, start, number, dialogs));
     let mut arrivals = Vec::new();
     let mut segments = 0;
     for (_, source) in chain {
@@ -209,19 +281,73 @@ fn stream(flow: Flow, chain: &[(u32, Source)], announced: Announced<'_>) -> Stre
             at: row.at,
             segment: segments + row.segment,
             index: row.index,
-            media: media(row),
+            media: codecs.media(row),
             pause: row.payload_type == COMFORT_NOISE,
         }));
         segments += source.segment + 1;
     }
+    let markers: Vec<bool> = rows().map(|row| row.marker).collect();
+    let pauses = talkspurts::mark(&mut arrivals, &markers);
     Stream {
         flow,
         ssrcs: chain.iter().map(|(ssrc, _)| *ssrc).collect(),
-        codec: codec.map(|(name, _)| name),
+        codec: codecs.main,
+        more_codecs: codecs.more,
+        pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
         interval: interval(&arrivals),
         arrivals,
     }
+}
+
+fn codec(flow: &Flow, start: RunTime, payload_type: u8, dialogs: &Dialogs) -> Option<(String, u32)> {
+    let announced = dialogs.codec(flow, start, payload_type);
+    announced.or_else(|| static_payload(payload_type).map(|(name, rate)| (name.to_owned(), rate)))
+}
+
+/// The codecs of a stream, of which one has most packets.
+struct Codecs {
+    main: Option<String>,
+    more: Vec<String>,
+    rate: i64,
+    /// The payload types that share the main codec's clock and are voice.
+    on_its_clock: [bool; 256],
+}
+
+impl Codecs {
+    fn of<I: Iterator<Item = u8>>(types: impl Fn() -> I, named: impl Fn(u8) -> Option<(String, u32)>) -> Codecs {
+        let commonest = commonest(types());
+        let main = named(commonest);
+        let rate = main.as_ref().map_or(0, |(_, rate)| i64::from(*rate));
+        let mut seen = [false; 256];
+        types().for_each(|number| seen[usize::from(number)] = true);
+        let mut codecs =
+            Codecs { main: main.map(|(name, _)| name), more: Vec::new(), rate, on_its_clock: [false; 256] };
+        codecs.on_its_clock[usize::from(commonest)] = rate > 0;
+        for number in (0..=255).filter(|number| seen[usize::from(*number)] && *number != commonest) {
+            let Some((name, its_rate)) = named(number).filter(|(name, _)| is_voice(number, name)) else { continue };
+            codecs.on_its_clock[usize::from(number)] = i64::from(its_rate) == rate;
+            codecs.more.push(name);
+        }
+        codecs
+    }
+
+    fn media(&self, row: &Row) -> Option<Span> {
+        let counts = self.on_its_clock[usize::from(row.payload_type)];
+        counts.then(|| media_instant(row.timestamp, self.rate))
+    }
+}
+
+fn is_voice(payload_type: u8, name: &str) -> bool {
+    payload_type != COMFORT_NOISE && !name.eq_ignore_ascii_case(TELEPHONE_EVENT) && !name.eq_ignore_ascii_case("CN")
+}
+
+/// A timestamp on the media's clock, of `rate` ticks a second.
+fn media_instant(timestamp: i64, rate: i64) -> Span {
+    Span(match (1_000_000_000 % rate, timestamp.checked_mul(1_000_000_000 / rate)) {
+        (0, Some(exact)) => exact,
+        _ => (i128::from(timestamp) * 1_000_000_000 / i128::from(rate)) as i64,
+    })
 }
 
 impl Stream {
@@ -233,17 +359,28 @@ impl Stream {
         self.arrivals.last().map(|arrival| arrival.at).unwrap_or_default()
     }
 
-    /// Whether `next` can be the same media on another flow: it begins when this one has ended.
+    /// Whether `next` can be the same media on another flow: it begins when this one has ended, but for stragglers.
     pub(super) fn hands_over_to(&self, next: &Stream) -> bool {
-        next.start() >= self.end() && next.start() - self.end() <= JOIN_WITHIN
+        next.start() >= self.start()
+            && next.start() + STRAGGLING >= self.end()
+            && next.start() - self.end() <= JOIN_WITHIN
     }
 
     /// Goes on with `next`: one stream with a hole.
     pub(super) fn join(&mut self, next: Stream) {
-        let segments = self.arrivals.last().map_or(0, |arrival| arrival.segment + 1);
+        let segments = self.arrivals.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
+        let straggles = next.start() < self.end();
         let shifted = next.arrivals.iter().map(|a| Arrival { segment: a.segment + segments, ..*a });
         self.arrivals.extend(shifted);
-        self.ssrcs.extend(next.ssrcs);
+        if straggles {
+            self.arrivals.sort_by_key(|arrival| arrival.at);
+        }
+        self.ssrcs.extend(next.ssrcs.into_iter().filter(|ssrc| !self.ssrcs.contains(ssrc)).collect::<Vec<_>>());
+        let new = next.codec.into_iter().chain(next.more_codecs);
+        let new: Vec<String> = new.filter(|name| self.codec.as_ref() != Some(name)).collect();
+        self.more_codecs.extend(new);
+        self.more_codecs.dedup();
+        self.pauses = self.pauses.and(next.pauses);
         self.signed_stream = self.signed_stream.or(next.signed_stream);
     }
 }
@@ -265,6 +402,6 @@ fn interval(arrivals: &[Arrival]) -> Option<Span> {
     if spans.is_empty() {
         spans = neighbours().map(|pair| pair[1].at - pair[0].at).collect();
     }
-    spans.sort_unstable();
-    spans.get(spans.len() / 2).copied()
+    let middle = spans.len() / 2;
+    (!spans.is_empty()).then(|| *spans.select_nth_unstable(middle).1)
 }

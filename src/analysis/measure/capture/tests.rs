@@ -58,8 +58,12 @@ fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage
         };
         assert!(collector.packet(RunTime::from_millis(*at_ms), flow, &rtp));
     }
-    let voices = voice::voices(collector.streams(&|_, _, _| None), &Dialogs::default(), RunTime::ZERO);
-    let outages = voices.iter().flat_map(voice::Voice::outages).collect();
+    let dialogs = Dialogs::default();
+    let context = voice::Context { dialogs: &dialogs, from: None, end: RunTime::ZERO };
+    let mut streams = collector.streams(&dialogs);
+    clock::mark_steps(&mut streams);
+    let voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+    let outages = calls::outages(&voices, &Vec::new());
     (voices.into_iter().map(|voice| voice.figures).collect(), outages)
 }
 
@@ -157,7 +161,7 @@ fn silence_until_the_bye_is_an_outage_and_not_a_perfect_stream() {
     let at = RunTime::from_millis(10_000);
     pass.signalling.datagram(at, &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
     pass.signalling.datagram(at, &sip("SIP/2.0 200 OK", "2 BYE", ("t1", "t2"), None));
-    let measured = pass.measure();
+    let measured = pass.measure().unwrap().0;
     let call = &measured.calls[0];
     assert_eq!((call.caller.as_str(), call.callee.as_str(), call.setup_ms), ("a", "b", Some(100.0)));
     assert_eq!((call.code, call.bye_code, call.fate), (Some(200), Some(200), Some(CallFate::OneWay)));
@@ -172,6 +176,8 @@ fn silence_until_the_bye_is_an_outage_and_not_a_perfect_stream() {
 #[test]
 fn a_call_on_hold_is_silent_on_purpose() {
     let mut pass = answered_call();
+    pass.talk(CALLER, CALLEE, 1, (120, 4000));
+    pass.talk(CALLER, CALLEE, 1, (8000, 10_000));
     pass.talk(CALLEE, CALLER, 2, (120, 4000));
     let hold = sip("INVITE sip:b@x SIP/2.0", "2 INVITE", ("t1", "t2"), Some((CALLER, "inactive")));
     pass.signalling.datagram(RunTime::from_millis(4000), &hold);
@@ -180,7 +186,7 @@ fn a_call_on_hold_is_silent_on_purpose() {
         &sip("INVITE sip:b@x SIP/2.0", "3 INVITE", ("t1", "t2"), Some((CALLER, "sendrecv"))),
     );
     pass.talk(CALLEE, CALLER, 2, (8000, 10_000));
-    assert_eq!(pass.measure().outages, []);
+    assert_eq!(pass.measure().unwrap().0.outages, []);
 }
 
 #[test]
@@ -188,9 +194,60 @@ fn a_new_relay_address_within_a_dialog_is_one_stream_with_a_hole() {
     let mut pass = answered_call();
     pass.talk("10.0.0.9:7000", CALLER, 5, (120, 4000));
     pass.talk("10.0.0.8:9000", CALLER, 6, (4700, 8000));
-    let measured = pass.measure();
-    assert_eq!((measured.streams.len(), measured.outages.len()), (1, 1));
-    assert_eq!((measured.outages[0].duration_ms, measured.streams[0].more_ssrcs.as_slice()), (700.0, &[6][..]));
+    pass.talk(CALLER, CALLEE, 1, (120, 8000));
+    let measured = pass.measure().unwrap().0;
+    assert_eq!((measured.streams.len(), measured.outages.len()), (2, 1));
+    let stitched = measured.streams.iter().find(|stream| stream.ssrc == 5).unwrap();
+    assert_eq!((measured.outages[0].duration_ms, stitched.more_ssrcs.as_slice()), (700.0, &[6][..]));
+}
+
+/// As a generator does that plays one recording into every call from one socket.
+#[test]
+fn one_source_that_passes_from_call_to_call_is_one_stream_for_each() {
+    let mut pass = answered_call();
+    pass.talk(CALLER, CALLEE, 1, (120, 3000));
+    pass.talk(CALLEE, CALLER, 2, (120, 3000));
+    let at = RunTime::from_millis(3000);
+    pass.signalling.datagram(at, &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
+    let again = |start, tags, address| {
+        let text = String::from_utf8(sip(start, "1 INVITE", tags, Some((address, "sendrecv")))).unwrap();
+        text.replace("Call-ID: one", "Call-ID: two").into_bytes()
+    };
+    let invite = again("INVITE sip:b@x SIP/2.0", ("t3", ""), CALLER);
+    pass.signalling.datagram(RunTime::from_millis(4000), &invite);
+    pass.signalling.datagram(RunTime::from_millis(4100), &again("SIP/2.0 200 OK", ("t3", "t4"), CALLEE));
+    pass.talk(CALLER, CALLEE, 1, (4120, 7000));
+    pass.talk(CALLEE, CALLER, 2, (4120, 7000));
+    let measured = pass.measure().unwrap().0;
+    let calls: Vec<_> = measured.streams.iter().map(|stream| (stream.ssrc, stream.call, stream.lost)).collect();
+    assert_eq!(calls, [(1, Some(0), 0), (2, Some(0), 0), (1, Some(1), 0), (2, Some(1), 0)]);
+    assert_eq!(measured.outages, []);
+}
+
+/// One host's streams alone do not tell a frozen server from a stepped clock: that is an outage.
+#[test]
+fn a_sender_that_stands_still_is_no_clock_step() {
+    let packets: Vec<_> = (0..200i64).map(|k| (k * 20 + if k < 100 { 0 } else { 2000 }, 1, k as u16, 8)).collect();
+    let (_, outages) = measured(&packets);
+    assert_eq!((outages.len(), outages[0].duration_ms, outages[0].estimates.sequence_ms), (1, 2000.0, Some(0.0)));
+}
+
+/// As SIPp's answering side does.
+#[test]
+fn a_phone_with_one_address_for_all_its_calls_does_not_mix_them() {
+    let mut pass = answered_call();
+    let other = "10.0.0.3:4000";
+    for (start, tags, address) in
+        [("INVITE sip:b@x SIP/2.0", ("t3", ""), other), ("SIP/2.0 200 OK", ("t3", "t4"), CALLEE)]
+    {
+        let text = String::from_utf8(sip(start, "1 INVITE", tags, Some((address, "sendrecv")))).unwrap();
+        pass.signalling.datagram(RunTime::from_millis(2000), text.replace("Call-ID: one", "Call-ID: two").as_bytes());
+    }
+    pass.talk(CALLER, CALLEE, 1, (3000, 4000));
+    pass.talk(other, CALLEE, 2, (3000, 4000));
+    let measured = pass.measure().unwrap().0;
+    let calls: Vec<_> = measured.streams.iter().map(|stream| (stream.ssrc, stream.call)).collect();
+    assert_eq!(calls, [(1, Some(0)), (2, Some(1))]);
 }
 
 /// Runs a whole file that lies in memory.
@@ -200,7 +257,7 @@ fn pass_over(file: &[u8]) -> Measured {
         pass.packet((0, "hostile.pcap"), &packet);
     }
     pass.finish(&Spot { file: 0, name: "hostile.pcap", packet: 0 });
-    pass.measure()
+    pass.measure().unwrap().0
 }
 
 proptest! {

@@ -1,20 +1,20 @@
-//! The streams of a capture as what somebody heard: joined over the flows of a dialog, silences judged by
-//! what the dialog says was due, scored.
+//! The logical streams of a capture as what somebody heard: silences judged by what the dialog says was due, scored.
 
 use std::collections::BTreeMap;
 
-use super::dialogs::{Call, Dialogs, Leg};
+use super::dialogs::{Dialogs, Leg};
+use super::due::{self, Stretch};
+use super::stitch::Logical;
 use super::streams::Stream;
 use crate::analysis::measure::figures::mean;
 use crate::analysis::measure::listening::categories::{self, Graded};
 use crate::analysis::measure::listening::{Listener, over_time};
-use crate::analysis::measure::model::{CallFate, CallMeasured, Categories, Outage, StreamMeasured};
-use crate::analysis::measure::silence::{self, Due, Rule, Silence};
+use crate::analysis::measure::model::{Categories, StreamMeasured};
+use crate::analysis::measure::silence::{Rule, Silence};
 use crate::analysis::measure::track::{self, Arrival};
 use crate::analysis::quality::categories::tiphon::gap_columns;
 use crate::analysis::quality::dejitter::{Expected, Profile};
 use crate::analysis::quality::time_series::Second;
-use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
 /// Two packets of a foreign stream further apart than this, and than three packet intervals, are an outage.
@@ -23,8 +23,6 @@ const LEAST_SILENCE: Span = Span::from_millis(100);
 const VALIDATE: Span = Span::from_secs(1);
 /// Assumed where neither timestamps nor arrivals tell the packet interval.
 const COMMON_INTERVAL: Span = Span::from_millis(20);
-/// A gap below this is a glitch.
-const GLITCH_MS: f64 = 200.0;
 /// More packets than these were never due in one stream (28 hours of 20 ms): such a numbering is not scored.
 const MOST_SLOTS: u64 = 5_000_000;
 const BUFFER: Profile = Profile::Fixed { depth_ms: 50 };
@@ -32,59 +30,97 @@ const BUFFER: Profile = Profile::Fixed { depth_ms: 50 };
 /// One logical stream, measured.
 pub(super) struct Voice {
     pub(super) figures: StreamMeasured,
-    silences: Vec<Silence>,
-    leg: Option<Leg>,
+    pub(super) silences: Vec<Silence>,
+    pub(super) leg: Option<Leg>,
 }
 
-/// Measures all streams; those of one dialog and direction that take turns are one.
-pub(super) fn voices(streams: Vec<Stream>, dialogs: &Dialogs, end: RunTime) -> Vec<Voice> {
-    let mut joined: Vec<(Option<Leg>, Stream)> = Vec::new();
-    for stream in streams {
-        let leg = dialogs.leg(&stream.flow, stream.start());
-        let earlier = joined.iter_mut().rev().find(|(other, before)| {
-            leg.is_some() && *other == leg && before.flow.sense == stream.flow.sense && before.hands_over_to(&stream)
-        });
-        match earlier {
-            Some((_, before)) => before.join(stream),
-            None => joined.push((leg, stream)),
-        }
+/// What the logical streams are measured against.
+pub(super) struct Context<'a> {
+    pub(super) dialogs: &'a Dialogs,
+    /// Where the measured time begins, if it was narrowed.
+    pub(super) from: Option<RunTime>,
+    pub(super) end: RunTime,
+}
+
+/// Measures all logical streams.
+pub(super) fn voices(logical: Vec<Logical>, context: &Context<'_>) -> Vec<Voice> {
+    let firsts: Vec<Vec<Arrival>> = logical.iter().map(|one| track::firsts(&one.stream.arrivals)).collect();
+    let mut listeners: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    let listener = |one: &Logical| Some((one.leg?, one.stream.flow.destination, one.stream.flow.sense));
+    for (number, one) in logical.iter().enumerate() {
+        listeners.entry(listener(one)).or_default().push(number);
     }
-    joined.iter().map(|(leg, stream)| voice(*leg, stream, dialogs, end)).collect()
+    let all = logical.iter().enumerate();
+    all.map(|(number, one)| {
+        let key = listener(one);
+        let beside = listeners.get(&key).filter(|_| key.is_some()).map(Vec::as_slice).unwrap_or_default();
+        let heard = heard_by_listener(number, beside, &firsts);
+        voice(one, &firsts[number], heard.as_deref(), context)
+    })
+    .collect()
 }
 
-fn voice(leg: Option<Leg>, stream: &Stream, dialogs: &Dialogs, end: RunTime) -> Voice {
-    let firsts = track::firsts(&stream.arrivals);
+/// The packets of all streams that one listener gets, in order of time: when one of two that overlap ends, nothing is
+/// silent. `None` for those beside the largest, so that each silence counts once.
+fn heard_by_listener(number: usize, all: &[usize], firsts: &[Vec<Arrival>]) -> Option<Vec<Arrival>> {
+    let beside: Vec<usize> = all.iter().copied().filter(|other| *other != number).collect();
+    let size = |number: usize| (firsts[number].len(), std::cmp::Reverse(number));
+    if beside.iter().any(|other| size(*other) > size(number)) {
+        return None;
+    }
+    let mut heard = firsts[number].clone();
+    for other in beside {
+        let segments = heard.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
+        heard.extend(firsts[other].iter().map(|a| Arrival { segment: a.segment + segments, ..*a }));
+        heard.sort_by_key(|arrival| arrival.at);
+    }
+    Some(heard)
+}
+
+fn voice(one: &Logical, firsts: &[Arrival], heard: Option<&[Arrival]>, context: &Context<'_>) -> Voice {
+    let (stream, leg) = (&one.stream, one.leg);
+    let call = leg.and_then(|leg| Some((context.dialogs.call(leg.call)?, leg.direction)));
+    let told = call.map(|(call, direction)| due::stretches(call, direction, context.from, context.end));
+    let stretches = told.unwrap_or_else(|| vec![due::UNTOLD]);
     let interval = stream.interval.unwrap_or(COMMON_INTERVAL);
     let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
-    let call = leg.and_then(|leg| dialogs.call(leg.call));
-    let media_end = call.and_then(|call| call.media_end(end));
-    let due = Due { start: None, end: media_end.map(|(end, _)| end), cut: media_end.is_some_and(|(_, cut)| cut) };
-    // What still comes after the BYE is nobody's media any more.
-    let heard: Vec<Arrival> = firsts.iter().filter(|a| due.end.is_none_or(|end| a.at <= end)).copied().collect();
-    let silences = silence::silences(&heard, Rule { interval, threshold, validate: VALIDATE }, due);
-    let silences: Vec<Silence> = silences.into_iter().filter(|silence| !held(call, leg, silence, threshold)).collect();
-    let figures = figures(stream, leg, &firsts, &silences, threshold);
+    let rule = Rule { interval, threshold, validate: VALIDATE };
+    let silences = heard.map(|heard| due::silences(heard, rule, &stretches)).unwrap_or_default();
+    let mut firsts = firsts.to_vec();
+    due::renumber_after_holds(&mut firsts, &stretches);
+    let figures = figures(stream, leg, &firsts, &Silent { silences: &silences, stretches: &stretches, threshold });
     Voice { figures, silences, leg }
 }
 
-/// A silence that begins while the call is put on hold is wanted.
-fn held(call: Option<&Call>, leg: Option<Leg>, silence: &Silence, threshold: Span) -> bool {
-    call.zip(leg).is_some_and(|(call, leg)| call.on_hold(leg.direction, silence.start + threshold))
+/// Silence of a listener who should have heard media all the time of `stretches` and got not one packet.
+pub(super) fn never_heard(stretches: &[Stretch]) -> Vec<Silence> {
+    let rule = Rule { interval: COMMON_INTERVAL, threshold: LEAST_SILENCE, validate: VALIDATE };
+    due::silences(&[], rule, stretches)
 }
 
-fn figures(
-    stream: &Stream,
-    leg: Option<Leg>,
-    firsts: &[Arrival],
-    silences: &[Silence],
+/// Where a stream was silent and where it should not have been.
+struct Silent<'a> {
+    silences: &'a [Silence],
+    stretches: &'a [Stretch],
     threshold: Span,
-) -> StreamMeasured {
+}
+
+impl Silent<'_> {
+    /// Largest distance of two packets in which nobody meant to be silent.
+    fn largest_distance(&self, firsts: &[Arrival]) -> Option<Span> {
+        let meant = |pair: &&[Arrival]| !due::without_break(self.stretches, pair[0].at, pair[1].at);
+        firsts.windows(2).filter(|pair| !meant(pair)).filter_map(track::largest_distance).max()
+    }
+}
+
+fn figures(stream: &Stream, leg: Option<Leg>, firsts: &[Arrival], silent: &Silent<'_>) -> StreamMeasured {
+    let silences = silent.silences;
     let counts = track::counts(&stream.arrivals, firsts);
-    let unnumbered = unnumbered(silences, stream.interval.unwrap_or(COMMON_INTERVAL));
+    let unnumbered = unnumbered(silences, firsts, stream.interval.unwrap_or(COMMON_INTERVAL));
     let expected = unnumbered.iter().fold(counts.expected, |sum: u64, (_, packets)| sum.saturating_add(*packets));
-    let jitter = track::jitter(firsts, threshold);
-    let delta = track::largest_distance(firsts).map(Span::as_millis_f64);
-    let silent = silences.iter().map(|silence| silence.length.as_millis_f64());
+    let jitter = track::jitter(firsts, silent.threshold);
+    let delta = silent.largest_distance(firsts).map(Span::as_millis_f64);
+    let longest = silences.iter().map(|silence| silence.length.as_millis_f64());
     let mut figures = StreamMeasured {
         ssrc: stream.ssrcs.first().copied().unwrap_or_default(),
         more_ssrcs: stream.ssrcs.iter().skip(1).copied().collect(),
@@ -105,7 +141,10 @@ fn figures(
         jitter_ms_mean: mean(jitter.iter().map(|(_, jitter)| *jitter)),
         jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
         delta_ms_max: delta,
-        gap_ms_max: silent.chain(delta).reduce(f64::max),
+        gap_ms_max: longest.reduce(f64::max).or(delta),
+        more_codecs: stream.more_codecs.clone(),
+        pauses: stream.pauses.count,
+        pause_ms_max: stream.pauses.longest.map(Span::as_millis_f64),
         ..StreamMeasured::default()
     };
     listen(&mut figures, stream, firsts, &unnumbered);
@@ -115,10 +154,21 @@ fn figures(
 
 /// Packets that were due in silences which the numbering does not span: where a new numbering began after the
 /// silence, or nothing came after it although the dialog went on. With the start of each silence.
-fn unnumbered(silences: &[Silence], interval: Span) -> Vec<(RunTime, u64)> {
+fn unnumbered(silences: &[Silence], firsts: &[Arrival], interval: Span) -> Vec<(RunTime, u64)> {
     let due = |silence: &Silence| silence.length.as_nanos().max(0) / interval.as_nanos().max(1);
     let without = silences.iter().filter(|silence| silence.estimates.sequence_ms.is_none());
-    without.map(|silence| (silence.start, due(silence).cast_unsigned())).collect()
+    without
+        .map(|silence| (silence.start, due(silence).cast_unsigned().saturating_sub(stragglers(silence, firsts))))
+        .collect()
+}
+
+/// Packets of the numbering before a silence that came after it: they are numbered and were not lost.
+fn stragglers(silence: &Silence, firsts: &[Arrival]) -> u64 {
+    let before = firsts.partition_point(|arrival| arrival.at <= silence.start);
+    let Some(last) = before.checked_sub(1).and_then(|last| firsts.get(last)) else { return 0 };
+    let late = |arrival: &&Arrival| arrival.segment == last.segment && arrival.index > last.index;
+    let until = silence.start + silence.length + due::PICK_UP;
+    firsts[before..].iter().take_while(|arrival| arrival.at <= until).filter(late).count() as u64
 }
 
 /// Fills in what a listener made of the stream; the network's delay is not known from one place.
@@ -195,73 +245,4 @@ fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -
         before = Some(arrival);
     }
     all
-}
-
-impl Voice {
-    pub(super) fn outages(&self) -> impl Iterator<Item = Outage> {
-        let scope = self.figures.scope();
-        self.silences.iter().map(move |silence| Outage {
-            service: "media".to_owned(),
-            scope: scope.clone(),
-            direction: self.figures.direction,
-            fault: None,
-            start_ns: silence.start,
-            end_ns: silence.end,
-            duration_ms: silence.length.as_millis_f64(),
-            censored: silence.end.is_none(),
-            // Whether a BYE was the user's plan or his despair, a capture does not tell.
-            left: false,
-            method: "timestamp".to_owned(),
-            error_ms: silence.error.as_millis_f64(),
-            estimates: silence.estimates,
-        })
-    }
-}
-
-/// All calls with the longest gap and the fate that their streams show.
-pub(super) fn calls(voices: &[Voice], dialogs: &Dialogs) -> Vec<CallMeasured> {
-    let mut of: BTreeMap<usize, Vec<&Voice>> = BTreeMap::new();
-    for voice in voices {
-        if let Some(leg) = voice.leg {
-            of.entry(leg.call).or_default().push(voice);
-        }
-    }
-    let calls = dialogs.calls().iter().enumerate();
-    calls
-        .map(|(number, call)| {
-            let voices = of.get(&number).map(Vec::as_slice).unwrap_or_default();
-            call.measured(number, &gaps(voices), fate(voices, call))
-        })
-        .collect()
-}
-
-fn gaps(voices: &[&Voice]) -> Vec<(Direction, f64)> {
-    let mut gaps: BTreeMap<Direction, f64> = BTreeMap::new();
-    for voice in voices {
-        if let (Some(direction), Some(gap)) = (voice.figures.direction, voice.figures.gap_ms_max) {
-            let longest = gaps.entry(direction).or_default();
-            *longest = longest.max(gap);
-        }
-    }
-    gaps.into_iter().collect()
-}
-
-/// Only where both directions were seen.
-fn fate(voices: &[&Voice], call: &Call) -> Option<CallFate> {
-    let dead = |direction: Direction| {
-        let mut of = voices.iter().filter(|voice| voice.figures.direction == Some(direction)).peekable();
-        of.peek()?;
-        Some(of.any(|voice| voice.silences.last().is_some_and(|last| last.end.is_none())))
-    };
-    let longest = voices.iter().flat_map(|voice| &voice.silences).map(|s| s.length.as_millis_f64()).reduce(f64::max);
-    Some(match (dead(Direction::ToCallee)?, dead(Direction::ToCaller)?) {
-        (true, true) if call.ended_in_disorder() => CallFate::Zombie,
-        (true, true) => CallFate::MediaDead,
-        (false, false) => match longest {
-            None => CallFate::Unaffected,
-            Some(gap) if gap < GLITCH_MS => CallFate::Glitch,
-            Some(_) => CallFate::GapRecovered,
-        },
-        _ => CallFate::OneWay,
-    })
 }

@@ -71,6 +71,7 @@ impl Course {
         let bye = self.bye.as_ref().and_then(|bye| bye.end.as_ref());
         CallMeasured {
             call,
+            call_id: None,
             kind: Some(setup.kind),
             caller: setup.actor.clone(),
             callee: self.others.iter().find(|other| **other != setup.actor).cloned().unwrap_or_default(),

@@ -41,6 +41,7 @@ fn told(evidence: &Evidence) -> Vec<OwnerInterval> {
         }
         owners.push(OwnerInterval {
             nodes: nodes.clone(),
+            address: None,
             start_ns: event.t_ns,
             end_ns: evidence.window.end_ns.max(event.t_ns),
             source: "cluster".to_owned(),

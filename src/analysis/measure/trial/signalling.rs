@@ -1,14 +1,64 @@
-//! Ratios and delays over the operations of the window (after RFC 6076).
+//! Ratios and delays over the operations of the window, from their planned instants and by RFC 6076.
 
 use std::collections::BTreeMap;
 
 use super::services::OpLife;
 use crate::analysis::measure::figures::percentile;
-use crate::analysis::measure::model::{OpsMeasured, Window};
-use crate::evidence::history::{OpKind, Step};
+use crate::analysis::measure::model::{OpsMeasured, SipMetrics, Window};
+use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
+use crate::evidence::history::{Op, OpKind, Step};
 
 const KINDS: [OpKind; 6] =
     [OpKind::Register, OpKind::Options, OpKind::StandingCall, OpKind::NewCall, OpKind::Bye, OpKind::Ping];
+
+/// RFC 6076 over what was due in the window; `None` when nothing was. The history tells no provisional answers, so
+/// that Session Request Delay stays undefined.
+pub(super) fn sip(operations: &BTreeMap<u64, OpLife>, window: Window) -> Option<SipMetrics> {
+    let due = |life: &&OpLife| life.planned >= window.start_ns && life.planned < window.end_ns;
+    let of_kind = |kinds: &'static [OpKind]| operations.values().filter(due).filter(|life| kinds.contains(&life.kind));
+    let registrations: Vec<Registration> = of_kind(&[OpKind::Register])
+        .map(|life| Registration { sent: life.invoked.unwrap_or(life.planned), outcome: outcome(life) })
+        .collect();
+    let byes = operations.values().filter(|life| life.kind == OpKind::Bye);
+    let byes: BTreeMap<u64, Bye> = byes.filter_map(|life| Some((life.end.as_ref()?.1.call?, bye(life)))).collect();
+    let sessions: Vec<Session> = of_kind(&[OpKind::StandingCall, OpKind::NewCall])
+        .map(|life| Session {
+            invited: life.invoked.unwrap_or(life.planned),
+            status: None,
+            outcome: outcome(life),
+            bye: life.end.as_ref().and_then(|(_, op)| byes.get(&op.call?)).copied(),
+        })
+        .collect();
+    (!registrations.is_empty() || !sessions.is_empty()).then(|| rfc6076::metrics(&registrations, &sessions))
+}
+
+fn outcome(life: &OpLife) -> Option<Final> {
+    let (at, op) = life.end.as_ref()?;
+    Some((*at, status(op)?))
+}
+
+/// The final status, or what RFC 3261 §8.1.3.1 puts in its place: 503 for a broken connection, 408 for no answer.
+/// Whether an unanswered request was carried out nobody knows, but that it was not answered is certain.
+fn status(op: &Op) -> Option<u16> {
+    let reason = op.reason.as_deref().unwrap_or_default();
+    match op.step {
+        Step::Ok => Some(op.code.unwrap_or(200)),
+        _ if op.code.is_some() => op.code,
+        _ if reason.starts_with("timer") => Some(TIMEOUT),
+        Step::Fail if reason.contains("connection") => Some(503),
+        Step::Fail => Some(TIMEOUT),
+        _ => None,
+    }
+}
+
+fn bye(life: &OpLife) -> Bye {
+    let outcome = life.end.as_ref().and_then(|(at, op)| match (status(op)?, op.code) {
+        (200..300, _) => Some(Outcome::Confirmed(*at)),
+        (TIMEOUT, None) => Some(Outcome::TimedOut(*at)),
+        _ => Some(Outcome::Refused),
+    });
+    Bye { sent: life.invoked.unwrap_or(life.planned), outcome }
+}
 
 /// One entry for each kind that had an operation due in the window.
 pub(super) fn summaries(operations: &BTreeMap<u64, OpLife>, window: Window) -> Vec<OpsMeasured> {

@@ -42,38 +42,42 @@ impl Runs {
     #[must_use]
     pub fn count(slots: impl IntoIterator<Item = Slot>) -> Runs {
         let mut runs = Runs::default();
-        let mut before = None;
-        for slot in slots {
-            runs.add(before, slot);
-            before = Some(slot);
+        let mut slots = slots.into_iter();
+        let mut next = slots.next();
+        while let Some(slot) = next {
+            let mut length = 1;
+            next = slots.find(|other| {
+                let same = *other == slot;
+                length += u64::from(same);
+                !same
+            });
+            runs.add(slot, length);
         }
         runs
     }
 
-    fn add(&mut self, before: Option<Slot>, slot: Slot) {
-        self.slots += 1;
-        self.lost += u64::from(slot == Slot::Lost);
-        self.discarded += u64::from(slot == Slot::Discarded);
-        if let Some(before) = before {
-            self.transition(before.is_missing(), slot.is_missing());
+    /// Goes on with `length` ≥ 1 slots of one fate.
+    fn add(&mut self, slot: Slot, length: u64) {
+        let (begins, was_missing) = (self.slots == 0, self.terminal_run > 0);
+        self.slots += length;
+        match slot {
+            Slot::Received => {
+                self.received_followed += length - 1 + u64::from(!begins && !was_missing);
+                self.missing_followed += u64::from(was_missing);
+                self.recoveries += u64::from(was_missing);
+                self.terminal_run = 0;
+                return;
+            }
+            Slot::Lost => self.lost += length,
+            Slot::Discarded => self.discarded += length,
         }
-        if !slot.is_missing() {
-            self.terminal_run = 0;
-            return;
-        }
-        self.runs += u64::from(self.terminal_run == 0);
-        self.terminal_run += 1;
+        let onset = !begins && !was_missing;
+        self.received_followed += u64::from(onset);
+        self.onsets += u64::from(onset);
+        self.missing_followed += length - 1 + u64::from(was_missing);
+        self.runs += u64::from(!was_missing);
+        self.terminal_run += length;
         self.longest_run = self.longest_run.max(self.terminal_run);
-    }
-
-    fn transition(&mut self, was_missing: bool, is_missing: bool) {
-        if was_missing {
-            self.missing_followed += 1;
-            self.recoveries += u64::from(!is_missing);
-        } else {
-            self.received_followed += 1;
-            self.onsets += u64::from(is_missing);
-        }
     }
 
     /// Lost and discarded packets.

@@ -10,25 +10,44 @@ const MARGIN_NS: i64 = 40_000_000;
 const MOVE_EVERY_NS: i64 = 40_000_000;
 /// By how much it may move, ns.
 const MOVE_BY_NS: i64 = 20_000_000;
+/// How many of the extreme transits are kept sorted: the 3 % that are left out, and enough to spare that the rest
+/// is seldom searched again.
+const TAIL: usize = 64;
 
-/// The last transits, in arrival order and sorted.
+/// The last transits in arrival order, and the extreme ones of them sorted.
 pub(super) struct History {
     min_depth: i64,
     max_depth: i64,
     moved_at: i64,
     recent: VecDeque<i64>,
-    sorted: Vec<i64>,
+    lowest: Tail,
+    /// The largest transits, complemented: `!` turns the order around.
+    highest: Tail,
+}
+
+/// The smallest of many values, sorted. All others are at least as large as the last one here.
+#[derive(Default)]
+struct Tail {
+    values: Vec<i64>,
 }
 
 impl History {
     pub(super) fn new(min_depth: i64, max_depth: i64, moved_at: i64) -> History {
-        History { min_depth, max_depth, moved_at, recent: VecDeque::new(), sorted: Vec::new() }
+        History {
+            min_depth,
+            max_depth,
+            moved_at,
+            recent: VecDeque::with_capacity(REMEMBERED),
+            lowest: Tail::default(),
+            highest: Tail::default(),
+        }
     }
 
     /// Starts over: the path is not the one that was remembered.
     pub(super) fn forget(&mut self) {
         self.recent.clear();
-        self.sorted.clear();
+        self.lowest.values.clear();
+        self.highest.values.clear();
     }
 
     /// Remembers a transit; the (base, depth) to use for the next packet.
@@ -51,20 +70,98 @@ impl History {
     fn remember(&mut self, transit: i64) {
         if self.recent.len() == REMEMBERED {
             let oldest = self.recent.pop_front();
-            if let Some(place) = oldest.and_then(|old| self.sorted.binary_search(&old).ok()) {
-                self.sorted.remove(place);
+            if let Some(oldest) = oldest.filter(|oldest| *oldest != transit) {
+                self.lowest.remove(oldest);
+                self.highest.remove(!oldest);
+            } else {
+                // As many of each value as before.
+                self.recent.push_back(transit);
+                return;
             }
         }
+        self.lowest.insert(transit, self.recent.len());
+        self.highest.insert(!transit, self.recent.len());
         self.recent.push_back(transit);
-        let place = self.sorted.partition_point(|t| *t < transit);
-        self.sorted.insert(place, transit);
     }
 
     /// Smallest and largest transit without the extreme 3 % at each end.
-    fn spread(&self) -> Option<(i64, i64)> {
-        let trim = self.sorted.len() * 3 / 100;
-        let low = *self.sorted.get(trim)?;
-        let high = *self.sorted.get(self.sorted.len().checked_sub(trim + 1)?)?;
-        Some((low, high))
+    fn spread(&mut self) -> Option<(i64, i64)> {
+        let trim = self.recent.len() * 3 / 100;
+        let low = self.lowest.nth(trim, &self.recent, |transit| transit)?;
+        let high = self.highest.nth(trim, &self.recent, |transit| !transit)?;
+        Some((low, !high))
+    }
+}
+
+impl Tail {
+    /// Takes a value; `others` is how many there are besides, here and elsewhere.
+    fn insert(&mut self, value: i64, others: usize) {
+        let knows_all = self.values.len() == others;
+        if !knows_all && self.values.last().is_none_or(|last| value > *last) {
+            return;
+        }
+        let place = self.values.partition_point(|known| *known < value);
+        if place < TAIL {
+            self.values.truncate(TAIL - 1);
+            self.values.insert(place, value);
+        }
+    }
+
+    /// Gives up one such value. Of equal ones it does not matter which is meant.
+    fn remove(&mut self, value: i64) {
+        if self.values.last().is_some_and(|last| value <= *last) {
+            let place = self.values.partition_point(|known| *known < value);
+            self.values.remove(place);
+        }
+    }
+
+    /// The value with `n` smaller ones; it is searched in `all` when too few are kept.
+    fn nth(&mut self, n: usize, all: &VecDeque<i64>, order: impl Fn(i64) -> i64) -> Option<i64> {
+        if n >= self.values.len() {
+            self.values.clear();
+            self.values.extend(all.iter().map(|value| order(*value)));
+            if self.values.len() > TAIL {
+                self.values.select_nth_unstable(TAIL - 1);
+                self.values.truncate(TAIL);
+            }
+            self.values.sort_unstable();
+        }
+        self.values.get(n).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the definition says: the sorted transits of the window without 3 % at each end.
+    fn by_sorting(window: &[i64]) -> Option<(i64, i64)> {
+        let mut sorted = window.to_vec();
+        sorted.sort_unstable();
+        let trim = sorted.len() * 3 / 100;
+        Some((*sorted.get(trim)?, *sorted.get(sorted.len().checked_sub(trim + 1)?)?))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn the_spread_is_that_of_the_sorted_window(
+            transits in prop::collection::vec(prop_oneof![0i64..5, -50i64..1000, any::<i64>()], 0..1500),
+            ask_every in 1usize..50,
+            drift in -3i64..4,
+        ) {
+            let mut history = History::new(0, 0, 0);
+            let drifting = |(place, transit): (usize, &i64)| transit.saturating_add(drift * place as i64);
+            let transits: Vec<i64> = transits.iter().enumerate().map(drifting).collect();
+            for (place, transit) in transits.iter().enumerate() {
+                history.remember(*transit);
+                if place % ask_every == 0 {
+                    let window = &transits[(place + 1).saturating_sub(REMEMBERED)..=place];
+                    prop_assert_eq!(history.spread(), by_sorting(window));
+                }
+            }
+        }
     }
 }

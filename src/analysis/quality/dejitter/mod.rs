@@ -150,13 +150,20 @@ pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
             continue;
         };
         let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
+        let (mut depth, mut arrived) = (buffer.depth, 0);
+        if depths.last().is_none_or(|(_, last)| *last != depth) {
+            depths.push((slots.len(), depth));
+        }
         for packet in segment {
-            if depths.last().is_none_or(|(_, depth)| *depth != buffer.depth) {
-                depths.push((slots.len(), buffer.depth));
+            if depth != buffer.depth {
+                mean.add(depth, arrived);
+                (depth, arrived) = (buffer.depth, 0);
+                depths.push((slots.len(), depth));
             }
-            mean.add(buffer.depth, u64::from(packet.arrived.is_some()));
+            arrived += u64::from(packet.arrived.is_some());
             slots.push(buffer.take(packet));
         }
+        mean.add(depth, arrived);
         resynchronised += buffer.resynchronised;
     }
     let runs = Runs::count(slots.iter().copied());
@@ -166,7 +173,8 @@ pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
 /// The smallest transit in the first second of media that has arrivals, ns.
 fn anchor(segment: &[Expected]) -> Option<i64> {
     let first = segment.iter().find(|packet| packet.arrived.is_some())?;
-    let early = segment.iter().filter(|packet| (packet.media - first.media).as_nanos() < SECOND_NS);
+    // Within a segment the media clock does not run backwards.
+    let early = segment.iter().take_while(|packet| (packet.media - first.media).as_nanos() < SECOND_NS);
     early.filter_map(transit).min()
 }
 

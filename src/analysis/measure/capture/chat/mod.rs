@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use self::messages::Messages;
 use self::session::Session;
 use super::excess::{Excess, Spot};
+use super::filter::Filter;
 use super::tcp::{Event, Segment};
-use crate::analysis::measure::model::{Anomaly, Caveat, Measured};
+use crate::analysis::measure::model::{Anomaly, Caveat, ChatMessageMeasured, Measured};
 use crate::units::RunTime;
 use crate::wire::limits::MOST_CHAT_SESSIONS;
 use crate::wire::xmpp::Stanza;
@@ -113,14 +114,22 @@ impl Chats {
         }
     }
 
-    /// Puts everything into the figures.
-    pub(super) fn measure(self, end: RunTime, measured: &mut Measured) {
+    /// Puts what the filter leaves into the figures. Calls and sources have nothing to do with chat.
+    pub(super) fn measure(mut self, filter: &Filter, from: Option<RunTime>, end: RunTime, measured: &mut Measured) {
+        let asked = !filter.chooses() || (filter.call_ids.is_empty() && filter.ssrcs.is_empty());
+        self.sessions.retain(|session| asked && filter.wants_address([session.client(), session.server()]));
+        let since = from.unwrap_or(RunTime(i64::MIN));
         let (outages, unjudged) = outages::outages(&self.sessions, end);
-        measured.outages.extend(outages);
+        measured.outages.extend(outages.into_iter().filter(|outage| outage.end_ns.is_none_or(|at| at >= since)));
         measured.anomalies.extend(unjudged.into_iter().map(|(who, what)| Anomaly { place: who, what }));
         measured.caveats.extend(hidden(&self.sessions));
-        measured.chat_messages = self.messages.measured(&self.sessions, end);
-        measured.chats = self.sessions.iter().map(|session| session.measured(end)).collect();
+        let messages = self.messages.measured(&self.sessions, end);
+        let told = |message: &ChatMessageMeasured| {
+            asked && filter.addresses.is_empty() && message.sent_ns.or(message.delivered_ns) >= Some(since)
+        };
+        measured.chat_messages = messages.into_iter().filter(told).collect();
+        let chats = self.sessions.iter().map(|session| session.measured(end));
+        measured.chats = chats.filter(|chat| chat.end_ns.is_none_or(|at| at >= since)).collect();
         measured.chats.sort_by_key(|chat| chat.start_ns);
     }
 }

@@ -40,7 +40,7 @@ impl World {
         let spot = Spot { file: 0, name: "made.pcap", packet: self.packet };
         let segment = Segment { at, spot, source, destination, sequence, acknowledgment, flags, payload };
         let World { connections, signalling, chats, excess, .. } = self;
-        connections.segment(&segment, &mut Readers { signalling, chats, excess });
+        connections.segment(&segment, &mut Readers { filter: &Filter::default(), signalling, chats, excess });
     }
 
     fn says(&mut self, at_ms: i64, from: &str, to: &str, text: &str) {
@@ -74,9 +74,9 @@ impl World {
     fn measure(mut self, end_ms: i64) -> Measured {
         let World { connections, signalling, chats, excess, packet, .. } = &mut self;
         let spot = Spot { file: 0, name: "made.pcap", packet: *packet };
-        connections.finish(&spot, &mut Readers { signalling, chats, excess });
+        connections.finish(&spot, &mut Readers { filter: &Filter::default(), signalling, chats, excess });
         let mut measured = Measured::default();
-        self.chats.measure(self.end.max(RunTime::from_millis(end_ms)), &mut measured);
+        self.chats.measure(&Filter::default(), None, self.end.max(RunTime::from_millis(end_ms)), &mut measured);
         measured.anomalies.extend(self.excess.anomalies());
         measured
     }

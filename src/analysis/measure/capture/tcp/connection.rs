@@ -131,6 +131,8 @@ impl Connection {
         match event {
             Event::Sip(message) => {
                 if let Ok(message) = Message::parse(&message) {
+                    let ends = [self.opening.client, self.opening.server];
+                    readers.signalling.touches = readers.filter.wants_address(ends);
                     readers.signalling.message(at, &message);
                     readers.excess.total(LEFT_OUT, readers.signalling.dialogs.left_out(), spot);
                 }

@@ -11,6 +11,7 @@ use self::connection::Connection;
 pub(super) use self::decoder::Event;
 use super::chat::Chats;
 use super::excess::{Excess, Spot};
+use super::filter::Filter;
 use super::signalling::Signalling;
 use crate::units::{RunTime, Span};
 use crate::wire::limits::{IDLE_CONNECTION, MOST_BUFFERED, MOST_CONNECTIONS};
@@ -36,6 +37,7 @@ pub(super) struct Segment<'a> {
 
 /// Who reads what connections carry.
 pub(super) struct Readers<'a> {
+    pub(super) filter: &'a Filter,
     pub(super) signalling: &'a mut Signalling,
     pub(super) chats: &'a mut Chats,
     pub(super) excess: &'a mut Excess,

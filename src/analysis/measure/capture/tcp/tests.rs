@@ -28,13 +28,13 @@ impl Bench {
             payload,
         };
         let Bench { connections, signalling, chats, excess, .. } = self;
-        connections.segment(&segment, &mut Readers { signalling, chats, excess });
+        connections.segment(&segment, &mut Readers { filter: &Filter::default(), signalling, chats, excess });
     }
 
     fn calls(&mut self) -> usize {
         let Bench { connections, signalling, chats, excess, packet } = self;
         let spot = Spot { file: 0, name: "made.pcap", packet: *packet };
-        connections.finish(&spot, &mut Readers { signalling, chats, excess });
+        connections.finish(&spot, &mut Readers { filter: &Filter::default(), signalling, chats, excess });
         signalling.dialogs.calls().len()
     }
 

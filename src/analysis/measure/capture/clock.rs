@@ -1,0 +1,125 @@
+//! Steps of the capturing host's clock, known by streams of several hosts that all seem late or early at once.
+//!
+//! A step shifts all stamps after it. A server that stood still does so too, but not for streams that it does not
+//! carry, and what it held back comes in a burst afterwards. Backward steps need no second witness: no network makes
+//! a packet arrive before the one that was captured earlier.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::streams::Stream;
+use crate::analysis::measure::model::{Anomaly, Caveat};
+use crate::analysis::measure::track::Arrival;
+use crate::units::{RunTime, Span};
+
+/// The caveat of a capture whose clock stepped.
+pub(super) const STEPPED: &str =
+    "the capture's clock stepped: instants and durations on both sides of a step do not fit together";
+/// Smaller steps look like jitter.
+const LEAST_STEP: i64 = 100_000_000;
+/// The shift must last for this many packets, within [`TOLERANCE`].
+const LASTING: usize = 10;
+/// Jitter that a shift may have.
+const TOLERANCE: i64 = 20_000_000;
+/// Streams meet the same step within this time.
+const TOGETHER: Span = Span::from_millis(200);
+
+/// Where a stream seems shifted for good.
+#[derive(Clone, Copy, Debug)]
+struct Shift {
+    stream: usize,
+    place: usize,
+    at: RunTime,
+    by: i64,
+}
+
+/// Finds the steps, so marks the arrivals after them that nothing takes a step for silence or jitter, and tells of
+/// forward steps. Of backward ones the reading of the file tells.
+pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat>) {
+    let mut shifts: Vec<Shift> =
+        streams.iter().enumerate().flat_map(|(number, stream)| shifts(number, stream)).collect();
+    shifts.sort_by_key(|shift| (shift.at, shift.stream));
+    let (back, forward): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.by < 0);
+    let mut anomalies = Vec::new();
+    let mut steps = back;
+    let mut rest = &forward[..];
+    while let Some(first) = rest.first() {
+        let same = |shift: &&Shift| shift.at - first.at <= TOGETHER && (shift.by - first.by).abs() <= TOLERANCE;
+        let together: Vec<Shift> = rest.iter().take_while(same).copied().collect();
+        rest = &rest[together.len()..];
+        if witnesses(&together, streams) > 1 && !contradicted(&together, streams) {
+            anomalies.push(told(first, together.len()));
+            steps.extend(together);
+        }
+    }
+    for step in &steps {
+        cut(&mut streams[step.stream].arrivals, step.place);
+    }
+    let caveat = (!steps.is_empty()).then(|| Caveat {
+        text: STEPPED.to_owned(),
+        remedy: "capture on a host whose clock is only slewed (chrony, PTP)".into(),
+        voids: false,
+    });
+    (anomalies, caveat)
+}
+
+fn shifts(stream: usize, of: &Stream) -> Vec<Shift> {
+    let pairs = of.arrivals.windows(2).zip(1..);
+    let shifted = pairs.filter_map(|(pair, place)| {
+        // What comes early and yet after the one before catches up with a delay.
+        let possible = |by: &i64| by.abs() > LEAST_STEP && (*by > 0 || pair[1].at < pair[0].at);
+        let by = shift(&pair[0], &pair[1]).filter(possible)?;
+        lasts(&of.arrivals, place, by).then_some(Shift { stream, place, at: pair[1].at, by })
+    });
+    shifted.collect()
+}
+
+/// How much later `after` came than its timestamp says, in nanoseconds.
+fn shift(before: &Arrival, after: &Arrival) -> Option<i64> {
+    let media = after.media? - before.media?;
+    (before.segment == after.segment).then(|| ((after.at - before.at) - media).as_nanos())
+}
+
+fn lasts(arrivals: &[Arrival], place: usize, by: i64) -> bool {
+    let before = &arrivals[place - 1];
+    let following = arrivals.iter().skip(place).take(LASTING);
+    let still = following.filter(|after| shift(before, after).is_some_and(|later| (later - by).abs() <= TOLERANCE));
+    still.count() == LASTING
+}
+
+/// From how many hosts the shifted streams come.
+fn witnesses(together: &[Shift], streams: &[Stream]) -> usize {
+    together.iter().map(|shift| streams[shift.stream].flow.source.ip()).collect::<BTreeSet<IpAddr>>().len()
+}
+
+/// Whether a stream went on in time while the others were shifted.
+fn contradicted(together: &[Shift], streams: &[Stream]) -> bool {
+    let Some(earliest) = together.iter().map(|shift| (shift.at, shift.by)).min() else { return false };
+    let (from, to) = (earliest.0 - Span(earliest.1), earliest.0);
+    let on_time = |stream: &Stream| {
+        let next = stream.arrivals.partition_point(|arrival| arrival.at <= from + TOGETHER);
+        stream.arrivals.get(next).is_some_and(|arrival| arrival.at < to)
+    };
+    streams.iter().any(on_time)
+}
+
+fn told(first: &Shift, streams: usize) -> Anomaly {
+    let at = first.at.as_nanos() as f64 / 1e9;
+    let by = first.by as f64 / 1e6;
+    Anomaly {
+        place: format!("at Unix time {at:.3}"),
+        what: format!(
+            "the capture's clock steps forward by {by:.0} ms: {streams} streams of several hosts go on with neither \
+             a packet missing nor a burst"
+        ),
+    }
+}
+
+/// The packet before is marked as followed by no silence, what comes after is numbered anew where none is missing.
+fn cut(arrivals: &mut [Arrival], place: usize) {
+    let whole = arrivals[place].index == arrivals[place - 1].index + 1;
+    arrivals[place - 1].pause = true;
+    if whole {
+        arrivals[place..].iter_mut().for_each(|arrival| arrival.segment += 1);
+    }
+}
