@@ -9,9 +9,10 @@ use crate::wire::limits::{MOST_WAITING, MOST_WAITING_PIECES};
 use crate::wire::pcap::{LinkType, Reader};
 use crate::wire::rtp::Rtp;
 use crate::wire::signature::Signature;
-use crate::wire::sip::sdp::Audio;
+use crate::wire::sip::sdp::Description;
 use crate::wire::sip::{Framer, Message, Uri, list};
 use crate::wire::tcp::{Piece, Reassembly};
+use crate::wire::video::{Codec, feedback};
 use crate::wire::xmpp::{self, Header, Splitter, Stanza};
 use crate::wire::{rtcp, rtp};
 
@@ -50,24 +51,27 @@ pub fn sip(octets: &[u8]) {
 
 /// A session description.
 pub fn sdp(octets: &[u8]) {
-    if let Some(audio) = Audio::read(octets) {
-        let written = audio.write(1, 1);
-        assert_eq!(Audio::read(&written).map(|again| again.address), Some(audio.address));
+    if let Some(description) = Description::read(octets) {
+        let again = Description::read(&description.write(1, 1));
+        assert_eq!(again.map(|again| again.audio.address), Some(description.audio.address));
     }
 }
 
-/// An RTP packet and the signature in its payload.
+/// An RTP packet, the signature in its payload, and the payload as video of either codec.
 pub fn rtp(octets: &[u8]) {
     let _ = rtp::kind(octets);
     if let Some(rtp) = Rtp::parse(octets) {
         let _ = Signature::read(rtp.payload);
+        for codec in [Codec::H264, Codec::Vp8] {
+            let _ = (codec.inspect(rtp.payload), codec.depacketize(&[rtp.payload]));
+        }
         assert!(rtp.payload.len() <= octets.len());
     }
 }
 
 /// A compound RTCP packet.
 pub fn rtcp(octets: &[u8]) {
-    let _ = rtcp::reports(octets);
+    let _ = (rtcp::reports(octets), feedback::requests(octets));
 }
 
 /// Frames, and the datagrams that their fragments make. The first octet chooses the link layer; every frame has its

@@ -6,4 +6,5 @@ pub mod measure;
 pub mod quality;
 pub mod report;
 pub mod stats;
+pub mod theory;
 pub mod verdict;

@@ -7,6 +7,7 @@ use super::{Failure, print_json};
 use crate::experiment::cluster::Cluster;
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::run::machine;
+use crate::scenario::LAB_PROFILES;
 use crate::units::Span;
 
 /// Arguments of `fivenines doctor`.
@@ -33,7 +34,8 @@ struct Finding {
 /// # Errors
 /// When the findings cannot be printed.
 pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
-    let findings = [loopback(), real_time(), open_files(), lab()];
+    let of_machine = [loopback(), real_time(), open_files()];
+    let findings: Vec<Finding> = of_machine.into_iter().chain(LAB_PROFILES.into_iter().map(lab)).collect();
     if args.json {
         print_json(&serde_json::json!({ "schema": "fivenines.doctor.v1", "findings": findings }))?;
     } else {
@@ -75,8 +77,8 @@ fn open_files() -> Finding {
     finding("open files", "more than a hundred calls", told)
 }
 
-fn lab() -> Finding {
-    let ready = Lab::by_hand(Span::from_millis(100), true).and_then(|lab| lab.ready());
-    let told = ready.map(|()| "root and all servers are here".to_owned()).map_err(|error| error.to_string());
-    finding("lab", "scenarios with [cluster.lab]", told)
+fn lab(profile: &'static str) -> Finding {
+    let ready = Lab::by_hand(profile, Span::from_millis(100), true).and_then(|lab| lab.ready());
+    let told = ready.map(|()| format!("root and all servers: {profile}")).map_err(|error| error.to_string());
+    finding("lab", "scenarios with [cluster.lab] of that profile", told)
 }

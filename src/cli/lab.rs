@@ -10,6 +10,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::cluster::{Cluster, ClusterError};
+use crate::scenario::LAB_PROFILES;
 use crate::units::Span;
 
 /// Arguments of `fivenines lab`.
@@ -24,6 +25,8 @@ pub struct LabArgs {
 enum LabCommand {
     /// Put up three nodes with a floating address, and leave them standing
     Up(UpArgs),
+    /// Make the root file system that a profile needs, once; `up` and `run` do it by themselves
+    Build(BuildArgs),
     /// Say what runs and who holds the floating address
     Status,
     /// Run a command inside a node
@@ -32,9 +35,20 @@ enum LabCommand {
     Down,
 }
 
+/// Arguments of `lab build`.
+#[derive(Clone, Debug, Args)]
+struct BuildArgs {
+    /// Which servers
+    #[arg(value_name = "PROFILE", value_parser = LAB_PROFILES)]
+    profile: String,
+}
+
 /// Arguments of `lab up`.
 #[derive(Clone, Debug, Args)]
 struct UpArgs {
+    /// Which servers run on a node
+    #[arg(long, value_name = "PROFILE", default_value = LAB_PROFILES[0], value_parser = LAB_PROFILES)]
+    profile: String,
     /// Let media relays share their calls through redis (default)
     #[arg(long, overrides_with = "no_redis")]
     redis: bool,
@@ -64,6 +78,7 @@ struct ExecArgs {
 pub fn run(args: &LabArgs) -> ExitCode {
     let done = match &args.command {
         LabCommand::Up(args) => up(args),
+        LabCommand::Build(args) => build(args),
         LabCommand::Status => status(),
         LabCommand::Exec(args) => exec(args),
         LabCommand::Down => down(),
@@ -75,8 +90,10 @@ pub fn run(args: &LabArgs) -> ExitCode {
 }
 
 fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
+    let mut lab = Lab::by_hand(&args.profile, args.advert, !args.no_redis)?;
+    lab.ready()?;
+    lab.prepare(&mut |step| eprintln!("{step}"))?;
     let interrupts = Interrupts::hold().map_err(|error| failed("hold signals", &error))?;
-    let mut lab = Lab::by_hand(args.advert, !args.no_redis)?;
     lab.up(&args.users)?;
     let endpoints = lab.endpoints();
     let text = format!(
@@ -95,6 +112,14 @@ fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
     }
     lab.leave_standing()?;
     print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn build(args: &BuildArgs) -> Result<ExitCode, ClusterError> {
+    let mut lab = Lab::by_hand(&args.profile, Span::from_millis(100), true)?;
+    lab.ready()?;
+    lab.prepare(&mut |step| eprintln!("{step}"))?;
+    print(&format!("{}: nodes use {}\n", args.profile, lab.root().display()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -143,6 +143,10 @@ impl Ears for Screen {
         }
     }
 
+    fn preparing(&mut self, step: &str) {
+        self.say(&format!("  {step}"));
+    }
+
     fn cluster_up(&mut self, took: Span) {
         self.say(&format!("  ✓ cluster healthy in {:.1} s", took.as_secs_f64()));
     }

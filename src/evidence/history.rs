@@ -166,9 +166,9 @@ pub struct StreamMark {
     pub direction: Direction,
     /// Began or ended.
     pub state: StreamState,
-    /// `PCMA` or `PCMU`.
+    /// `PCMA` or `PCMU`; for video `H264` or `VP8`.
     pub codec: String,
-    /// Packet interval in nanoseconds.
+    /// Packet interval in nanoseconds; for video that of the frames.
     pub ptime_ns: i64,
     /// SSRC that our sender uses (the receiver may see another).
     pub ssrc: u32,
@@ -176,6 +176,25 @@ pub struct StreamMark {
     pub local: SocketAddr,
     /// Where it sends to (the relay, or the peer).
     pub remote: SocketAddr,
+    /// What only video has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<VideoMark>,
+}
+
+/// What a video stream is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VideoMark {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Distance of planned key frames in nanoseconds.
+    pub key_interval_ns: i64,
+    /// For H.264: 0 or 1 (RFC 6184 §5.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packetization_mode: Option<u8>,
+    /// Whether the packets of a frame were spread over time, or sent at once.
+    pub smoothed: bool,
 }
 
 /// Direction of a stream, seen from the user who placed the call.

@@ -7,7 +7,7 @@ use serde_spanned::Spanned;
 
 use super::design;
 use super::error::Complaint;
-use super::{Cluster, Duration, Fault, LabCluster, ReferenceCluster, Scenario};
+use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario, VideoCalls};
 use crate::units::Span;
 
 type Checked = Result<(), Complaint>;
@@ -61,6 +61,9 @@ fn check_traffic(scenario: &Scenario) -> Checked {
         check_ptime(&calls.ptime)?;
         check_share(&calls.tcp_share)?;
     }
+    if let Some(calls) = &traffic.video_calls {
+        check_video(calls)?;
+    }
     if let Some(registrations) = &traffic.registrations {
         check_positive(&registrations.interval)?;
         check_share(&registrations.tcp_share)?;
@@ -75,6 +78,7 @@ fn check_traffic(scenario: &Scenario) -> Checked {
                 "use more than 0 and at most 1000",
             );
         }
+        calls.get_ref().register_interval.as_ref().map_or(Ok(()), check_positive)?;
     }
     if let Some(options) = &traffic.options {
         check_positive(&options.interval)?;
@@ -89,6 +93,36 @@ fn check_traffic(scenario: &Scenario) -> Checked {
                 "use more than 0 and at most 10000",
             );
         }
+    }
+    Ok(())
+}
+
+fn check_video(calls: &VideoCalls) -> Checked {
+    check_ptime(&calls.ptime)?;
+    check_share(&calls.tcp_share)?;
+    let Some(length) = calls.picture.get_ref().length(calls.codec) else {
+        let message = format!("there is no {} clip of this picture", calls.codec.sdp_name());
+        return complain(calls.picture.span(), message, "picture", "use qvga, or codec = \"h264\"");
+    };
+    if *calls.packetization_mode.get_ref() > 1 {
+        let message = format!("packetization mode {} is not supported", calls.packetization_mode.get_ref());
+        return complain(calls.packetization_mode.span(), message, "packetization_mode", "use 0 or 1");
+    }
+    if *calls.packetization_mode.get_ref() == 0 && !calls.picture.get_ref().fits_single_units(calls.codec) {
+        let message = "packetization mode 0 cannot cut the slices of this picture".to_owned();
+        return complain(
+            calls.packetization_mode.span(),
+            message,
+            "packetization_mode",
+            "use 1, or picture = \"qvga\"",
+        );
+    }
+    let interval = calls.key_interval.get_ref().0;
+    let frame = Span(1_000_000_000 / i64::from(calls.picture.get_ref().frame_rate()));
+    if interval < frame || interval > length {
+        let message = format!("no clip has key frames {interval} apart");
+        let help = format!("use one frame ({frame}) to {length}");
+        return complain(calls.key_interval.span(), message, "key_interval", &help);
     }
     Ok(())
 }
@@ -147,6 +181,7 @@ fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
 
 fn check_lab(cluster: &LabCluster) -> Result<&[String], Complaint> {
     check_nodes(&cluster.nodes)?;
+    check_profile(cluster)?;
     let interval = cluster.advert_interval.get_ref().0;
     if interval < Span::from_millis(10) || interval > Span::from_secs(40) || interval.as_nanos() % 10_000_000 != 0 {
         complain(
@@ -156,17 +191,45 @@ fn check_lab(cluster: &LabCluster) -> Result<&[String], Complaint> {
             "use 100ms",
         )?;
     }
+    if cluster.garp_refresh.get_ref().0.as_nanos() % 1_000_000_000 != 0 {
+        let message = format!("keepalived cannot refresh every {}", cluster.garp_refresh.get_ref().0);
+        complain(cluster.garp_refresh.span(), message, "whole seconds", "use 2s, or 0s for never")?;
+    }
     Ok(&cluster.nodes)
+}
+
+fn check_profile(cluster: &LabCluster) -> Checked {
+    let profile = cluster.profile.get_ref().as_str();
+    if !LAB_PROFILES.contains(&profile) {
+        let near = |name: &&str| strsim::jaro_winkler(profile, name);
+        let best = LAB_PROFILES.into_iter().max_by(|a, b| near(a).total_cmp(&near(b))).unwrap_or_default();
+        let help = format!("did you mean `{best}`? There are: {}", LAB_PROFILES.join(", "));
+        return complain(cluster.profile.span(), format!("the lab has no profile `{profile}`"), "here", &help);
+    }
+    let sip = cluster.sip.as_ref().map(|sip| (sip.get_ref().word(), sip.span()));
+    let xmpp = cluster.xmpp.as_ref().map(|xmpp| (xmpp.get_ref().word(), xmpp.span()));
+    let redis = cluster.redis.as_ref().filter(|redis| *redis.get_ref()).map(|redis| ("redis", redis.span()));
+    for (server, span) in [sip, xmpp, redis].into_iter().flatten() {
+        if !cluster.has(server) {
+            let message = format!("the profile `{profile}` has no {server}");
+            let others = LAB_PROFILES.into_iter().filter(|name| name.split('-').any(|word| word == server));
+            let help = format!("leave the key out, or use {}", others.collect::<Vec<_>>().join(" or "));
+            return complain(span, message, "not in the profile", &help);
+        }
+    }
+    Ok(())
 }
 
 fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) -> Checked {
     let (at, heal_at) = fault.get_ref().times();
     let target = fault.get_ref().target();
     let window = scenario.window.get_ref().0;
-    if target != "vip-owner" && !nodes.iter().any(|node| node == target) {
-        let help = format!("use vip-owner or one of {}", nodes.join(", "));
+    let roles = [NodeFault::OWNER, NodeFault::BACKUP, NodeFault::STORE];
+    if !roles.contains(&target) && !nodes.iter().any(|node| node == target) {
+        let help = format!("use vip-owner, backup or one of {}", nodes.join(", "));
         return complain(fault.span(), format!("there is no node `{target}`"), "this fault", &help);
     }
+    check_strength(scenario, fault)?;
     let latest = at + scenario.phase_jitter.0;
     if latest >= window {
         let message = format!("the fault at {latest} lies outside the window of {window}");
@@ -180,11 +243,36 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
             "choose a later heal_at inside the window, or leave it out: it is then healed at the end",
         );
     }
-    if matches!(scenario.cluster, Cluster::Reference(_))
-        && matches!(fault.get_ref(), Fault::LinkDown(_) | Fault::BlackHole(_))
-    {
-        let message = format!("the reference cluster cannot do {}: its nodes have no link", fault.get_ref().kind());
+    let by_reference = matches!(fault.get_ref(), Fault::PowerOff(_) | Fault::ServiceKill(_) | Fault::ServiceHang(_));
+    if matches!(scenario.cluster, Cluster::Reference(_)) && !by_reference {
+        let kind = fault.get_ref().kind();
+        let message = format!("the reference cluster cannot do {kind}: its nodes have no link and no engine");
         return complain(fault.span(), message, "this fault", "use power_off, service_kill or service_hang, or a lab");
     }
     Ok(())
+}
+
+/// How much of it: shares, rates and times that cannot be meant.
+fn check_strength(scenario: &Scenario, fault: &Spanned<Fault>) -> Checked {
+    match fault.get_ref() {
+        Fault::PacketLoss(of) if !(0.1..=100.0).contains(of.percent.get_ref()) => {
+            let message = format!("{} % of the frames cannot be dropped", of.percent.get_ref());
+            complain(of.percent.span(), message, "from 0.1 to 100", "black_hole drops all of them")
+        }
+        Fault::RateLimit(of) if of.kbit_per_s == 0 => {
+            complain(fault.span(), "no rate at all".into(), "kbit_per_s", "black_hole drops everything")
+        }
+        Fault::PacketDelay(of) if of.delay.0 < Span::from_millis(1) || of.jitter.0 > of.delay.0 => {
+            let message = format!("a delay of {} ± {} makes no sense", of.delay.0, of.jitter.0);
+            complain(fault.span(), message, "delay", "use 1ms or more, and no more jitter than delay")
+        }
+        Fault::LinkFlap(of) if !(1..=20).contains(of.times.get_ref()) => {
+            complain(of.times.span(), "that is no flap".into(), "from 1 to 20 times", "use 3")
+        }
+        Fault::LinkFlap(of) if of.down.0 <= scenario.phase_jitter.0 => {
+            let help = "each flap is moved by up to phase_jitter: let it stay down for longer than that";
+            complain(fault.span(), "a flap may be healed before it is injected".into(), "down", help)
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,6 +1,7 @@
 //! The traffic of a scenario in words, for the head of a report.
 
 use super::Scenario;
+use crate::units::Span;
 
 impl Scenario {
     /// One line for each kind of traffic that is asked for.
@@ -10,6 +11,16 @@ impl Scenario {
         let standing = traffic.standing_calls.as_ref().map(|calls| {
             let codecs: Vec<&str> = calls.codecs.iter().map(|codec| codec.sdp_name()).collect();
             format!("{} standing calls, {}, {} packets", calls.count, codecs.join(" and "), calls.ptime.get_ref().0)
+        });
+        let video = traffic.video_calls.as_ref().map(|calls| {
+            let picture = calls.picture.get_ref();
+            let (codec, height, rate) = (calls.codec.sdp_name(), picture.height(), picture.frame_rate());
+            let key = calls.key_interval.get_ref().0;
+            let requests = match calls.key_frame_requests.0 {
+                Span::ZERO => "never asked for".to_owned(),
+                least => format!("asked for at most every {least}"),
+            };
+            format!("{} video calls, {codec} {height}p at {rate}/s, key frame every {key} and {requests}", calls.count)
         });
         let new = traffic.new_calls.as_ref().map(|calls| {
             let calls = calls.get_ref();
@@ -23,6 +34,6 @@ impl Scenario {
             .chat
             .as_ref()
             .map(|chat| format!("{} chat pairs, {} messages/s in all", chat.pairs, chat.messages_per_s.get_ref()));
-        [standing, new, registrations, options, chat].into_iter().flatten().collect()
+        [standing, video, new, registrations, options, chat].into_iter().flatten().collect()
     }
 }

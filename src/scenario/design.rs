@@ -147,8 +147,10 @@ fn missing(need: Need, traffic: &Traffic) -> Option<&'static str> {
         Need::Registrations => (traffic.registrations.is_some(), "[traffic.registrations]"),
         Need::NewCalls => (traffic.new_calls.is_some(), "[traffic.new_calls]"),
         Need::Calls => {
-            (traffic.standing_calls.is_some() || traffic.new_calls.is_some(), "[traffic.standing_calls] or new_calls")
+            let standing = traffic.standing_calls.is_some() || traffic.video_calls.is_some();
+            (standing || traffic.new_calls.is_some(), "[traffic.standing_calls], video_calls or new_calls")
         }
+        Need::VideoCalls => (traffic.video_calls.is_some(), "[traffic.video_calls]"),
         Need::Chat => (traffic.chat.is_some(), "[traffic.chat]"),
     };
     (!there).then_some(what)

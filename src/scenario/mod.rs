@@ -7,7 +7,10 @@ mod check;
 mod describe;
 mod design;
 mod error;
+mod fault;
+mod lab;
 mod threshold;
+mod video;
 
 use std::net::Ipv4Addr;
 
@@ -16,9 +19,14 @@ use serde_spanned::Spanned;
 
 pub use design::Design;
 pub use error::ScenarioError;
+pub use fault::{
+    DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
+};
+pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };
+pub use video::{Picture, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
 
@@ -59,9 +67,30 @@ pub struct Scenario {
     /// What breaks, in order of time.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Spanned<Fault>>,
+    /// Figures that others have published, to stand beside ours.
+    #[serde(default)]
+    pub published: Vec<Published>,
     /// What must hold for `pass`, as `"outage.media.median < 1s"`.
     #[serde(default)]
     pub thresholds: Vec<Spanned<Threshold>>,
+}
+
+/// `[[published]]`: an outage that somebody else has published.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The failover as the report names it, `alpha → beta`, or what else it was.
+    pub label: String,
+    /// How long it was.
+    pub outage: Duration,
+    /// Our row that stands beside it.
+    #[serde(default = "default_service")]
+    pub service: String,
+    /// Whether a cluster engine moved an address: its length is then held against what default timers allow.
+    #[serde(default = "default_true")]
+    pub by_cluster: bool,
+    /// Who published it, and from how many trials.
+    pub source: String,
 }
 
 /// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`.
@@ -86,42 +115,6 @@ pub struct ReferenceCluster {
     pub takeover: Vec<Duration>,
 }
 
-/// `[cluster.lab]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LabCluster {
-    /// Node names, highest VRRP priority first.
-    pub nodes: Vec<String>,
-    /// VRRPv3 advertisement interval of keepalived.
-    pub advert_interval: Spanned<Duration>,
-    /// The SIP server: only `kamailio` (with rtpengine) today.
-    pub sip: LabSip,
-    /// The XMPP server: only `prosody` today.
-    pub xmpp: LabXmpp,
-    /// Whether rtpengine shares its calls through redis.
-    pub redis: bool,
-    /// Whether keepalived gives the address away when the SIP server dies. Without it the address stays with a
-    /// host that no longer answers, as in many clusters.
-    #[serde(default = "default_true")]
-    pub watch_sip: bool,
-}
-
-/// SIP servers that the lab knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LabSip {
-    /// Kamailio as registrar and proxy, rtpengine (userspace) as media relay.
-    Kamailio,
-}
-
-/// XMPP servers that the lab knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LabXmpp {
-    /// Prosody with stream management.
-    Prosody,
-}
-
 /// `[traffic]`: every part is optional; what is absent is not measured.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +123,8 @@ pub struct Traffic {
     pub registrations: Option<Registrations>,
     /// Calls that stand through the whole window.
     pub standing_calls: Option<StandingCalls>,
+    /// Calls with audio and video that stand through the whole window.
+    pub video_calls: Option<VideoCalls>,
     /// Calls that are placed all the time, as by an office.
     pub new_calls: Option<Spanned<NewCalls>>,
     /// The stateless OPTIONS train.
@@ -182,6 +177,9 @@ pub struct NewCalls {
     /// How long a caller waits for an answer before he hangs up.
     #[serde(default = "default_patience")]
     pub patience: Duration,
+    /// How often each of their phones registers again; absent: once, before the window. Where nodes do not share
+    /// their registrations, a survivor cannot find a callee before that.
+    pub register_interval: Option<Spanned<Duration>>,
     /// Codecs, dealt in turn.
     #[serde(default = "default_codecs")]
     pub codecs: Vec<Codec>,
@@ -249,60 +247,6 @@ pub enum Dejitter {
     Adaptive,
 }
 
-/// What breaks. Externally tagged: `[[fault]]` `power_off = { target = "vip-owner", at = "10s" }`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// The node is gone at once: link first, then everything on it.
-    PowerOff(NodeFault),
-    /// SIGKILL of one server process; the node lives on.
-    ServiceKill(ServiceFault),
-    /// SIGSTOP of one server process.
-    ServiceHang(ServiceFault),
-    /// The node's switch port goes down.
-    LinkDown(NodeFault),
-    /// The switch drops the node's frames while its link stays up.
-    BlackHole(NodeFault),
-}
-
-/// A fault of a node.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodeFault {
-    /// A node's name or `vip-owner`.
-    pub target: String,
-    /// When, from the start of the window.
-    pub at: Duration,
-    /// When it is healed; absent: at the end of the window.
-    pub heal_at: Option<Duration>,
-}
-
-/// A fault of a service on a node.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceFault {
-    /// A node's name or `vip-owner`.
-    pub target: String,
-    /// Which server.
-    pub service: Service,
-    /// When, from the start of the window.
-    pub at: Duration,
-    /// When it is healed; absent: at the end of the window.
-    pub heal_at: Option<Duration>,
-}
-
-/// Servers on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Service {
-    /// The SIP server.
-    Sip,
-    /// The media relay.
-    Media,
-    /// The XMPP server.
-    Xmpp,
-}
-
 /// A duration with its unit, as `"250ms"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(pub Span);
@@ -315,48 +259,6 @@ impl<'de> Deserialize<'de> for Duration {
                 "`{text}` is no duration ({error}); write it as \"250ms\", \"8s\" or \"2m\""
             ))
         })
-    }
-}
-
-impl Fault {
-    /// Name as in the scenario and the history.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Fault::PowerOff(_) => "power_off",
-            Fault::ServiceKill(_) => "service_kill",
-            Fault::ServiceHang(_) => "service_hang",
-            Fault::LinkDown(_) => "link_down",
-            Fault::BlackHole(_) => "black_hole",
-        }
-    }
-
-    /// The node's name or `vip-owner`.
-    #[must_use]
-    pub fn target(&self) -> &str {
-        match self {
-            Fault::PowerOff(node) | Fault::LinkDown(node) | Fault::BlackHole(node) => &node.target,
-            Fault::ServiceKill(service) | Fault::ServiceHang(service) => &service.target,
-        }
-    }
-
-    /// When it is injected and when healed, from the start of the window.
-    #[must_use]
-    pub fn times(&self) -> (Span, Option<Span>) {
-        let (at, heal_at) = match self {
-            Fault::PowerOff(node) | Fault::LinkDown(node) | Fault::BlackHole(node) => (node.at, node.heal_at),
-            Fault::ServiceKill(service) | Fault::ServiceHang(service) => (service.at, service.heal_at),
-        };
-        (at.0, heal_at.map(|at| at.0))
-    }
-
-    /// The service that it hits, where it hits one.
-    #[must_use]
-    pub fn service(&self) -> Option<Service> {
-        match self {
-            Fault::ServiceKill(fault) | Fault::ServiceHang(fault) => Some(fault.service),
-            Fault::PowerOff(_) | Fault::LinkDown(_) | Fault::BlackHole(_) => None,
-        }
     }
 }
 
@@ -387,8 +289,9 @@ impl Scenario {
     /// With the file's name, the place and a remedy: syntax, unknown key, wrong unit, impossible plan.
     pub fn parse(file: &str, text: &str) -> Result<Scenario, Box<ScenarioError>> {
         threshold::check(text).map_err(|complaint| error::from_complaint(file, text, complaint))?;
-        let scenario = toml::from_str(text).map_err(|error| error::from_toml(file, text, &error))?;
+        let mut scenario: Scenario = toml::from_str(text).map_err(|error| error::from_toml(file, text, &error))?;
         check::check(&scenario).map_err(|complaint| error::from_complaint(file, text, complaint))?;
+        fault::expand(&mut scenario.faults);
         Ok(scenario)
     }
 }
@@ -435,6 +338,10 @@ fn default_late() -> Duration {
 
 fn no_share() -> Spanned<f64> {
     Spanned::new(0..0, 0.0)
+}
+
+fn default_service() -> String {
+    "sip_answer".to_owned()
 }
 
 fn default_true() -> bool {

@@ -37,6 +37,11 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("at = \"5s\"", "at = \"500ms\"", "baseline"),
         ("outage.media.median < 1s", "outage.media.median < 1", "no duration"),
         ("power_off", "black_hole", "no link"),
+        ("power_off", "engine_stop", "cannot do engine_stop"),
+        ("power_off", "power_of", "did you mean `power_off`?"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nkey_interval = \"7s\"", "no clip has key frames"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npicture = \"vga\"\ncodec=\"vp8\"", "no VP8 clip"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\npicture=\"vga\"", "cannot cut"),
     ];
     for (right, wrong, word) in cases {
         let text = GOOD.replacen(right, wrong, 1);
@@ -46,6 +51,67 @@ fn a_wrong_scenario_is_told_with_its_place() {
         let wanted = text[..text.find(wrong).unwrap()].matches('\n').count() + 1;
         assert!(line.abs_diff(wanted) <= 1, "{wrong}: line {line}, not {wanted}");
         assert!(report.contains(word), "{wrong}: {report}");
+    }
+}
+
+const LAB: &str = r#"
+name = "t"
+question = "does it parse?"
+window = "30s"
+[cluster.lab]
+profile = "kamailio-rtpengine-redis-prosody-keepalived"
+nodes = ["alpha", "beta"]
+advert_interval = "100ms"
+sip = "kamailio"
+redis = true
+garp_refresh = "2s"
+[[fault]]
+packet_loss = { target = "backup", percent = 2.5, at = "5s" }
+[[fault]]
+link_flap = { target = "alpha", at = "10s", down = "500ms", up = "1s", times = 3 }
+"#;
+
+#[test]
+fn a_flap_is_read_as_single_faults() {
+    let scenario = Scenario::parse("t.toml", LAB).unwrap();
+    let times: Vec<_> =
+        scenario.faults.iter().map(|fault| (fault.get_ref().kind(), fault.get_ref().times().0)).collect();
+    let down = |ms| ("link_down", Span::from_millis(ms));
+    assert_eq!(times, [("packet_loss", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
+}
+
+#[test]
+fn a_lab_without_a_profile_is_the_first_one_and_old_keys_are_held_against_it() {
+    let without = LAB.replace("profile = \"kamailio-rtpengine-redis-prosody-keepalived\"\n", "");
+    let Cluster::Lab(lab) = Scenario::parse("t.toml", &without).unwrap().cluster else { panic!("no lab") };
+    assert!(lab.has("rtpengine") && lab.shares_calls());
+    let other = LAB.replace("kamailio-rtpengine-redis-prosody-keepalived", "asterisk-prosody-keepalived");
+    let told = |text: &str| format!("{:?}", miette::Report::new_boxed(Scenario::parse("t.toml", text).unwrap_err()));
+    assert!(told(&other).contains("has no kamailio"));
+    assert!(told(&other.replace("sip = \"kamailio\"\n", "")).contains("has no redis"));
+}
+
+#[test]
+fn a_wrong_lab_is_told_with_a_remedy() {
+    let cases = [
+        (
+            "kamailio-rtpengine-redis-prosody-keepalived",
+            "asterisk-prosody-keepalive",
+            "did you mean `asterisk-prosody-keepalived`?",
+        ),
+        ("profile =", "profil =", "did you mean `profile`?"),
+        ("sip = \"kamailio\"", "sip = \"kamalio\"", "did you mean `kamailio`?"),
+        ("garp_refresh = \"2s\"", "garp_refresh = \"2500ms\"", "whole seconds"),
+        ("percent = 2.5", "percent = 0.0", "cannot be dropped"),
+        ("times = 3", "times = 0", "no flap"),
+        ("\"backup\"", "\"back-up\"", "vip-owner, backup"),
+    ];
+    for (right, wrong, word) in cases {
+        let error = Scenario::parse("t.toml", &LAB.replacen(right, wrong, 1)).unwrap_err();
+        let report = format!("{:?}", miette::Report::new_boxed(error));
+        // The terminal wraps long lines.
+        let flat = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(word), "{wrong}: {report}");
     }
 }
 

@@ -10,5 +10,6 @@ pub mod rtp;
 pub mod signature;
 pub mod sip;
 pub mod tcp;
+pub mod video;
 pub mod vrrp;
 pub mod xmpp;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MOST_LINES: usize = 600;
 
 /// Each layer and what it may use beside itself. `units` may be used by all.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("units", &[]),
     ("wire", &[]),
     ("scenario", &[]),
@@ -23,10 +23,17 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("experiment::run", &["experiment", "evidence", "scenario", "wire"]),
     ("analysis::stats", &[]),
     ("analysis::quality", &[]),
+    ("analysis::theory", &[]),
     // What was asked (validation time, intervals, de-jitter profile) decides how evidence is read.
-    ("analysis::measure", &["analysis::stats", "analysis::quality", "evidence", "scenario", "wire"]),
+    (
+        "analysis::measure",
+        &["analysis::stats", "analysis::quality", "analysis::theory", "evidence", "scenario", "wire"],
+    ),
     ("analysis::verdict", &["analysis::measure", "analysis::stats", "scenario"]),
-    ("analysis::report", &["analysis::verdict", "analysis::measure", "analysis::stats", "evidence", "scenario"]),
+    (
+        "analysis::report",
+        &["analysis::verdict", "analysis::measure", "analysis::stats", "analysis::theory", "evidence", "scenario"],
+    ),
     ("analysis::compare", &["analysis::report", "analysis::measure", "analysis::stats", "evidence"]),
     (
         "analysis::availability",

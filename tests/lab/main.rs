@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod faults;
+mod video;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -9,13 +9,17 @@ use crate::analysis::stats::{Bound, Observation, Sample, median};
 use crate::evidence::history::{ChatRole, Direction};
 
 /// Services in the order in which a cluster gives them back, named as in the report.
-pub(crate) const SERVICES: [&str; 9] = [
+pub(crate) const SERVICES: [&str; 13] = [
     "address",
     "sip_answer",
     "register",
     "new_call",
     "media to caller",
     "media to callee",
+    "video to caller",
+    "video to callee",
+    "picture to caller",
+    "picture to callee",
     "chat_session sender",
     "chat_session receiver",
     "chat_delivery",
@@ -31,7 +35,7 @@ pub(super) fn outages(trials: &[Trial]) -> Vec<ServiceSample> {
 /// run is several.
 fn faults(trials: &[Trial]) -> Vec<(usize, String)> {
     let bit = |trial: &Trial| {
-        let verified = trial.measured.faults.iter().filter(|fault| fault.verified);
+        let verified = trial.measured.faults.iter().filter(|fault| fault.verified && fault.heal_of.is_none());
         verified.map(|fault| (fault.fault, fault.kind.clone())).collect::<Vec<_>>()
     };
     let mut all: Vec<(usize, String)> = trials.iter().flat_map(bit).collect();
@@ -109,6 +113,10 @@ fn row(service: &str, direction: Option<Direction>, role: Option<ChatRole>) -> O
     match (service, direction, role) {
         ("media", Some(Direction::ToCaller), _) => Some("media to caller"),
         ("media", Some(Direction::ToCallee), _) => Some("media to callee"),
+        ("video", Some(Direction::ToCaller), _) => Some("video to caller"),
+        ("video", Some(Direction::ToCallee), _) => Some("video to callee"),
+        ("picture", Some(Direction::ToCaller), _) => Some("picture to caller"),
+        ("picture", Some(Direction::ToCallee), _) => Some("picture to callee"),
         ("chat_session", _, Some(ChatRole::Sender)) => Some("chat_session sender"),
         ("chat_session", _, Some(ChatRole::Receiver)) => Some("chat_session receiver"),
         _ => SERVICES.into_iter().find(|name| *name == service),

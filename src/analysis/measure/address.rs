@@ -13,6 +13,9 @@ use crate::wire::vrrp::Advert;
 /// interval: without adverts for this many intervals nobody claims the address any more.
 const INTERVALS_TO_SILENCE: i64 = 4;
 
+/// A new owner's first advert and its gratuitous ARP are no further apart.
+const WITH_ADVERT: Span = Span::from_millis(100);
+
 /// A sign that somebody claims the floating address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
@@ -24,8 +27,26 @@ pub(super) struct Claim {
     pub(super) place: String,
     /// What is claimed: the virtual router (VRRP), the address (ARP).
     pub(super) what: What,
-    /// Advertisement interval and whether the claimant resigns; absent for ARP.
-    pub(super) advert: Option<(Span, bool)>,
+    /// What the advert declares; absent for ARP.
+    pub(super) advert: Option<Advertised>,
+}
+
+/// What a VRRP advertisement declares of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Advertised {
+    /// 2 or 3.
+    pub(super) version: u8,
+    /// Advertisement interval.
+    pub(super) interval: Span,
+    /// Priority; 0: it resigns.
+    pub(super) priority: u8,
+}
+
+impl Advertised {
+    /// Whether it gives the address up.
+    pub(super) fn resigns(self) -> bool {
+        self.priority == 0
+    }
 }
 
 /// What somebody claims.
@@ -46,8 +67,9 @@ pub(super) struct Claims {
 
 impl Claims {
     pub(super) fn advert(&mut self, at: RunTime, source: String, advert: &Advert, place: String) {
+        let Advert { version, interval, priority, .. } = *advert;
         let what = What::Router(advert.vrid, advert.addresses.first().copied());
-        let advert = Some((advert.interval, advert.priority == 0));
+        let advert = Some(Advertised { version, interval, priority });
         self.adverts.push(Claim { at, who: source, place, what, advert });
     }
 
@@ -56,6 +78,12 @@ impl Claims {
             let what = What::Address(arp.sender);
             self.announcements.push(Claim { at, who: arp.sender_mac.to_string(), place, what, advert: None });
         }
+    }
+
+    /// The gratuitous ARP that goes with a new owner's first advert: an owner may repeat its own at any time.
+    pub(super) fn announced_with(&self, advert: RunTime) -> Option<RunTime> {
+        let with = |at: &RunTime| *at > advert - WITH_ADVERT && *at < advert + WITH_ADVERT;
+        self.announcements.iter().map(|claim| claim.at).find(with)
     }
 
     /// Owners over time: by VRRP where adverts were seen, else by gratuitous ARP until `end`. Each virtual router,
@@ -149,7 +177,7 @@ struct Reign {
 fn reigns(adverts: &[Claim]) -> (Vec<Reign>, u64) {
     let (mut reigns, mut left_out): (Vec<Reign>, u64) = (Vec::new(), 0);
     for claim in adverts {
-        let (interval, resigns) = claim.advert.unwrap_or_default();
+        let (interval, resigns) = claim.advert.map_or((Span::ZERO, false), |of| (of.interval, of.resigns()));
         let silence = Span(interval.as_nanos().saturating_mul(INTERVALS_TO_SILENCE));
         let full = reigns.len() >= MOST_REIGNS;
         let current = reigns.iter_mut().rev().find(|reign| reign.who == claim.who);
@@ -169,7 +197,7 @@ fn reigns(adverts: &[Claim]) -> (Vec<Reign>, u64) {
 /// When a claimant's last advert crosses the first one of its successor, the address changed hands in order;
 /// only a longer overlap is two owners at once.
 fn hand_over(reigns: &mut [Reign], adverts: &[Claim]) {
-    let interval = adverts.first().and_then(|claim| claim.advert).map_or(Span::ZERO, |(interval, _)| interval);
+    let interval = adverts.first().and_then(|claim| claim.advert).map_or(Span::ZERO, |of| of.interval);
     let starts: Vec<(String, RunTime)> = reigns.iter().map(|reign| (reign.who.clone(), reign.start)).collect();
     for reign in reigns {
         let next = starts.iter().find(|(who, start)| {
@@ -193,7 +221,7 @@ mod tests {
                 who: (*who).to_owned(),
                 place: String::new(),
                 what: What::Router(51, None),
-                advert: Some((Span::from_secs(1), false)),
+                advert: Some(Advertised { version: 3, interval: Span::from_secs(1), priority: 100 }),
             }));
         }
         claims.sort_by_key(|claim| claim.at);

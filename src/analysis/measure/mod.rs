@@ -12,6 +12,7 @@ mod source;
 mod span;
 mod track;
 mod trial;
+mod video;
 
 use std::path::PathBuf;
 

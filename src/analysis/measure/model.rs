@@ -7,15 +7,21 @@
 mod chat;
 mod quality;
 mod sip;
+mod video;
 
 use serde::{Deserialize, Serialize};
 
-pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured};
+use crate::analysis::theory::Law;
+pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured, ChatterMeasured, MessageFate, MessageMeasured};
 pub use quality::{
     Categories, DejitterScore, FaultStretch, Grade, Mos, MosSecond, OverTime, PeriodDejitter, QosPeriod, Stretch,
     ThesisCompatible, TiphonIndex,
 };
 pub use sip::{SipDelay, SipMetrics, SipRatio, SipRequests, SipResponses};
+pub use video::{
+    DecodedMeasured, FrameFate, FrameMark, FramesMeasured, FreezeMeasured, RecoveryMeasured, Thumbnail, VideoMeasured,
+    VideoPeriod, VideoScore,
+};
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
 use crate::units::RunTime;
@@ -38,11 +44,14 @@ pub struct Measured {
     /// Who was measured, whether he had an outage or not: the denominators of the outages.
     #[serde(default)]
     pub users: Vec<ServiceUsers>,
-    /// Every RTP stream, as it was received.
+    /// Every RTP stream of sound, as it was received.
     pub streams: Vec<StreamMeasured>,
     /// Media through servers whose both sides were captured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transits: Vec<Transit>,
+    /// Every RTP stream of video, as it was received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub videos: Vec<VideoMeasured>,
     /// Every call.
     pub calls: Vec<CallMeasured>,
     /// Every chatter.
@@ -64,6 +73,9 @@ pub struct Measured {
     pub qos: Vec<QosPeriod>,
     /// Who held the floating address when.
     pub owners: Vec<OwnerInterval>,
+    /// What the cluster did that no outage tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// The instrument's own health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
@@ -82,12 +94,15 @@ pub struct Window {
     pub end_ns: RunTime,
 }
 
-/// One fault and what followed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One fault and what followed, or one heal inside the window, which is a disturbance of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FaultMeasured {
-    /// Number in the scenario, from 0.
+    /// Number in the scenario, from 0. A heal has the number of its fault behind those of all faults.
     pub fault: usize,
-    /// `power_off` …
+    /// The fault that was healed, where this is a heal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_of: Option<usize>,
+    /// `power_off` …, `heal`.
     pub kind: String,
     /// The node that was hit.
     pub node: String,
@@ -115,6 +130,65 @@ pub struct FaultMeasured {
     pub configured_ms: Option<f64>,
     /// The failover's phases in order of time; only those with evidence.
     pub phases: Vec<Phase>,
+    /// The takeover against its law; absent where adverts do not show one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takeover: Option<Takeover>,
+    /// Where the time of a typical outage of each service went; the parts of a service add up to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// One takeover of the address against what the engine's declared timers predict, from the adverts on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Takeover {
+    /// VRRP version.
+    pub version: u8,
+    /// Advertisement interval.
+    pub advert_ms: f64,
+    /// Priority of the node that took over.
+    pub priority: u8,
+    /// The old owner gave the address up by an advert of priority 0.
+    pub resigned: bool,
+    /// The law of the time from the fault to the first advert of the new owner.
+    pub law: Law,
+    /// From the old owner's last advert to the fault: the phase that this trial drew. Negative when it still
+    /// advertised after the command began.
+    pub since_last_advert_ms: f64,
+    /// What the timers predict for this phase.
+    pub expected_ms: f64,
+    /// From the fault to the first advert of the new owner.
+    pub measured_ms: f64,
+    /// Measured less expected.
+    pub residual_ms: f64,
+}
+
+/// One part of an outage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// As in [`Outage::service`].
+    pub service: String,
+    /// `resignation` (until the old owner said so), `detection` (until the new owner's first advert), `announcement`
+    /// (until its gratuitous ARP), `service` (until the service answered).
+    pub part: String,
+    /// Its length.
+    pub ms: f64,
+}
+
+/// Something that a cluster did and that no outage tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `byes_refused` (481),
+    /// `registrations_lost` (404 until the callee registers again),
+    /// `messages_black_holed`, `other_timers`.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+    /// The longest of them; for lost registrations, how long after the fault the last call was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_ms: Option<f64>,
+    /// Who, or what was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// The phase of a fault against the timer by which the cluster notices a death: a death right after an advert goes
@@ -146,13 +220,14 @@ pub struct Phase {
 }
 
 /// A time in which a user did not have a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `chat_session`, `chat_delivery`.
+    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `video` (its packets), `picture`, `chat_session`,
+    /// `chat_delivery`.
     pub service: String,
     /// Whose: `all`, `phone-07`, `call 3`, `chat-02-b`.
     pub scope: String,
-    /// Only for media: who listened.
+    /// Only for media, video and picture: who listened or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// The fault that it follows, where it follows one.
@@ -184,7 +259,7 @@ pub struct Outage {
 pub struct ServiceUsers {
     /// As in [`Outage::service`].
     pub service: String,
-    /// Only for media: who listened.
+    /// Only for media, video and picture: who listened or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// Only for chatters.
@@ -416,63 +491,6 @@ pub struct CallMeasured {
     /// Time of the end of the dialog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ns: Option<RunTime>,
-}
-
-/// One chatter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChatterMeasured {
-    /// `chat-03-a`.
-    pub chatter: String,
-    /// When its session was up: pairs of start and end (absent: still up at the end).
-    pub sessions: Vec<(RunTime, Option<RunTime>)>,
-    /// Sessions that were resumed (XEP-0198).
-    pub resumed: u32,
-    /// Attempts to log in.
-    pub attempts: u32,
-    /// It was cut off and did not notice before the end of the window.
-    pub half_open: bool,
-}
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageFate {
-    /// Once, in order, in time.
-    DeliveredOnce,
-    /// Once, later than the scenario's `late_after`.
-    Late,
-    /// More than once.
-    Duplicated,
-    /// Once, after a message of the same pair that was written later.
-    Reordered,
-    /// From the server's offline storage.
-    RecoveredOffline,
-    /// An error came back.
-    Bounced,
-    /// The server acknowledged it and nobody got it.
-    AcknowledgedLost,
-    /// Nobody acknowledged it and nobody got it.
-    UnacknowledgedLost,
-    /// Sent so near the end that nobody can know.
-    Unknown,
-    /// Due while the sender had no session, and never sent.
-    NotStarted,
-}
-
-/// One message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MessageMeasured {
-    /// Number in the trial.
-    pub message: u64,
-    /// The pair.
-    pub pair: u32,
-    /// When it was due.
-    pub planned_ns: RunTime,
-    /// From the plan to the first delivery.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<f64>,
-    /// What became of it.
-    pub fate: MessageFate,
 }
 
 /// Operations of one kind.

@@ -143,6 +143,9 @@ fn fault_measured(fault: usize, rng: &mut SmallRng) -> FaultMeasured {
     };
     let jitter = rng.random_range(0.0..6.0);
     FaultMeasured {
+        heal_of: None,
+        takeover: None,
+        parts: Vec::new(),
         fault,
         kind: "power_off".into(),
         node: NODES[fault].into(),

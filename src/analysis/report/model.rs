@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::measure::model::{Caveat, Measured, QosPeriod};
+use crate::analysis::theory::Law;
 pub use crate::analysis::verdict::{Outcome, ThresholdResult, Verdict};
 use crate::evidence::rundir::RunInfo;
 
@@ -44,6 +45,12 @@ pub struct Report {
     pub messages: BTreeMap<String, u64>,
     /// What it means for five nines.
     pub availability: Availability,
+    /// What the cluster did that no outage tells, over all trials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingSummary>,
+    /// Figures that others have published, beside ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedRow>,
     /// What a reader must know, voiding ones first.
     pub caveats: Vec<Caveat>,
     /// Thresholds and the verdict.
@@ -77,11 +84,114 @@ pub struct Trial {
     pub measured: Measured,
 }
 
-/// One fault of the scenario over all trials.
+/// A finding over all trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingSummary {
+    /// As in [`crate::analysis::measure::model::Finding::kind`].
+    pub kind: String,
+    /// Trials in which it was seen.
+    pub trials: u64,
+    /// How often in all of them.
+    pub count: u64,
+    /// The longest in any of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_ms: Option<f64>,
+    /// Who or what was seen, in the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+}
+
+/// A published figure beside ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublishedRow {
+    /// The failover, as in [`Transition::label`], or what else it was.
+    pub label: String,
+    /// The published figure.
+    pub published_ms: f64,
+    /// Who published it, and from how many trials.
+    pub source: String,
+    /// Our service that stands beside it.
+    pub service: String,
+    /// Our median; absent where we have no such failover, or it never came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_ms: Option<f64>,
+    /// Interval of our median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_low_ms: Option<f64>,
+    /// See `ours_low_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_high_ms: Option<f64>,
+    /// Our trials.
+    pub n: u64,
+    /// What a failover of the published length can be.
+    pub comment: String,
+}
+
+/// Takeovers over the trials against the law of the engine's timers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TakeoverSummary {
+    /// VRRP version.
+    pub version: u8,
+    /// Advertisement interval.
+    pub advert_ms: f64,
+    /// Priority of the node that took over.
+    pub priority: u8,
+    /// The old owner gave the address up by an advert of priority 0.
+    pub resigned: bool,
+    /// The law of the time from the fault to the first advert of the new owner.
+    pub law: Law,
+    /// Trials that follow this law.
+    pub n: u64,
+    /// Trials whose takeover had other timers or another course.
+    pub other: u64,
+    /// Shortest time from the fault to the new owner's first advert.
+    pub measured_ms_min: f64,
+    /// Longest.
+    pub measured_ms_max: f64,
+    /// Median of measured less predicted for the phase of the adverts that the trial drew.
+    pub residual_ms_median: f64,
+    /// Smallest residual.
+    pub residual_ms_min: f64,
+    /// Largest residual.
+    pub residual_ms_max: f64,
+    /// Kolmogorov–Smirnov distance of the measured times to the law; absent under five trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ks_d: Option<f64>,
+    /// Probability of such a distance if the law holds, exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ks_p: Option<f64>,
+}
+
+/// Where the time of a service's typical outage went: means over the trials, which add up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartsSummary {
+    /// The service.
+    pub service: String,
+    /// Trials.
+    pub n: u64,
+    /// In order of time.
+    pub parts: Vec<PartMean>,
+    /// Mean of the outages: the sum of the parts.
+    pub total_ms: f64,
+}
+
+/// Mean of one part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartMean {
+    /// As in [`crate::analysis::measure::model::Part::part`].
+    pub part: String,
+    /// Mean over the trials.
+    pub mean_ms: f64,
+}
+
+/// One fault of the scenario, or one heal, over all trials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transition {
-    /// Number of the fault, from 0.
+    /// Number of the fault, from 0; a heal has one behind those of all faults.
     pub fault: usize,
+    /// The fault that was healed, where this is a heal: its outages are those of the failback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_of: Option<usize>,
     /// `alpha → beta`; `several` for what differs between the trials.
     pub label: String,
     /// `power_off` …
@@ -91,6 +201,15 @@ pub struct Transition {
     /// The outage that the reference cluster was told to produce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configured_ms: Option<f64>,
+    /// The takeover against its law; absent where no adverts show one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takeover: Option<TakeoverSummary>,
+    /// Where the time went, for each service that came back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartsSummary>,
+    /// Which knob decided, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// A row for each service (media: one for each direction).
     pub services: Vec<OutageSummary>,
 }
@@ -98,7 +217,8 @@ pub struct Transition {
 /// Outages of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageSummary {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`,
+    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`, `video to caller`,
+    /// `video to callee` (packets), `picture to caller`, `picture to callee` (frames that decode),
     /// `chat_session sender`, `chat_session receiver`, `chat_delivery`.
     pub service: String,
     /// Trials in which the service was measured: the unit of replication.

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::analysis::measure::model::{
-    Anomaly, CallMeasured, DejitterScore, Measured, MessageMeasured, OpsMeasured, Outage, OwnerInterval, StreamMeasured,
+    Anomaly, CallMeasured, DejitterScore, Measured, MessageMeasured, OpsMeasured, Outage, OwnerInterval,
+    StreamMeasured, VideoMeasured,
 };
 use crate::units::RunTime;
 
@@ -41,9 +42,10 @@ pub struct Measurement<'a> {
 /// # Errors
 /// When a row cannot be written as CSV.
 pub fn of(trials: &[Measurement<'_>]) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
-    let tables: [Table; 9] = [
+    let tables: [Table; 10] = [
         ("outages", &OUTAGES, |of| of.outages.iter().map(|outage| self::outage(of, outage)).collect()),
         ("streams", &STREAMS, |of| of.streams.iter().map(|stream| self::stream(of, stream)).collect()),
+        ("videos", &VIDEOS, |of| of.videos.iter().map(video).collect()),
         ("calls", &CALLS, |of| of.calls.iter().map(|call| self::call(of, call)).collect()),
         ("messages", &MESSAGES, |of| of.messages.iter().map(|message| self::message(of, message)).collect()),
         ("chats", &chat::CHATS, chat::sessions),
@@ -113,6 +115,29 @@ const STREAMS: [&str; 34] = [
 ];
 /// The de-jitter buffers of the columns above.
 const BUFFERS: [&str; 3] = ["fixed50", "fixed200", "adaptive"];
+const VIDEOS: [&str; 21] = [
+    "call",
+    "direction",
+    "codec",
+    "width",
+    "height",
+    "packets",
+    "expected",
+    "lost",
+    "frames_expected",
+    "frames_shown",
+    "frames_undecodable",
+    "frames_incomplete",
+    "frames_missing",
+    "frames_key",
+    "freezes",
+    "frozen_ms",
+    "pli",
+    "fir",
+    "jitter_ms_mean",
+    "delay_ms_p50",
+    "delay_ms_p95",
+];
 const CALLS: [&str; 10] =
     ["call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason"];
 const MESSAGES: [&str; 5] = ["message", "pair", "planned_s", "latency_ms", "fate"];
@@ -201,6 +226,39 @@ fn listening(stream: &StreamMeasured) -> Row {
         maybe(gaps.map(|gaps| gaps.packet_gap_variation_ms)),
     ];
     behind(|score| score.mos_cqe).into_iter().chain(behind(|score| score.discarded_percent)).chain(rest).collect()
+}
+
+fn video(video: &VideoMeasured) -> Row {
+    let frames = &video.frames;
+    let counts = [
+        video.packets,
+        video.expected,
+        video.lost,
+        frames.expected,
+        frames.shown,
+        frames.undecodable,
+        frames.incomplete,
+        frames.missing,
+        frames.key,
+        video.freezes.len() as u64,
+    ];
+    let head = [
+        optional(video.call),
+        optional(video.direction.map(word)),
+        video.codec.clone(),
+        optional(video.size.map(|(width, _)| width)),
+        optional(video.size.map(|(_, height)| height)),
+    ];
+    let delay = video.delay.as_ref();
+    let tail = [
+        number(video.frozen_ms),
+        video.pli.to_string(),
+        video.fir.to_string(),
+        maybe(video.jitter_ms_mean),
+        maybe(delay.map(|delay| delay.p50_ms)),
+        maybe(delay.map(|delay| delay.p95_ms)),
+    ];
+    head.into_iter().chain(counts.map(|count| count.to_string())).chain(tail).collect()
 }
 
 fn call(measured: &Measured, call: &CallMeasured) -> Row {
@@ -301,7 +359,7 @@ mod tests {
     #[test]
     fn a_table_without_rows_has_its_header() {
         let all = tables(&fixture::quickstart(0)).unwrap();
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 10);
         assert!(all.iter().all(|(_, bytes)| bytes.starts_with(b"trial,")));
     }
 

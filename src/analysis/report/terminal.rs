@@ -17,7 +17,7 @@ pub fn terminal(report: &Report, style: bool) -> String {
     let pen = Pen { style };
     let mut out = String::new();
     paragraph(&mut out, &report.headline, "", &|line| pen.bold(line));
-    for transition in &report.transitions {
+    for transition in report.transitions.iter().filter(|transition| words::is_worth_a_table(transition)) {
         out.push('\n');
         outage_table(&mut out, transition, pen);
     }
@@ -27,12 +27,27 @@ pub fn terminal(report: &Report, style: bool) -> String {
         quality::over_time(&mut out, &report.listening);
     }
     fates(&mut out, report);
+    findings(&mut out, report);
     out.push('\n');
     paragraph(&mut out, &report.availability.statement, "", &str::to_owned);
     out.push('\n');
     caveats(&mut out, report, pen);
     verdict(&mut out, report, pen);
     out
+}
+
+/// What the cluster did that no outage tells, and what others have published.
+fn findings(out: &mut String, report: &Report) {
+    if !(report.findings.is_empty() && report.published.is_empty()) {
+        out.push('\n');
+    }
+    let found = report.findings.iter().map(|finding| words::finding(finding, report.trials.len()));
+    let published = report.published.iter().map(words::published);
+    for text in found.chain(published) {
+        for (number, text) in wrap(&text, WIDTH - 3, "").iter().enumerate() {
+            line(out, &format!(" {} {text}", if number == 0 { "·" } else { " " }));
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +83,7 @@ fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
         line(out, &row(cells(service).each_ref().map(String::as_str)));
     }
     intervals(out, &transition.services);
-    if let Some(note) = words::hung_up(transition) {
+    for note in words::notes(transition) {
         paragraph(out, &note, " ", &str::to_owned);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::model::Transition;
+use super::model::{FindingSummary, PartsSummary, PublishedRow, TakeoverSummary, Transition};
 use crate::evidence::history::Direction;
 use crate::units::Span;
 
@@ -174,6 +174,8 @@ pub fn service(name: &str) -> &str {
         "chat_session receiver" => "chat, receiver",
         "chat_session" => "chat session",
         "chat_delivery" => "chat delivery",
+        "picture to caller" => "seen by caller",
+        "picture to callee" => "seen by callee",
         other => other,
     }
 }
@@ -183,6 +185,9 @@ pub fn service(name: &str) -> &str {
 pub fn user_of(service: &str) -> &'static str {
     match service {
         "media to caller" | "media to callee" | "media" => "a user in a call",
+        "video to caller" | "video to callee" | "video" | "picture to caller" | "picture to callee" | "picture" => {
+            "a user in a video call"
+        }
         "new_call" => "a user who places a call",
         "register" => "a phone that registers",
         "chat_session sender" => "a chatter who writes",
@@ -246,6 +251,124 @@ pub fn hung_up(transition: &Transition) -> Option<String> {
     let most = transition.services.iter().map(|service| service.left).max().filter(|most| *most > 0)?;
     let callers = plural(most, "caller", "callers");
     Some(format!("Not counted: {callers} hung up, as planned, before media could come back."))
+}
+
+/// Whether a transition says something: a heal that nobody noticed does not.
+#[must_use]
+pub fn is_worth_a_table(transition: &Transition) -> bool {
+    transition.heal_of.is_none() || transition.services.iter().any(|service| service.affected > 0)
+}
+
+/// What stands under the table of a transition.
+#[must_use]
+pub fn notes(transition: &Transition) -> Vec<String> {
+    let parts: Vec<String> = transition.parts.iter().map(parts).collect();
+    let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
+    [hung_up(transition), seldom(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Services that were hit in some trials and not in others: their figures are those of the hit ones.
+fn seldom(transition: &Transition) -> Option<String> {
+    let some =
+        transition.services.iter().filter(|row| row.unit == "probes" && row.affected > 0 && row.affected < row.n);
+    let told: Vec<String> =
+        some.map(|row| format!("{} in {} of {} trials", service(&row.service), row.affected, row.n)).collect();
+    (!told.is_empty()).then(|| format!("Hit at all: {}.", told.join(", ")))
+}
+
+/// A finding as a reader sees it.
+#[must_use]
+pub fn finding(finding: &FindingSummary, trials: usize) -> String {
+    let count = finding.count;
+    let longest = finding.longest_ms.map(duration).unwrap_or_default();
+    let what = match finding.kind.as_str() {
+        "two_owners" => format!(
+            "{} {}, the longest for {longest}: nothing fences the other one",
+            finding.who.as_deref().unwrap_or("two nodes"),
+            "held the floating address at once"
+        ),
+        "false_takeovers" => format!(
+            "{} that no fault explains, the first {}: adverts came too late on a busy machine, or were lost",
+            plural(count, "change of the owner", "changes of the owner"),
+            finding.who.as_deref().unwrap_or_default()
+        ),
+        "zombie_calls" => {
+            format!("{} neither media nor a way to be hung up", plural(count, "call had", "calls had"))
+        }
+        "byes_refused" => {
+            format!("{} answered 481 by a survivor that did not know the call", plural(count, "BYE was", "BYEs were"))
+        }
+        "registrations_lost" => format!(
+            "{} answered 404 by a survivor that did not know the callee, the last {longest} after the fault: \
+             nobody can be called until he has registered again",
+            plural(count, "call was", "calls were")
+        ),
+        "messages_black_holed" => format!(
+            "{} taken by a server and never delivered: it believed the receiver to be there",
+            plural(count, "message was", "messages were")
+        ),
+        "other_timers" => format!("the engine runs with other timers: {}", finding.who.as_deref().unwrap_or_default()),
+        other => format!("{other}: {count}"),
+    };
+    if trials > 1 { format!("{what} (in {} of {trials} trials)", finding.trials) } else { what }
+}
+
+/// A takeover against its law.
+#[must_use]
+pub fn takeover(of: &TakeoverSummary) -> String {
+    let (low, high) = of.law.bounds_ms();
+    let timers = format!("VRRPv{}, adverts every {}, priority {}", of.version, duration(of.advert_ms), of.priority);
+    let law = if of.resigned {
+        format!("after the owner resigned ({timers}) the skew time of {} is due", duration(low))
+    } else {
+        format!("after missed adverts ({timers}) any time from {} to {} is due", duration(low), duration(high))
+    };
+    let seen = if of.n == 1 {
+        duration(of.measured_ms_min)
+    } else {
+        format!("{} to {} in {} trials", duration(of.measured_ms_min), duration(of.measured_ms_max), of.n)
+    };
+    let residual = format!("{} later than the phase of its adverts predicts", duration(of.residual_ms_median));
+    let test = of.ks_d.zip(of.ks_p).map_or(String::new(), |(d, p)| {
+        let agrees = if p < 0.05 { "the law does not hold" } else { "nothing speaks against the law" };
+        format!("; Kolmogorov–Smirnov D {d:.2}, p {p:.2}: {agrees}")
+    });
+    let other = if of.other > 0 {
+        format!("; {} went another way", plural(of.other, "trial", "trials"))
+    } else {
+        String::new()
+    };
+    format!("Takeover: {law}. Seen: {seen}, {residual}{test}{other}.")
+}
+
+/// Where the time of an outage went.
+#[must_use]
+pub fn parts(of: &PartsSummary) -> String {
+    let told: Vec<String> = of
+        .parts
+        .iter()
+        .filter(|part| part.mean_ms > 0.0)
+        .map(|part| format!("{} {}", duration(part.mean_ms), part.part))
+        .collect();
+    format!("{} {} = {}", service(&of.service), duration(of.total_ms), told.join(" + "))
+}
+
+/// A published figure beside ours.
+#[must_use]
+pub fn published(row: &PublishedRow) -> String {
+    let ours = match row.ours_ms {
+        Some(ms) => {
+            let interval =
+                row.ours_low_ms.map(|low| format!(", {}", interval(low, row.ours_high_ms))).unwrap_or_default();
+            format!("here {} ({}, n = {}{interval})", duration(ms), service(&row.service), row.n)
+        }
+        None => "not measured here".to_owned(),
+    };
+    let comment = if row.comment.is_empty() { String::new() } else { format!("; {}", row.comment) };
+    format!("{}: {} published ({}), {ours}{comment}.", row.label, duration(row.published_ms), row.source)
 }
 
 /// A fault as a reader sees it: `power-off`.

@@ -12,6 +12,7 @@
 //! | where, if some trials never ended? | [`kaplan_meier_median`], [`kaplan_meier_median_ci`] |
 //! | how sure is any other statistic? | [`bca_interval`] |
 //! | did it change? | [`hodges_lehmann`], [`mann_whitney`], [`fisher_exact`], over many tests [`holm`] |
+//! | does a law that was stated beforehand hold? | [`kolmogorov_smirnov`] |
 //! | could a change have been seen? | [`power_of_shift`], [`samples_for_shift`], [`samples_for_proportions`] |
 //! | how often may it be needed? | [`availability::failures_per_year`], [`availability::mtbf_needed_s`] |
 //! | what would it take to claim that? | [`availability::observation_needed_s`], [`successes_needed`] |
@@ -20,6 +21,7 @@
 pub mod availability;
 mod bootstrap;
 mod fisher;
+mod kolmogorov;
 mod mean;
 mod median;
 pub mod panel;
@@ -34,6 +36,7 @@ mod survival;
 
 pub use bootstrap::{BOOTSTRAP_FROM_N, BootstrapCi, bca_interval};
 pub use fisher::{fisher_exact, holm};
+pub use kolmogorov::{KolmogorovSmirnov, kolmogorov_smirnov};
 pub use mean::{MeanCi, geometric_mean_ci, geometric_prediction, mean_ci, student_t_quantile};
 pub use median::{MedianCi, UpperBound, median_ci, quantile_upper_bound, samples_for_quantile_bound};
 pub use power::{power_of_shift, samples_for_proportions, samples_for_shift};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::sip;
-use crate::analysis::measure::model::{CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit};
+use crate::analysis::measure::model::{CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit, VideoMeasured};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
@@ -20,6 +20,7 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     page.streams(measured);
     page.listening(measured);
     page.categories(measured);
+    page.videos(measured);
     page.outages(measured, zero);
     page.calls(measured, zero);
     super::chats::lines(measured, zero).iter().for_each(|line| page.line(line));
@@ -52,14 +53,25 @@ impl Page {
     }
 
     fn streams(&mut self, measured: &Measured) {
-        if measured.streams.is_empty() {
+        if measured.streams.is_empty() && measured.videos.is_empty() {
             return self.line("\nno RTP streams");
         }
         self.line("\nstreams      codec   packets    lost      %  dup reorder  jitter  longest   MOS");
         self.line("                                                         mean ms   gap ms   CQE");
         for stream in &measured.streams {
             self.line(&stream_line(stream));
-            self.line(&format!("  {} → {}{}", stream.src, stream.dst, call_of(stream)));
+            self.line(&format!("  {} → {}{}", stream.src, stream.dst, of_call(stream.call, stream.direction)));
+        }
+    }
+
+    fn videos(&mut self, measured: &Measured) {
+        if measured.videos.is_empty() {
+            return;
+        }
+        self.line("\nvideo        codec   packets    lost  frames   shown  freezes  frozen s  asked     Vq");
+        for video in &measured.videos {
+            self.line(&video_line(video));
+            self.line(&format!("  {} → {}{}", video.src, video.dst, of_call(video.call, video.direction)));
         }
     }
 
@@ -161,23 +173,45 @@ fn stream_line(stream: &StreamMeasured) -> String {
     )
 }
 
-fn call_of(stream: &StreamMeasured) -> String {
-    let direction = match stream.direction {
+fn video_line(video: &VideoMeasured) -> String {
+    let scores = video.periods.iter().find_map(|period| period.vq.as_ref());
+    let vq = scores.map_or_else(
+        || "-".to_owned(),
+        |vq| if vq.valid { format!("{:.2}", vq.value) } else { format!("({:.2})", vq.value) },
+    );
+    format!(
+        "0x{:08x}   {:<6} {:>8} {:>7} {:>7} {:>7} {:>8} {:>9.2} {:>6} {vq:>6}",
+        video.ssrc,
+        video.codec,
+        video.packets,
+        video.lost,
+        video.frames.expected,
+        video.frames.shown,
+        video.freezes.len(),
+        video.frozen_ms / 1e3,
+        video.pli + video.fir,
+    )
+}
+
+fn of_call(call: Option<u64>, direction: Option<Direction>) -> String {
+    let direction = match direction {
         Some(Direction::ToCallee) => " to callee",
         Some(Direction::ToCaller) => " to caller",
         None => "",
     };
-    stream.call.map_or_else(String::new, |call| format!("   call {call}{direction}"))
+    call.map_or_else(String::new, |call| format!("   call {call}{direction}"))
 }
 
 /// `> 20.0 s` when it had not ended.
 fn outage_line(outage: &Outage, zero: RunTime) -> String {
     let length = Span::from_secs_f64(outage.duration_ms / 1e3);
     let length = if outage.censored { format!("> {length}") } else { length.to_string() };
-    let service = match outage.direction {
-        Some(Direction::ToCallee) => "media to callee",
-        Some(Direction::ToCaller) => "media to caller",
-        None => &outage.service,
+    let service = match (outage.direction, outage.service.as_str()) {
+        (Some(Direction::ToCallee), "picture") => "seen by callee".to_owned(),
+        (Some(Direction::ToCaller), "picture") => "seen by caller".to_owned(),
+        (Some(Direction::ToCallee), service) => format!("{service} to callee"),
+        (Some(Direction::ToCaller), service) => format!("{service} to caller"),
+        (None, service) => service.to_owned(),
     };
     let (from, error) = (seconds(outage.start_ns, zero), Span::from_secs_f64(outage.error_ms / 1e3));
     let method = &outage.method;

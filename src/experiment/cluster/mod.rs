@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::experiment::run::recorder::Recorder;
-use crate::scenario::Service;
+use crate::scenario::{Service, Way};
 use crate::units::Span;
 
 /// Why a cluster cannot do what was asked.
@@ -54,6 +54,45 @@ pub enum Action {
     LinkDown,
     /// The switch drops the node's frames both ways.
     BlackHole,
+    /// The cluster engine is told to hand the address over.
+    EngineStop,
+    /// SIGKILL of the cluster engine.
+    EngineKill,
+    /// SIGSTOP of the cluster engine.
+    EngineHang,
+    /// SIGSTOP of everything on the node.
+    Freeze,
+    /// The switch drops the node's frames in one direction.
+    OneWay(Way),
+    /// The switch drops frames between the node and its peers.
+    Split,
+    /// The floating address is taken off the node's interface.
+    AddressLoss,
+    /// The switch drops so many of a thousand frames from and to the node.
+    Loss(u16),
+    /// The switch holds frames to the node back.
+    Delay {
+        /// Mean.
+        delay: Span,
+        /// Random part on both sides of it.
+        jitter: Span,
+    },
+    /// The switch passes frames to the node at so many thousand bits a second.
+    Rate(u32),
+    /// No room on the node's disk.
+    DiskFull,
+    /// The node's TCP connections of SIP and XMPP are reset.
+    ConnectionsReset,
+    /// SIGKILL of the store, which is no node.
+    StoreKill,
+    /// Firmware, kernel, init and services start again.
+    Reset,
+    /// The node's kernel panics.
+    KernelPanic,
+    /// The node's clock jumps.
+    ClockStep,
+    /// The node's processors are busy.
+    CpuExhaustion,
 }
 
 /// What traffic must know of a cluster.
@@ -117,6 +156,14 @@ pub trait Cluster: Send {
     /// # Errors
     /// What is missing, and how to get it.
     fn ready(&self) -> Result<(), ClusterError> {
+        Ok(())
+    }
+
+    /// Makes what takes long and stays on this machine, as a root file system. `tell` gets a line for each step.
+    ///
+    /// # Errors
+    /// When it cannot be made, and what would help.
+    fn prepare(&mut self, _tell: &mut dyn FnMut(&str)) -> Result<(), ClusterError> {
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::evidence::history::{FaultMark, FaultStep, What};
 use crate::experiment::cluster::{Action, Cluster, ClusterError};
 use crate::experiment::run::recorder::Recorder;
-use crate::scenario::Fault;
+use crate::scenario::{Fault, NodeFault};
 
 /// The action that a scenario's fault means.
 #[must_use]
@@ -12,8 +12,26 @@ pub fn action(fault: &Fault) -> Action {
         Fault::PowerOff(_) => Action::PowerOff,
         Fault::ServiceKill(fault) => Action::ServiceKill(fault.service),
         Fault::ServiceHang(fault) => Action::ServiceHang(fault.service),
-        Fault::LinkDown(_) => Action::LinkDown,
+        Fault::EngineStop(_) => Action::EngineStop,
+        Fault::EngineKill(_) => Action::EngineKill,
+        Fault::EngineHang(_) => Action::EngineHang,
+        Fault::NodeFreeze(_) => Action::Freeze,
+        // A flap is read as single faults.
+        Fault::LinkDown(_) | Fault::LinkFlap(_) => Action::LinkDown,
         Fault::BlackHole(_) => Action::BlackHole,
+        Fault::OneWay(of) => Action::OneWay(of.dropped),
+        Fault::Split(_) => Action::Split,
+        Fault::AddressLoss(_) => Action::AddressLoss,
+        Fault::PacketLoss(of) => Action::Loss((of.percent.get_ref() * 10.0).round() as u16),
+        Fault::PacketDelay(of) => Action::Delay { delay: of.delay.0, jitter: of.jitter.0 },
+        Fault::RateLimit(of) => Action::Rate(of.kbit_per_s),
+        Fault::DiskFull(_) => Action::DiskFull,
+        Fault::ConnectionsReset(_) => Action::ConnectionsReset,
+        Fault::StoreKill(_) => Action::StoreKill,
+        Fault::Reset(_) => Action::Reset,
+        Fault::KernelPanic(_) => Action::KernelPanic,
+        Fault::ClockStep(_) => Action::ClockStep,
+        Fault::CpuExhaustion(_) => Action::CpuExhaustion,
     }
 }
 
@@ -96,18 +114,24 @@ impl<'a> Injector<'a> {
     }
 
     fn resolve(&mut self, spec: &Fault) -> Result<String, ClusterError> {
-        if spec.target() != "vip-owner" {
-            return Ok(spec.target().to_owned());
+        let nobody = |reason: &str| ClusterError::Failed {
+            action: spec.kind().into(),
+            node: spec.target().into(),
+            reason: reason.into(),
+        };
+        match spec.target() {
+            NodeFault::OWNER => {
+                let owner = self.cluster.owners()?.into_iter().next();
+                owner.ok_or_else(|| nobody("no node holds the floating address"))
+            }
+            NodeFault::BACKUP => {
+                let owners = self.cluster.owners()?;
+                let hit = |node: &String| self.open.iter().any(|open| open.node == *node);
+                let mut backups = self.cluster.nodes().into_iter().filter(|node| !owners.contains(node) && !hit(node));
+                backups.next().ok_or_else(|| nobody("every other node is hit by a fault already"))
+            }
+            node => Ok(node.to_owned()),
         }
-        let mut owners = self.cluster.owners()?;
-        if owners.is_empty() {
-            return Err(ClusterError::Failed {
-                action: spec.kind().into(),
-                node: "vip-owner".into(),
-                reason: "no node holds the floating address".into(),
-            });
-        }
-        Ok(owners.swap_remove(0))
     }
 
     fn mark(&self, open: &Open, step: FaultStep, detail: Option<String>) {

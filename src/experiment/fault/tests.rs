@@ -87,6 +87,20 @@ fn a_fault_is_healed_even_when_the_run_panics() {
 }
 
 #[test]
+fn the_backup_is_the_first_node_that_is_neither_owner_nor_hit() {
+    let (recorder, _records) = Recorder::new(Clock::start());
+    let mut cluster = Paper { bites: true, ..Paper::default() };
+    let mut injector = Injector::new(&mut cluster, recorder);
+    let backup = Fault::NodeFreeze(NodeFault {
+        target: "backup".into(),
+        at: crate::scenario::Duration::default(),
+        heal_at: None,
+    });
+    assert_eq!(injector.inject(0, &backup).unwrap(), "beta");
+    assert!(injector.inject(1, &backup).unwrap_err().to_string().contains("hit by a fault already"));
+}
+
+#[test]
 fn a_fault_that_did_not_bite_is_told() {
     let (recorder, records) = Recorder::new(Clock::start());
     let mut cluster = Paper::default();

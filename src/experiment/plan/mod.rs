@@ -117,6 +117,27 @@ pub struct PlannedCall {
     pub hold_ns: Option<Span>,
     /// How long the caller waits for the answer.
     pub patience_ns: Span,
+    /// Its video; absent for a call of voice alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<PlannedVideo>,
+}
+
+/// The video of a call, the same in both directions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedVideo {
+    /// `H264` or `VP8`.
+    pub codec: String,
+    /// Height of the picture, which names the clip.
+    pub height: u32,
+    /// For H.264: 0 or 1.
+    pub packetization_mode: u8,
+    /// Whether the packets of a frame are spread over time.
+    pub smoothed: bool,
+    /// Distance of planned key frames.
+    pub key_interval_ns: Span,
+    /// A receiver asks for a key frame at most this often; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_interval_ns: Option<Span>,
 }
 
 impl Plan {
@@ -139,9 +160,10 @@ impl Plan {
         phones.chain(chatters).collect()
     }
 
-    /// The largest number of calls that can be up at one time, for sizing relays and port ranges.
+    /// The largest number of media sessions that can be up at one time, for sizing relays and port ranges: a call
+    /// of voice has one, a video call two.
     #[must_use]
-    pub fn concurrent_calls(&self) -> usize {
+    pub fn concurrent_sessions(&self) -> usize {
         let calls = self.intents.iter().filter_map(|intent| match &intent.wish {
             Wish::Call(call) => Some((intent.at_ns, call)),
             _ => None,
@@ -149,7 +171,8 @@ impl Plan {
         let mut changes: Vec<(Span, i64)> = Vec::new();
         for (at, call) in calls {
             let length = call.hold_ns.map_or(self.window_ns, |hold| hold + call.patience_ns);
-            changes.extend([(at, 1), (at + length, -1)]);
+            let sessions = 1 + i64::from(call.video.is_some());
+            changes.extend([(at, sessions), (at + length, -sessions)]);
         }
         changes.sort_unstable();
         let (mut now, mut most) = (0i64, 0i64);

@@ -30,6 +30,25 @@ fn office(seed: u64) -> Plan {
 }
 
 #[test]
+fn phones_of_new_calls_register_again_only_where_that_is_asked_for() {
+    let text = |more: &str| {
+        format!(
+            "name = \"t\"\nquestion = \"q\"\nwindow = \"20s\"\n[cluster.reference]\nnodes = [\"a\", \"b\"]\n\
+             address = \"127.0.77.10\"\ntakeover = [\"1s\"]\n[traffic.new_calls]\nrate_per_s = 1\nhold = \"1s\"\n{more}"
+        )
+    };
+    let registers = |more: &str| {
+        let plan = Plan::make(&Scenario::parse("t.toml", &text(more)).unwrap(), 1);
+        let inside = plan.intents.iter().filter(|intent| intent.at_ns >= Span::ZERO);
+        (plan.phones.len(), inside.filter(|intent| matches!(intent.wish, Wish::Register { .. })).count())
+    };
+    assert_eq!(registers("").1, 0);
+    // Every phone four times in 20 s.
+    let (phones, count) = registers("register_interval = \"5s\"\n");
+    assert_eq!(count, 4 * phones);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
     assert_eq!(office(7), office(7));
     assert_ne!(office(7).intents, office(8).intents);

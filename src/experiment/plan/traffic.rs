@@ -3,8 +3,8 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::{Intent, Plan, PlannedCall, PlannedPair, PlannedPhone, Wish};
-use crate::scenario::{Chat, Codec, NewCalls, Registrations, Scenario, StandingCalls};
+use super::{Intent, Plan, PlannedCall, PlannedPair, PlannedPhone, PlannedVideo, Wish};
+use crate::scenario::{Chat, Codec, NewCalls, Registrations, Scenario, Traffic, VideoCalls, VideoPacing};
 use crate::units::Span;
 
 /// The first registrations and the standing calls are spread before the window like this.
@@ -16,9 +16,7 @@ const CALL_SLACK: Span = Span::from_secs(2);
 
 pub(super) fn add(plan: &mut Plan, scenario: &Scenario, rng: &mut StdRng) {
     let traffic = &scenario.traffic;
-    if let Some(calls) = &traffic.standing_calls {
-        standing_calls(plan, calls);
-    }
+    standing_calls(plan, traffic);
     if let Some(calls) = &traffic.new_calls {
         new_calls(plan, calls.get_ref(), rng);
     }
@@ -52,21 +50,58 @@ fn codec(codecs: &[Codec], index: u32) -> String {
     codecs.get(at).copied().unwrap_or(Codec::Pcma).sdp_name().to_owned()
 }
 
-fn standing_calls(plan: &mut Plan, calls: &StandingCalls) {
-    for index in 0..calls.count {
-        let tcp = in_share(index, *calls.tcp_share.get_ref());
-        let (caller, callee) = (add_phone(plan, tcp), add_phone(plan, tcp));
+fn standing_calls(plan: &mut Plan, traffic: &Traffic) {
+    let voice = traffic.standing_calls.iter().flat_map(|calls| {
+        (0..calls.count).map(|index| Standing {
+            tcp: in_share(index, *calls.tcp_share.get_ref()),
+            codec: codec(&calls.codecs, index),
+            ptime: calls.ptime.get_ref().0,
+            video: None,
+        })
+    });
+    let video = traffic.video_calls.iter().flat_map(|calls| {
+        (0..calls.count).map(|index| Standing {
+            tcp: in_share(index, *calls.tcp_share.get_ref()),
+            codec: codec(&calls.codecs, index),
+            ptime: calls.ptime.get_ref().0,
+            video: Some(video(calls)),
+        })
+    });
+    let all: Vec<Standing> = voice.chain(video).collect();
+    let count = all.len() as i64;
+    for (index, standing) in (0i64..).zip(all) {
+        let (caller, callee) = (add_phone(plan, standing.tcp), add_phone(plan, standing.tcp));
         let call = PlannedCall {
-            call: u64::from(index) + 1,
+            call: index.unsigned_abs() + 1,
             caller,
             callee,
-            codec: codec(&calls.codecs, index),
-            ptime_ns: calls.ptime.get_ref().0,
+            codec: standing.codec,
+            ptime_ns: standing.ptime,
             hold_ns: None,
             patience_ns: Span::from_secs(8),
+            video: standing.video,
         };
-        let before = Span(CALL_STEP.as_nanos() * i64::from(calls.count - index));
+        let before = Span(CALL_STEP.as_nanos() * (count - index));
         plan.intents.push(Intent { at_ns: -before, wish: Wish::Call(call) });
+    }
+}
+
+/// A call that stands through the window.
+struct Standing {
+    tcp: bool,
+    codec: String,
+    ptime: Span,
+    video: Option<PlannedVideo>,
+}
+
+fn video(calls: &VideoCalls) -> PlannedVideo {
+    PlannedVideo {
+        codec: calls.codec.sdp_name().to_owned(),
+        height: calls.picture.get_ref().height(),
+        packetization_mode: *calls.packetization_mode.get_ref(),
+        smoothed: calls.pacing == VideoPacing::Smoothed,
+        key_interval_ns: calls.key_interval.get_ref().0,
+        request_interval_ns: Some(calls.key_frame_requests.0).filter(|interval| *interval > Span::ZERO),
     }
 }
 
@@ -76,6 +111,12 @@ fn new_calls(plan: &mut Plan, calls: &NewCalls, rng: &mut StdRng) {
     let pairs = busy.as_nanos() / interval.as_nanos().max(1) + 1;
     let phones: Vec<(usize, usize)> = (0..pairs).map(|_| (add_phone(plan, false), add_phone(plan, false))).collect();
     let first = plan.intents.len() as u64 + 1;
+    if let Some(interval) = &calls.register_interval {
+        for phone in phones.iter().flat_map(|(caller, callee)| [*caller, *callee]) {
+            let wish = Wish::Register { phone, patience_ns: calls.patience.0 };
+            repeat(plan, rng, interval.get_ref().0, |_| wish.clone());
+        }
+    }
     let calls = calls.clone();
     repeat(plan, rng, interval, |index| {
         let (caller, callee) = phones[index as usize % phones.len()];
@@ -87,6 +128,7 @@ fn new_calls(plan: &mut Plan, calls: &NewCalls, rng: &mut StdRng) {
             ptime_ns: calls.ptime.0,
             hold_ns: Some(calls.hold.0),
             patience_ns: calls.patience.0,
+            video: None,
         })
     });
 }

@@ -63,6 +63,8 @@ pub enum RunError {
 pub trait Ears {
     /// A trial begins.
     fn trial(&mut self, number: u32, of: u32);
+    /// Something that is made once is being made.
+    fn preparing(&mut self, _step: &str) {}
     /// The cluster is up after `took`.
     fn cluster_up(&mut self, took: Span);
     /// Traffic is being set up.
@@ -104,6 +106,7 @@ pub fn run(
     let mut cluster = make_cluster(scenario, &plan, &options.program)?;
     check_faults(scenario, &*cluster)?;
     cluster.ready()?;
+    cluster.prepare(&mut |step| ears.preparing(step))?;
     machine::raise_open_files();
     write_head(scenario, text, options, &*cluster, &dir).map_err(|error| RunError::evidence(dir.path(), error))?;
     let mut ends = Vec::new();
@@ -165,7 +168,7 @@ fn one_trial(
 fn make_cluster(scenario: &Scenario, plan: &Plan, program: &Path) -> Result<Box<dyn Cluster>, RunError> {
     Ok(match &scenario.cluster {
         scenario::Cluster::Reference(config) => {
-            Box::new(Reference::new(config, program.to_owned(), plan.concurrent_calls())?)
+            Box::new(Reference::new(config, program.to_owned(), plan.concurrent_sessions())?)
         }
         scenario::Cluster::Lab(config) => Box::new(Lab::new(config)?),
     })

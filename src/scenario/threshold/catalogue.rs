@@ -3,8 +3,8 @@
 use super::metric::{Metric, Percent, Period};
 
 /// Services whose outage can be judged, in the order in which a cluster gives them back.
-pub const SERVICES: [&str; 7] =
-    ["address", "sip_answer", "register", "new_call", "media", "chat_session", "chat_delivery"];
+pub const SERVICES: [&str; 9] =
+    ["address", "sip_answer", "register", "new_call", "media", "video", "picture", "chat_session", "chat_delivery"];
 
 /// Fates of a call.
 pub const CALL_FATES: [&str; 9] = [

@@ -85,6 +85,8 @@ pub enum Need {
     NewCalls,
     /// Calls of any kind.
     Calls,
+    /// `[traffic.video_calls]`.
+    VideoCalls,
     /// `[traffic.chat]`.
     Chat,
 }
@@ -193,6 +195,7 @@ fn need_of(service: &str) -> Need {
         "register" => Need::Registrations,
         "new_call" => Need::NewCalls,
         "media" => Need::Calls,
+        "video" | "picture" => Need::VideoCalls,
         "chat_session" | "chat_delivery" => Need::Chat,
         _ => Need::Nothing,
     }

@@ -9,7 +9,7 @@ use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 use crate::wire::limits::{MOST_CALLS, MOST_DESCRIPTIONS, MOST_DESCRIPTIONS_OF_A_CALL};
 use crate::wire::sip::Message;
-use crate::wire::sip::sdp::{self, Audio};
+use crate::wire::sip::sdp::{self, Description};
 
 /// What [`Dialogs::left_out`] counts.
 pub(super) const LEFT_OUT: &str = "calls or session descriptions beyond the number that is kept were left out";
@@ -116,7 +116,7 @@ impl Dialogs {
     }
 
     fn description(&mut self, at: RunTime, call: usize, message: &Message<'_>, transaction: (u32, bool)) {
-        let Some(audio) = Audio::read(message.body) else { return };
+        let Some(Description { audio, video, .. }) = Description::read(message.body) else { return };
         // In a response the other side speaks.
         let by_caller = transaction.1 == message.status().is_none();
         let sends = matches!(audio.direction, sdp::Direction::SendRecv | sdp::Direction::SendOnly);
@@ -132,6 +132,10 @@ impl Dialogs {
         self.calls[call].said.push(Said { at, by_caller, sends, wants, transaction });
         let announcement = Announcement { at, call, by_caller, formats: audio.formats };
         self.addresses.entry(audio.address).or_default().push(announcement);
+        if let Some(video) = video {
+            let announcement = Announcement { at, call, by_caller, formats: video.formats };
+            self.addresses.entry(video.address).or_default().push(announcement);
+        }
     }
 
     /// Which call and direction a flow belongs to: that in which both its ends were announced, else by the address that

@@ -17,6 +17,7 @@ mod talkspurts;
 mod tcp;
 mod transactions;
 mod transit;
+mod video;
 mod voice;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
 use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
+use self::video::{LEAST_DYNAMIC, Videos};
 use super::address::Claims;
 use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
@@ -49,6 +51,7 @@ struct Pass {
     /// The first packet.
     first: Option<RunTime>,
     streams: Collector,
+    videos: Videos,
     signalling: Signalling,
     claims: Claims,
     connections: Connections,
@@ -166,6 +169,9 @@ impl Pass {
             return None;
         }
         let rtp = Rtp::parse(datagram.payload)?;
+        if rtp.payload_type >= LEAST_DYNAMIC {
+            return None;
+        }
         Some(self.streams.datagram(at, sense, datagram, &rtp))
     }
 
@@ -213,12 +219,19 @@ impl Pass {
             if packet.octets.len() < packet.wire_length as usize {
                 self.excess.note("SIP messages were cut by the snap length of the capture", spot);
             }
-        } else if measured
-            && let Some(rtp) = Rtp::parse(payload)
-            && !self.streams.packet(at, Flow { source, destination, sense: packet.sense }, &rtp)
-        {
+        } else if measured && !self.any_media(at, Flow { source, destination, sense: packet.sense }, payload) {
             self.refuse(spot);
         }
+    }
+
+    /// Sound, video or RTCP; false when it is of a source too many.
+    fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8]) -> bool {
+        match Rtp::parse(payload) {
+            Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
+            Some(rtp) => return self.streams.packet(at, flow, &rtp),
+            None => self.videos.rtcp(flow.source, payload),
+        }
+        true
     }
 
     fn fragment(
@@ -298,6 +311,12 @@ impl Pass {
         measured.caveats.extend(calls::caveat(&unheard));
         measured.outages = calls::outages(&voices, &unheard);
         measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        let shown = |call: Option<u64>| measured.calls.iter().any(|of| Some(of.call) == call);
+        let videos = self.videos.measured(&dialogs, end).into_iter();
+        for video in videos.filter(|video| !filter.chooses() || shown(video.figures.call)) {
+            measured.outages.extend(video.outages);
+            measured.videos.push(video.figures);
+        }
         self.chats.measure(filter, from, end, &mut measured);
         let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));

@@ -1,9 +1,65 @@
-//! What a foreign capture tells of XMPP (RFC 6120): sessions and messages.
+//! Chat: our own chatters and their messages, and what a foreign capture tells of XMPP (RFC 6120).
 
 use serde::{Deserialize, Serialize};
 
-use super::MessageFate;
 use crate::units::RunTime;
+
+/// One chatter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChatterMeasured {
+    /// `chat-03-a`.
+    pub chatter: String,
+    /// When its session was up: pairs of start and end (absent: still up at the end).
+    pub sessions: Vec<(RunTime, Option<RunTime>)>,
+    /// Sessions that were resumed (XEP-0198).
+    pub resumed: u32,
+    /// Attempts to log in.
+    pub attempts: u32,
+    /// It was cut off and did not notice before the end of the window.
+    pub half_open: bool,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageFate {
+    /// Once, in order, in time.
+    DeliveredOnce,
+    /// Once, later than the scenario's `late_after`.
+    Late,
+    /// More than once.
+    Duplicated,
+    /// Once, after a message of the same pair that was written later.
+    Reordered,
+    /// From the server's offline storage.
+    RecoveredOffline,
+    /// An error came back.
+    Bounced,
+    /// The server acknowledged it and nobody got it.
+    AcknowledgedLost,
+    /// Nobody acknowledged it and nobody got it.
+    UnacknowledgedLost,
+    /// Sent so near the end that nobody can know.
+    Unknown,
+    /// Due while the sender had no session, and never sent.
+    NotStarted,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageMeasured {
+    /// Number in the trial.
+    pub message: u64,
+    /// The pair.
+    pub pair: u32,
+    /// When it was due.
+    pub planned_ns: RunTime,
+    /// From the plan to the first delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// What became of it.
+    pub fate: MessageFate,
+}
 
 /// How a chat session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

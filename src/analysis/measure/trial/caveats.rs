@@ -1,14 +1,14 @@
-//! What a reader must know: the instrument's own health against its limits, and findings about the cluster.
+//! What a reader must know: the instrument's own health against its limits, and what was heard by strangers.
 
 use super::evidence::Evidence;
-use crate::analysis::measure::model::{Caveat, OwnerInterval};
+use crate::analysis::measure::model::Caveat;
 use crate::evidence::fitness;
 use crate::evidence::history::{Health, What};
 use crate::evidence::readiness::{Moment, Readiness};
 use crate::scenario::Scenario;
 
 /// All caveats that do not come from reading the evidence itself.
-pub(super) fn of(evidence: &Evidence, scenario: &Scenario, owners: &[OwnerInterval]) -> Vec<Caveat> {
+pub(super) fn of(evidence: &Evidence, scenario: &Scenario) -> Vec<Caveat> {
     let mut caveats: Vec<Caveat> = Vec::new();
     for event in &evidence.events {
         match &event.what {
@@ -21,12 +21,6 @@ pub(super) fn of(evidence: &Evidence, scenario: &Scenario, owners: &[OwnerInterv
     let void = fitness::complaints(&evidence.events, scenario);
     caveats.extend(void.into_iter().map(|told| caveat(told.text, &told.remedy, true)));
     caveats.extend(misdelivered(evidence));
-    caveats.extend(owners.iter().filter(|interval| interval.nodes.len() > 1).map(|interval| {
-        let (nodes, from, length) =
-            (interval.nodes.join(" and "), interval.start_ns, interval.end_ns - interval.start_ns);
-        let text = format!("{nodes} held the floating address at once for {length} from {from} ({})", interval.source);
-        caveat(text, "this is a split brain of the cluster: fence the old owner", false)
-    }));
     caveats
 }
 

@@ -6,6 +6,7 @@ use std::io::BufReader;
 use std::net::SocketAddr;
 
 use super::clock::ClockMap;
+use super::video_taps::{VideoTap, VideoTaps};
 use crate::analysis::measure::MeasureError;
 use crate::analysis::measure::address::Claims;
 use crate::analysis::measure::model::{Anomaly, Caveat, Window};
@@ -47,6 +48,8 @@ pub(super) struct Evidence {
     pub(super) window: Window,
     /// By our stream number.
     pub(super) taps: BTreeMap<u32, Taps>,
+    /// By our stream number.
+    pub(super) videos: BTreeMap<u32, VideoTap>,
     pub(super) claims: Claims,
     /// When anything came in at our own sockets, in order.
     pub(super) inbound: Vec<RunTime>,
@@ -65,7 +68,7 @@ impl Evidence {
         let mut caveats = Vec::new();
         let window = window(&events);
         let files = captures(trial, &mut anomalies)?;
-        let mut collected = Collected::default();
+        let mut collected = Collected { videos: VideoTaps::of(&events), ..Collected::default() };
         let clock = ClockMap::of(&events);
         match &clock {
             Some(clock) => collected.read(&files, clock, &mut anomalies, &mut caveats)?,
@@ -78,9 +81,10 @@ impl Evidence {
         }
         let misdelivered = set_aside_strangers(&events, &mut collected.taps);
         let clock_error = clock.map_or(Span::ZERO, |clock| clock.error(window.end_ns));
-        let Collected { taps, claims, mut inbound } = collected;
+        let Collected { taps, videos, claims, mut inbound } = collected;
+        let videos = videos.finish();
         inbound.sort_unstable();
-        Ok(Evidence { events, window, taps, claims, inbound, misdelivered, clock_error, anomalies, caveats })
+        Ok(Evidence { events, window, taps, videos, claims, inbound, misdelivered, clock_error, anomalies, caveats })
     }
 }
 
@@ -88,7 +92,7 @@ impl Evidence {
 /// stranger it is somebody else's talk. Returns how many there were of each call.
 fn set_aside_strangers(events: &[Event], taps: &mut BTreeMap<u32, Taps>) -> BTreeMap<u64, u64> {
     let marks = events.iter().filter_map(|event| match &event.what {
-        What::Stream(mark) if mark.state == StreamState::Started => Some(mark),
+        What::Stream(mark) if mark.state == StreamState::Started && mark.video.is_none() => Some(mark),
         _ => None,
     });
     // Who listens to a stream sends the other one of the call, from the same socket.
@@ -112,6 +116,7 @@ fn set_aside_strangers(events: &[Event], taps: &mut BTreeMap<u32, Taps>) -> BTre
 #[derive(Debug, Default)]
 struct Collected {
     taps: BTreeMap<u32, Taps>,
+    videos: VideoTaps,
     claims: Claims,
     inbound: Vec<RunTime>,
 }
@@ -172,11 +177,14 @@ impl Collected {
     }
 
     fn media(&mut self, clock: &ClockMap, packet: &Packet<'_>, ip: &Ip<'_>, payload: &[u8]) {
-        let Some(rtp) = Rtp::parse(payload) else { return };
-        let Some(signature) = Signature::read(rtp.payload) else { return };
         let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
         let sent = packet.sense == Sense::Outbound;
         let at = if sent { clock.written(packet.unix_ns) } else { clock.stamped(packet.unix_ns) };
+        if self.videos.datagram(at, sent, (source, destination), payload) {
+            return;
+        }
+        let Some(rtp) = Rtp::parse(payload) else { return };
+        let Some(signature) = Signature::read(rtp.payload) else { return };
         let signed = Signed { at, index: signature.index, due: signature.due, ssrc: rtp.ssrc, source, destination };
         let taps = self.taps.entry(signature.stream).or_default();
         if sent { taps.sent.push(signed) } else { taps.received.push(signed) }

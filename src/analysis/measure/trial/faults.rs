@@ -1,7 +1,5 @@
 //! The faults of a trial, and which outage follows which.
 
-use std::collections::BTreeMap;
-
 use super::evidence::Evidence;
 use crate::analysis::measure::model::{FaultMeasured, OwnerInterval, TimerPhase};
 use crate::evidence::history::{Event, FaultStep, What};
@@ -16,13 +14,16 @@ const JUST_BEFORE: Span = Span::from_millis(200);
 /// The faults, in order of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
+    /// Faults, and what was healed inside the window: that is a disturbance of its own, with a number behind those of
+    /// the scenario's faults.
     pub(super) list: Vec<FaultMeasured>,
-    heal_starts: BTreeMap<usize, RunTime>,
+    /// The advertisement interval that the scenario asks for.
+    pub(super) declared_advert: Option<Span>,
 }
 
 impl Faults {
     pub(super) fn of(events: &[Event], scenario: &Scenario, end: RunTime) -> Faults {
-        let mut faults = Faults::default();
+        let mut faults = Faults { declared_advert: declared_advert(scenario), ..Faults::default() };
         for event in events {
             if let What::Fault(mark) = &event.what {
                 faults.step(event.t_ns, mark, scenario, end);
@@ -57,44 +58,42 @@ impl Faults {
     }
 
     fn step(&mut self, at: RunTime, mark: &crate::evidence::history::FaultMark, scenario: &Scenario, end: RunTime) {
+        let behind = scenario.faults.len() + mark.fault;
         if mark.step == FaultStep::CommandStart {
-            self.list.push(FaultMeasured {
-                fault: mark.fault,
-                kind: mark.kind.clone(),
-                node: mark.node.clone(),
-                successor: None,
-                command_start_ns: at,
-                command_end_ns: None,
-                effect_ns: None,
-                phase: None,
-                verified: false,
-                healed_ns: None,
-                configured_ms: configured(scenario, mark.fault).map(Span::as_millis_f64),
-                phases: Vec::new(),
-            });
+            let configured_ms = configured(scenario, mark.fault).map(Span::as_millis_f64);
+            self.list.push(FaultMeasured { configured_ms, ..begun(mark.fault, &mark.kind, &mark.node, at) });
+        } else if mark.step == FaultStep::HealStart && at <= end && self.list.iter().all(|of| of.fault != behind) {
+            let heal = begun(behind, "heal", &mark.node, at);
+            self.list.push(FaultMeasured { heal_of: Some(mark.fault), verified: true, ..heal });
+        }
+        if mark.step == FaultStep::HealEnd
+            && let Some(heal) = self.list.iter_mut().find(|of| of.fault == behind)
+        {
+            heal.command_end_ns = Some(at);
         }
         let Some(fault) = self.list.iter_mut().find(|fault| fault.fault == mark.fault) else { return };
         match mark.step {
             FaultStep::CommandEnd => fault.command_end_ns = Some(at),
             FaultStep::Verified => fault.verified = true,
-            FaultStep::HealStart => drop(self.heal_starts.entry(mark.fault).or_insert(at)),
             FaultStep::HealEnd if at <= end => fault.healed_ns = Some(at),
-            FaultStep::CommandStart | FaultStep::NotVerified | FaultStep::HealEnd | FaultStep::HealFailed => {}
+            FaultStep::CommandStart
+            | FaultStep::NotVerified
+            | FaultStep::HealStart
+            | FaultStep::HealEnd
+            | FaultStep::HealFailed => {}
         }
     }
 
-    /// The fault that an outage follows: one that struck right at its start, else the last one before it
-    /// that was not yet being healed, else the first one that struck within it.
+    /// The fault or heal that an outage follows: one that struck right at its start, else the last one before it,
+    /// else the first one that struck within it.
     pub(super) fn of_outage(&self, start: RunTime, until: RunTime) -> Option<usize> {
         let struck = |fault: &&FaultMeasured| fault.command_start_ns > start && fault.command_start_ns < until;
         let inside = self.list.iter().find(struck);
         if let Some(fault) = inside.filter(|fault| fault.command_start_ns - start <= JUST_BEFORE) {
             return Some(fault.fault);
         }
-        let before = self.list.iter().rev().find(|fault| fault.command_start_ns <= start).filter(|fault| {
-            let healing = self.heal_starts.get(&fault.fault).is_some_and(|heal| *heal <= start);
-            start - fault.command_start_ns <= FOLLOWS && !healing
-        });
+        let before = self.list.iter().rev().find(|fault| fault.command_start_ns <= start);
+        let before = before.filter(|fault| start - fault.command_start_ns <= FOLLOWS);
         before.or(inside).map(|fault| fault.fault)
     }
 
@@ -105,11 +104,35 @@ impl Faults {
         self.list.iter().map(|fault| fault.command_start_ns).find(inside).unwrap_or(last_success)
     }
 
-    /// For each fault, the time in which users count for it: until the next fault or the end.
+    /// For each fault, the time in which users count for it: until the next fault or the end. What is healed
+    /// meanwhile does not end it, since the heal may be what ends the outage; a heal's own time ends with whatever
+    /// comes next.
     pub(super) fn spans(&self, end: RunTime) -> Vec<(usize, RunTime, RunTime)> {
-        let starts: Vec<RunTime> = self.list.iter().map(|fault| fault.command_start_ns).collect();
-        let next = |place: usize| starts.get(place + 1).copied().unwrap_or(end).min(end);
-        self.list.iter().enumerate().map(|(place, fault)| (fault.fault, starts[place], next(place))).collect()
+        let next = |place: usize| {
+            let of_heal = self.list[place].heal_of.is_some();
+            let mut later = self.list.iter().skip(place + 1).filter(|next| of_heal || next.heal_of.is_none());
+            later.next().map_or(end, |next| next.command_start_ns.min(end))
+        };
+        let span = |(place, fault): (usize, &FaultMeasured)| (fault.fault, fault.command_start_ns, next(place));
+        self.list.iter().enumerate().map(span).collect()
+    }
+}
+
+/// A fault of which only the beginning is known.
+fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
+    FaultMeasured {
+        fault,
+        kind: kind.to_owned(),
+        node: node.to_owned(),
+        command_start_ns: at,
+        ..FaultMeasured::default()
+    }
+}
+
+fn declared_advert(scenario: &Scenario) -> Option<Span> {
+    match &scenario.cluster {
+        Cluster::Lab(lab) => Some(lab.advert_interval.as_ref().0),
+        Cluster::Reference(_) => None,
     }
 }
 
@@ -121,8 +144,13 @@ fn configured(scenario: &Scenario, fault: usize) -> Option<Span> {
     of_node.then_some(takeover.0)
 }
 
-/// The first other node that held the address after the fault.
+/// The first other node that held the address after the fault. After a heal it is whoever took it from its holder.
 fn successor(owners: &[OwnerInterval], fault: &FaultMeasured, end: RunTime) -> Option<String> {
+    if fault.heal_of.is_some() {
+        let held = owners.iter().rev().find(|owner| owner.start_ns <= fault.command_start_ns)?;
+        let later = owners.iter().filter(|owner| owner.start_ns > fault.command_start_ns && owner.start_ns <= end);
+        return later.flat_map(|owner| &owner.nodes).find(|node| !held.nodes.contains(node)).cloned();
+    }
     let after = owners.iter().filter(|owner| owner.end_ns > fault.command_start_ns && owner.start_ns <= end);
     after.flat_map(|owner| &owner.nodes).find(|node| **node != fault.node).cloned()
 }

@@ -51,10 +51,24 @@ pub(super) struct OwnStream {
     destination: String,
 }
 
+/// When the media of a stream was due.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DueTime<'a> {
+    pub(super) mark: &'a StreamMark,
+    /// The sender began.
+    pub(super) started: RunTime,
+    /// The caller's INVITE was answered.
+    pub(super) answer: RunTime,
+    /// The sender stopped, or the dialog ended.
+    pub(super) own_end: Option<RunTime>,
+    /// It ended because one of its own users hung up, before the window did.
+    pub(super) hung_up: bool,
+}
+
 /// All streams that had media due before the window ended, in order of their numbers. Media is due once the
 /// caller's INVITE was answered: what a callee says into a call that never came about reaches nobody, and is
 /// nobody's outage.
-pub(super) fn streams(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>, validate: Span) -> Vec<OwnStream> {
+pub(super) fn due_times<'a>(evidence: &'a Evidence, operations: &BTreeMap<u64, OpLife>) -> Vec<DueTime<'a>> {
     let mut started: BTreeMap<u32, (RunTime, &StreamMark)> = BTreeMap::new();
     let mut stopped: BTreeMap<u32, RunTime> = BTreeMap::new();
     for event in &evidence.events {
@@ -67,18 +81,29 @@ pub(super) fn streams(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>, v
         }
     }
     let (answered, ended) = (answers(evidence, operations), dialog_ends(evidence));
-    let none = Taps::default();
-    let due = started.into_iter().filter_map(|(number, (at, mark))| {
-        let answer = answered.get(&mark.call).copied().unwrap_or(Some(at))?;
+    let due = started.into_iter().filter_map(|(number, (started, mark))| {
+        let answer = answered.get(&mark.call).copied().unwrap_or(Some(started))?;
         let dialog = ended.get(&mark.call);
         let ends = [stopped.get(&number).copied(), dialog.map(|end| end.at)];
         let own_end = ends.into_iter().flatten().min();
         let hung_up = dialog.is_some_and(|end| end.by_user && end.at < evidence.window.end_ns);
-        let taps = evidence.taps.get(&number).unwrap_or(&none);
-        (at.max(answer) < evidence.window.end_ns)
-            .then(|| OwnStream { hung_up, ..own_stream((at, answer), own_end, mark, taps, evidence, validate) })
+        (started.max(answer) < evidence.window.end_ns).then_some(DueTime { mark, started, answer, own_end, hung_up })
     });
     due.collect()
+}
+
+/// The streams of sound that had media due.
+pub(super) fn streams(evidence: &Evidence, operations: &BTreeMap<u64, OpLife>, validate: Span) -> Vec<OwnStream> {
+    let none = Taps::default();
+    let voices = due_times(evidence, operations).into_iter().filter(|due| due.mark.video.is_none());
+    let stream = |due: DueTime<'_>| {
+        let taps = evidence.taps.get(&due.mark.stream).unwrap_or(&none);
+        OwnStream {
+            hung_up: due.hung_up,
+            ..own_stream((due.started, due.answer), due.own_end, due.mark, taps, evidence, validate)
+        }
+    };
+    voices.map(stream).collect()
 }
 
 /// When the INVITE of each call was answered; `None` for those that were not.
@@ -255,7 +280,7 @@ impl OwnStream {
     }
 }
 
-fn delay(delays: &[Option<Span>], error: Span) -> Option<Delay> {
+pub(super) fn delay(delays: &[Option<Span>], error: Span) -> Option<Delay> {
     let mut sorted: Vec<f64> = delays.iter().flatten().map(|delay| delay.as_millis_f64()).collect();
     sorted.sort_by(f64::total_cmp);
     Some(Delay {

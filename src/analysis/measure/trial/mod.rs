@@ -7,6 +7,7 @@ mod chat;
 mod clock;
 mod evidence;
 mod faults;
+mod findings;
 mod media;
 mod owners;
 mod phases;
@@ -14,16 +15,20 @@ mod qos;
 mod score;
 mod services;
 mod signalling;
+mod takeover;
+mod video;
+mod video_taps;
 
 use std::collections::BTreeSet;
 
 use self::chat::Chat;
 use self::evidence::Evidence;
 use self::faults::Faults;
-use self::media::OwnStream;
+use self::findings::Seen;
 use self::score::Heard;
 use self::services::Services;
-use super::model::{Measured, Outage, ServiceUsers, Window};
+use self::video::OwnVideo;
+use super::model::{Measured, Outage, ServiceUsers, VideoMeasured, Window};
 use super::{MeasureError, SCHEMA};
 use crate::evidence::history::{Direction, Health, What};
 use crate::evidence::rundir::TrialDir;
@@ -31,7 +36,8 @@ use crate::scenario::Scenario;
 use crate::units::{RunTime, Span};
 
 /// Services in the order in which a cluster gives them back.
-const SERVICES: [&str; 7] = ["address", "sip_answer", "register", "new_call", "media", "chat_session", "chat_delivery"];
+const SERVICES: [&str; 9] =
+    ["address", "sip_answer", "register", "new_call", "media", "video", "picture", "chat_session", "chat_delivery"];
 
 /// Measures one trial. The same directory and scenario give the same figures, byte for byte.
 ///
@@ -56,43 +62,61 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let mut outages = owners::outages(&evidence, &faults);
     outages.extend(services.outages());
     outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
+    let videos = video::videos(&evidence, &operations, validate);
+    outages.extend(videos.iter().flat_map(|video| video.outages(&faults)));
     outages.extend(chat.outages(frame));
     // `call 9` comes before `call 10`.
     outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
-    users.extend(media_users(&streams, &faults, window));
+    let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
+    users.extend(media_users("media", &listeners.collect::<Vec<_>>(), &faults, window));
+    let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
+    users.extend(["video", "picture"].iter().flat_map(|service| media_users(service, &viewers, &faults, window)));
     users.extend(chat.users(frame));
 
     let mut caveats = evidence.caveats.clone();
     caveats.extend(services.thin(&outages));
-    caveats.extend(caveats::of(&evidence, scenario, &owners));
+    caveats.extend(caveats::of(&evidence, scenario));
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
+    takeover::fill(&mut faults, &evidence, &outages);
+    let calls = calls::calls(&evidence.events, &operations, &streams, window);
+    let seen = Seen {
+        evidence: &evidence,
+        faults: &faults,
+        operations: &operations,
+        owners: &owners,
+        calls: &calls,
+        messages: &messages,
+    };
+    let findings = seen.findings();
     let heard: Vec<Heard<'_>> =
         streams.iter().map(|stream| Heard::of(stream, scenario.dejitter, evidence.clock_error)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
+    let watched: Vec<VideoMeasured> =
+        videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error)).collect();
+    caveats.extend(video::caveats(&watched));
     Ok(Measured {
         schema: SCHEMA.to_owned(),
-        filter: None,
         window: Some(window),
         streams: heard.iter().map(|heard| heard.measured(window, &faults)).collect(),
         faults: faults.list,
         outages,
         users,
-        transits: Vec::new(),
-        calls: calls::calls(&evidence.events, &operations, &streams, window),
+        videos: watched,
+        calls,
         chatters,
         messages,
-        chats: Vec::new(),
-        chat_messages: Vec::new(),
         signalling: signalling::summaries(&operations, window),
         sip: signalling::sip(&operations, window),
         qos,
         owners,
+        findings,
         health: health(&evidence),
         anomalies: evidence.anomalies,
         caveats,
+        ..Measured::default()
     })
 }
 
@@ -124,20 +148,23 @@ fn service_users(service: &str, fault: Option<usize>, users: BTreeSet<String>) -
     })
 }
 
+/// Call and direction of a stream, and when its media was due.
+type Viewer = (u64, Direction, RunTime, RunTime);
+
 /// The listeners whose media was due at the instant of each fault.
-fn media_users(streams: &[OwnStream], faults: &Faults, window: Window) -> Vec<ServiceUsers> {
+fn media_users(service: &str, streams: &[Viewer], faults: &Faults, window: Window) -> Vec<ServiceUsers> {
     let mut all = Vec::new();
     for (fault, start, end) in spans(faults, window) {
         for direction in [Direction::ToCallee, Direction::ToCaller] {
-            let of = streams.iter().filter(|stream| stream.direction == direction);
-            let due = of.filter(|stream| match fault {
-                Some(_) => stream.start <= start && stream.end > start,
-                None => stream.start < end,
+            let of = streams.iter().filter(|(_, of, ..)| *of == direction);
+            let due = of.filter(|(_, _, from, to)| match fault {
+                Some(_) => *from <= start && *to > start,
+                None => *from < end,
             });
-            let calls: BTreeSet<u64> = due.map(|stream| stream.call).collect();
+            let calls: BTreeSet<u64> = due.map(|(call, ..)| *call).collect();
             if !calls.is_empty() {
                 all.push(ServiceUsers {
-                    service: "media".to_owned(),
+                    service: service.to_owned(),
                     direction: Some(direction),
                     role: None,
                     fault,
@@ -158,5 +185,7 @@ fn health(evidence: &Evidence) -> Option<Health> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod video_tests;
 #[cfg(test)]
 mod world;

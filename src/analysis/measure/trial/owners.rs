@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Evidence;
 use super::faults::Faults;
+use crate::analysis::measure::address::Claim;
 use crate::analysis::measure::model::{Estimates, Outage, OwnerInterval, ServiceUsers};
 use crate::evidence::history::What;
 use crate::units::{RunTime, Span};
@@ -63,10 +64,12 @@ fn names(evidence: &Evidence) -> BTreeMap<String, String> {
 pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
     let ends = faults.spans(evidence.window.end_ns);
     let seen = !evidence.claims.adverts.is_empty();
-    ends.iter()
-        .filter_map(|(fault, start, end)| {
+    // An address that a healed node takes back goes over from an owner that is there.
+    let struck = ends.iter().zip(&faults.list).filter(|(_, fault)| fault.heal_of.is_none());
+    struck
+        .filter_map(|((fault, start, end), _)| {
             if seen {
-                by_claims(evidence, *fault, *start, *end)
+                by_claims(evidence, faults, *fault, *start, *end)
             } else {
                 by_word(evidence, faults, *fault, *start, *end)
             }
@@ -75,21 +78,38 @@ pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
 }
 
 /// From the fault to the first advert or gratuitous ARP of another claimant.
-fn by_claims(evidence: &Evidence, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
+fn by_claims(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
     let adverts = &evidence.claims.adverts;
     let old = adverts.iter().rev().find(|claim| claim.at <= start)?;
     let last_old = adverts.iter().rev().find(|claim| claim.who == old.who && claim.at < end)?;
     let new = adverts.iter().find(|claim| claim.at > start && claim.at < end && claim.who != old.who);
-    let interval = old.advert.map_or(Span::ZERO, |(interval, _)| interval);
-    // The old owner goes on advertising: nothing was taken from it.
+    let interval = old.advert.map_or(Span::ZERO, |of| of.interval);
+    // The old owner goes on advertising, until the end or beside the new one: nothing was taken from it.
     if new.is_none() && end - last_old.at <= Span(interval.as_nanos().saturating_mul(4)) {
         return None;
     }
+    if new.is_some_and(|new| still_claims(adverts, &old.who, new.at, interval)) {
+        return None;
+    }
+    // It went on after the fault as before, and lost the address for another reason later.
+    let struck = faults.list.iter().find(|of| of.fault == fault).and_then(|of| of.command_end_ns).unwrap_or(start);
+    let last_before =
+        adverts.iter().rev().find(|claim| claim.who == old.who && new.is_none_or(|new| claim.at < new.at))?;
+    if new.is_some() && last_before.at - struck > Span(interval.as_nanos().saturating_mul(2)) {
+        return None;
+    }
     let recovered = new.map(|claim| {
-        let arp = evidence.claims.announcements.iter().map(|claim| claim.at).find(|at| *at > start && *at <= claim.at);
-        arp.unwrap_or(claim.at)
+        evidence.claims.announced_with(claim.at).filter(|at| *at > start).unwrap_or(claim.at).min(claim.at)
     });
     Some(outage(fault, start, recovered, end, "timestamp", STATED))
+}
+
+/// Whether the old owner has advertised within the last two intervals, and not to resign.
+fn still_claims(adverts: &[Claim], who: &str, at: RunTime, interval: Span) -> bool {
+    let last = adverts.iter().rev().find(|claim| claim.who == *who && claim.at < at);
+    last.is_some_and(|last| {
+        at - last.at <= Span(interval.as_nanos().saturating_mul(2)) && !last.advert.is_some_and(|of| of.resigns())
+    })
 }
 
 /// As the cluster itself says, when it names the hit node as owner before and another one afterwards. This

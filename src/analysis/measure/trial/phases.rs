@@ -73,8 +73,9 @@ impl Failover<'_> {
 
     fn after(&self, effect: RunTime) -> Vec<Seen> {
         let mut seen: Vec<Seen> = Vec::new();
-        seen.extend(self.first_advert());
-        seen.extend(self.first_claim(&self.evidence.claims.announcements, "first_garp", "gratuitous ARP"));
+        let advert = self.first_advert();
+        seen.extend(self.first_garp(advert.as_ref().map(|(_, at, _)| *at)));
+        seen.extend(advert);
         seen.extend(self.reachable());
         seen.extend(self.first_sip_answer(effect));
         seen.extend(self.first_xmpp_answer());
@@ -94,9 +95,16 @@ impl Failover<'_> {
         Some(("first_advert", new.at, format!("VRRP advert of {}, {}", new.who, new.place)))
     }
 
-    fn first_claim(&self, claims: &[Claim], name: &'static str, what: &str) -> Option<Seen> {
-        let claim = claims.iter().find(|claim| self.inside(claim.at))?;
-        Some((name, claim.at, format!("{what} of {}, {}", claim.who, claim.place)))
+    /// The one that goes with the new owner's first advert; where no adverts are seen at all, the first one.
+    fn first_garp(&self, advert: Option<RunTime>) -> Option<Seen> {
+        let claims = &self.evidence.claims;
+        let with = advert.and_then(|at| claims.announced_with(at));
+        let wanted = |claim: &&Claim| match with {
+            Some(at) => claim.at == at,
+            None => claims.adverts.is_empty() && self.inside(claim.at),
+        };
+        let claim = claims.announcements.iter().find(wanted)?;
+        Some(("first_garp", claim.at, format!("gratuitous ARP of {}, {}", claim.who, claim.place)))
     }
 
     /// The first packet of any kind after a time in which none came in at all.

@@ -27,7 +27,7 @@ const WALL_EPOCH_NS: i64 = 1_795_392_000_000_000_000;
 pub(super) struct World {
     pub(super) random: SmallRng,
     events: Vec<Event>,
-    packets: Vec<(RunTime, bool, Vec<u8>)>,
+    pub(super) packets: Vec<(RunTime, bool, Vec<u8>)>,
     ops: u64,
 }
 
@@ -129,6 +129,7 @@ impl World {
             ssrc: media.stream,
             local: SocketAddr::V4(local),
             remote: SocketAddr::V4(remote),
+            video: None,
         };
         self.event(media.from, What::Stream(mark.clone()));
         mark.state = StreamState::Stopped;
@@ -199,11 +200,11 @@ pub(super) fn phone(call: u64, caller: bool) -> SocketAddrV4 {
     socket(10 + 2 * call as u32 + u32::from(caller), 4000)
 }
 
-fn socket(host: u32, port: u16) -> SocketAddrV4 {
+pub(super) fn socket(host: u32, port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::from(0x7f00_4d00 + host), port)
 }
 
-/// IPv4, UDP, RTP and 160 octets of payload with the mark, by RFC 791, 768 and 3550.
+/// RTP (RFC 3550) with 160 octets of payload that carry the mark.
 fn datagram(from: SocketAddrV4, to: SocketAddrV4, ssrc: u32, signature: Signature) -> Vec<u8> {
     let mut payload = [0xd5; 160];
     signature.write(&mut payload);
@@ -212,7 +213,12 @@ fn datagram(from: SocketAddrV4, to: SocketAddrV4, ssrc: u32, signature: Signatur
     rtp.extend(signature.index.wrapping_mul(160).to_be_bytes());
     rtp.extend(ssrc.to_be_bytes());
     rtp.extend(payload);
-    let length = |header: u16| (header + rtp.len() as u16).to_be_bytes();
+    udp(from, to, &rtp)
+}
+
+/// IPv4 and UDP around a payload, by RFC 791 and 768.
+pub(super) fn udp(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
+    let length = |header: u16| (header + payload.len() as u16).to_be_bytes();
     let mut packet = vec![0x45, 0];
     packet.extend(length(28));
     packet.extend([0, 0, 0, 0, 64, 17, 0, 0]);
@@ -220,7 +226,7 @@ fn datagram(from: SocketAddrV4, to: SocketAddrV4, ssrc: u32, signature: Signatur
     packet.extend(from.port().to_be_bytes().iter().chain(&to.port().to_be_bytes()));
     packet.extend(length(8));
     packet.extend([0, 0]);
-    packet.extend(rtp);
+    packet.extend(payload);
     packet
 }
 

@@ -38,7 +38,7 @@ pub(super) fn coverage_low(trials: &[Trial]) -> Option<f64> {
 }
 
 fn verified_faults(measured: &Measured) -> impl Iterator<Item = usize> {
-    measured.faults.iter().filter(|fault| fault.verified).map(|fault| fault.fault)
+    measured.faults.iter().filter(|fault| fault.verified && fault.heal_of.is_none()).map(|fault| fault.fault)
 }
 
 /// A user who is out since an earlier fault has not come back either; who hung up meanwhile tells nothing.

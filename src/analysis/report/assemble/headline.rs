@@ -10,6 +10,7 @@ pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
         let clauses = clauses(transition, number == 0);
         let when = when(transition, if number == 0 { trials.len() } else { 1 });
         match &clauses[..] {
+            [] if transition.heal_of.is_some() => {}
             [] => sentences.push(format!("{when}, nothing measurable was lost.")),
             clauses => sentences.push(format!("{when}, {}.", enumerate(clauses))),
         }
@@ -31,6 +32,18 @@ fn when(transition: &Transition, trials: usize) -> String {
         "service_hang" => "had a server process hang",
         "link_down" => "lost its link",
         "black_hole" => "was cut off by the switch",
+        "one_way" => "was cut off in one direction",
+        "split" => "and its peers did not see each other any more",
+        "engine_stop" => "handed the address over in order",
+        "engine_kill" => "lost its cluster engine",
+        "engine_hang" => "had its cluster engine hang",
+        "node_freeze" => "froze",
+        "address_loss" => "lost the address from its interface",
+        "packet_loss" | "packet_delay" | "rate_limit" => "had a bad line",
+        "disk_full" => "had no room on its disk",
+        "connections_reset" => "lost its TCP connections",
+        "store_kill" => "lost what it held",
+        "heal" => "was healed",
         _ => "was hit",
     };
     let node = if node == "several" { "the owner" } else { node };
@@ -39,15 +52,23 @@ fn when(transition: &Transition, trials: usize) -> String {
 }
 
 fn clauses(transition: &Transition, in_full: bool) -> Vec<String> {
-    let row = |name: &str| transition.services.iter().find(|row| row.service == name);
+    // What a heal did to a few only is in its table.
+    let told = |row: &&OutageSummary| transition.heal_of.is_none() || row.affected * 2 >= row.users;
+    let row = |name: &str| transition.services.iter().find(|row| row.service == name).filter(told);
     let heard = row("media to caller").or_else(|| row("media to callee"));
+    let seen = row("picture to caller").or_else(|| row("picture to callee"));
     let lived = [
         heard.map(|row| heard_nothing(row, in_full)),
+        seen.and_then(saw_a_still_picture),
         row("new_call").and_then(new_call),
         row("chat_session sender").and_then(|row| chatter(row, in_full)),
     ];
     let clauses: Vec<String> = lived.into_iter().flatten().collect();
-    if clauses.is_empty() { transition.services.iter().filter_map(plain).take(1).collect() } else { clauses }
+    if clauses.is_empty() {
+        transition.services.iter().filter(told).filter_map(plain).take(1).collect()
+    } else {
+        clauses
+    }
 }
 
 fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
@@ -58,6 +79,16 @@ fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
             format!("{who} heard nothing again before the window ended ({})", words::longer_than(above))
         }
         (None, None) => format!("{who} heard no gap"),
+    }
+}
+
+fn saw_a_still_picture(row: &OutageSummary) -> Option<String> {
+    match (row.median_ms, row.median_above_ms) {
+        (Some(ms), _) => Some(format!("a video caller saw a still picture for {}", words::spoken(ms))),
+        (None, Some(above)) => {
+            Some(format!("a video caller saw no new picture before the window ended ({})", words::longer_than(above)))
+        }
+        (None, None) => None,
     }
 }
 

@@ -7,8 +7,10 @@ mod figures;
 mod headline;
 mod listening;
 mod outages;
+mod published;
 mod quality;
 mod rows;
+mod takeovers;
 mod void;
 
 pub(in crate::analysis::report) use rows::{ROW_NAMES, row_of};
@@ -50,6 +52,8 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         calls: quality::call_fates(&trials),
         messages: quality::message_fates(&trials),
         availability: availability::availability(&transitions, &outages, &trials),
+        findings: published::findings(&trials),
+        published: published::rows(scenario, &transitions),
         transitions,
         outages,
         qos,
@@ -64,7 +68,11 @@ fn transitions(scenario: &Scenario, trials: &[Trial]) -> Vec<Transition> {
     let mut numbers: Vec<usize> = every_fault(trials).map(|(_, fault)| fault.fault).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    numbers.into_iter().map(|number| transition(scenario, trials, number)).collect()
+    let mut transitions: Vec<Transition> =
+        numbers.into_iter().map(|number| transition(scenario, trials, number)).collect();
+    // A heal has a number behind those of all faults, and comes between them.
+    transitions.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    transitions
 }
 
 fn transition(scenario: &Scenario, trials: &[Trial], number: usize) -> Transition {
@@ -74,12 +82,19 @@ fn transition(scenario: &Scenario, trials: &[Trial], number: usize) -> Transitio
         (fault.command_start_ns - start).as_secs_f64()
     });
     let services = ROWS.iter().filter_map(|row| summarize(scenario, trials, std::slice::from_ref(row), Some(number)));
+    let faults: Vec<&FaultMeasured> = of_number().map(|(_, fault)| fault).collect();
+    let takeover = takeovers::summary(&faults);
+    let parts = takeovers::parts(&faults);
     Transition {
         fault: number,
+        heal_of: faults.first().and_then(|fault| fault.heal_of),
         label: label(
             same(of_number().map(|(_, fault)| fault.node.clone())),
             same(of_number().map(|(_, fault)| successor(fault))),
         ),
+        hint: takeovers::hint(takeover.as_ref(), &parts),
+        takeover,
+        parts,
         kind: same(of_number().map(|(_, fault)| fault.kind.clone())),
         at_s: median_of_values(at_s).unwrap_or_default(),
         configured_ms: median_of_values(of_number().filter_map(|(_, fault)| fault.configured_ms)),

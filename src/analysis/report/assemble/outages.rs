@@ -66,7 +66,9 @@ struct TrialHits {
 fn hits(trial: &Trial, rows: &[Row], fault: Option<usize>) -> Option<TrialHits> {
     let measured = &trial.measured;
     let mut found = TrialHits { users: 0, left: 0, hits: Vec::new() };
-    for at in measured.faults.iter().filter(|at| fault.is_none_or(|fault| at.fault == fault)) {
+    // Over all faults, what was healed does not count: it is told for itself.
+    let wanted = |at: &&FaultMeasured| fault.map_or(at.heal_of.is_none(), |fault| at.fault == fault);
+    for at in measured.faults.iter().filter(wanted) {
         for row in rows {
             let outages = measured.outages.iter().filter(|outage| row.has(outage) && outage.fault == Some(at.fault));
             let (left, stayed): (Vec<&Outage>, Vec<&Outage>) = outages.partition(|outage| outage.left);

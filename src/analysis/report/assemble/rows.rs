@@ -26,21 +26,25 @@ enum Side {
 }
 
 /// All rows, in the order in which a cluster gives the services back.
-pub(super) const ROWS: [Row; 9] = [
+pub(super) const ROWS: [Row; 13] = [
     Row { name: "address", service: "address", side: Side::All, unit: "probes" },
     Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probes" },
     Row { name: "register", service: "register", side: Side::All, unit: "phones" },
     Row { name: "new_call", service: "new_call", side: Side::All, unit: "probes" },
     Row { name: "media to caller", service: "media", side: Side::Listener(Direction::ToCaller), unit: "calls" },
     Row { name: "media to callee", service: "media", side: Side::Listener(Direction::ToCallee), unit: "calls" },
+    Row { name: "video to caller", service: "video", side: Side::Listener(Direction::ToCaller), unit: "calls" },
+    Row { name: "video to callee", service: "video", side: Side::Listener(Direction::ToCallee), unit: "calls" },
+    Row { name: "picture to caller", service: "picture", side: Side::Listener(Direction::ToCaller), unit: "calls" },
+    Row { name: "picture to callee", service: "picture", side: Side::Listener(Direction::ToCallee), unit: "calls" },
     Row { name: "chat_session sender", service: "chat_session", side: Side::Sender, unit: "chatters" },
     Row { name: "chat_session receiver", service: "chat_session", side: Side::Receiver, unit: "chatters" },
     Row { name: "chat_delivery", service: "chat_delivery", side: Side::All, unit: "pairs" },
 ];
 
 /// Names of all rows, in order.
-pub(in crate::analysis::report) const ROW_NAMES: [&str; 9] = {
-    let mut names = [""; 9];
+pub(in crate::analysis::report) const ROW_NAMES: [&str; 13] = {
+    let mut names = [""; 13];
     let mut row = 0;
     while row < ROWS.len() {
         names[row] = ROWS[row].name;
@@ -101,6 +105,8 @@ impl Row {
                 "planned INVITEs",
             ),
             ("media", _) => media_method(scenario),
+            ("video", _) => or_plain(video_method(scenario, "packets of frames"), "video packets"),
+            ("picture", _) => or_plain(video_method(scenario, "frames that decode"), "frames that decode"),
             ("chat_session", side) => {
                 or_plain(traffic.chat.as_ref().map(|chat| session_method(chat, side)), "reconnects")
             }
@@ -110,9 +116,16 @@ impl Row {
 }
 
 fn media_method(scenario: &Scenario) -> String {
-    let standing = scenario.traffic.standing_calls.as_ref().map(|calls| calls.ptime.as_ref().0);
+    let traffic = &scenario.traffic;
+    let standing = traffic.standing_calls.as_ref().map(|calls| calls.ptime.as_ref().0);
+    let standing = standing.or_else(|| traffic.video_calls.as_ref().map(|calls| calls.ptime.as_ref().0));
     let ptime = standing.or_else(|| scenario.traffic.new_calls.as_ref().map(|calls| calls.as_ref().ptime.0));
     ptime.map_or_else(|| "RTP packets".to_owned(), |ptime| format!("{} packets, staggered", short(ptime)))
+}
+
+fn video_method(scenario: &Scenario, what: &str) -> Option<String> {
+    let calls = scenario.traffic.video_calls.as_ref()?;
+    Some(format!("{what}, {}/s", calls.picture.as_ref().frame_rate()))
 }
 
 fn session_method(chat: &Chat, side: Side) -> String {

@@ -5,6 +5,7 @@ pub(super) mod data;
 mod draw;
 mod fates;
 mod font;
+mod frames;
 pub(super) mod layout;
 mod outages;
 mod phases;
@@ -25,6 +26,7 @@ pub(super) use timeline::every_lane;
 pub(super) fn plan(report: &Report) -> Vec<FigureData> {
     let all = [
         timeline::of_services(report),
+        frames::timeline(report),
         outages::by_service(report),
         seconds::mos(report),
         seconds::delay_and_loss(report),
@@ -65,5 +67,7 @@ fn which_trial(report: &Report, trial: &Trial) -> String {
     if report.trials.len() > 1 { format!("Trial {} of {}. ", trial.number, report.trials.len()) } else { String::new() }
 }
 
+#[cfg(test)]
+mod frames_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod estimates;
 mod quality;
 mod svg;
 mod tables;
+mod video;
 
 pub use capture::capture;
 
@@ -56,10 +57,12 @@ fn body(report: &Report) -> Markup {
         @if let Some(trial) = report.trials.first() { (timeline(report, trial)) }
         @if !report.transitions.is_empty() { (outages(report, figure("outages"), figure("phases"))) }
         @if !report.qos.is_empty() { (sound(report, figure("mos"), figure("delay-loss"))) }
+        (video::section(report, figure("frames")))
         @if let Some(fates) = figure("fates") { (fates_section(fates)) }
         section { h2 { "Five nines" } p { (words::with_tied_units(&report.availability.statement)) }
             @if !report.availability.budget.is_empty() { (tables::budget(&report.availability)) }
             @if let Some(budget) = figure("budget") { (drawn(budget, PAGE)) } }
+        @if !(report.findings.is_empty() && report.published.is_empty()) { section { h2 { "Findings" } (findings(report)) } }
         section { h2 { "Before believing it" } (caveats(&report.caveats)) }
         section { h2 { "Anomalies" } (tables::anomalies(report)) }
         section { h2 { "Provenance" } (provenance(report)) }
@@ -127,11 +130,11 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
     html! {
         section {
             h2 { "How long each service was gone" }
-            @for transition in &report.transitions {
+            @for transition in report.transitions.iter().filter(|transition| words::is_worth_a_table(transition)) {
                 h3 { (transition.label) }
                 p { (words::with_tied_units(&introduction(report, transition))) }
                 (tables::outages(transition))
-                @if let Some(note) = words::hung_up(transition) { p { (note) } }
+                @for note in words::notes(transition) { p { (words::with_tied_units(&note)) } }
             }
             (estimates::table(report))
             @if spread.is_some() || phases.is_some() { div.pair style="margin-top:34px" { (titled(spread)) (titled(phases)) } }
@@ -179,6 +182,12 @@ fn fates_section(fates: &FigureData) -> Markup {
             }
         }
     }
+}
+
+fn findings(report: &Report) -> Markup {
+    let found = report.findings.iter().map(|finding| words::finding(finding, report.trials.len()));
+    let published = report.published.iter().map(words::published);
+    html! { ul { @for text in found.chain(published) { li { (sentence_start(&words::with_tied_units(&text))) } } } }
 }
 
 fn caveats(caveats: &[Caveat]) -> Markup {

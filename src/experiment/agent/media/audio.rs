@@ -3,7 +3,7 @@
 use audio_codec::{CodecType, create_encoder};
 
 /// Samples a second of G.711.
-pub(super) const CLOCK_RATE: u32 = 8000;
+pub const CLOCK_RATE: u32 = 8000;
 
 /// `samples` samples of a 400 Hz tone at −20 dBm0, encoded. 400 Hz repeats every 20 samples, so every packet
 /// of 10, 20 or 30 ms continues the last one without a click.

@@ -4,12 +4,13 @@
 use rtcp_types::{ReportBlock, ReportBlockBuilder};
 use rtp_rs::RtpReader;
 
-use super::audio::CLOCK_RATE;
 use crate::units::RunTime;
 
 /// Statistics of one incoming stream; a new SSRC starts anew.
 #[derive(Clone, Debug, Default)]
 pub struct Reception {
+    /// RTP clock in hertz.
+    clock_rate: u32,
     ssrc: Option<u32>,
     first: u32,
     highest: u32,
@@ -21,13 +22,20 @@ pub struct Reception {
 }
 
 impl Reception {
+    /// A stream whose timestamps count at `clock_rate` hertz.
+    #[must_use]
+    pub fn at(clock_rate: u32) -> Reception {
+        Reception { clock_rate, ..Reception::default() }
+    }
+
     /// Counts an RTP packet.
     pub fn rtp(&mut self, at: RunTime, bytes: &[u8]) {
         let Ok(packet) = RtpReader::new(bytes) else { return };
         let sequence = u32::from(u16::from(packet.sequence_number()));
         if self.ssrc != Some(packet.ssrc()) {
-            let last_report = self.last_report;
+            let (clock_rate, last_report) = (self.clock_rate, self.last_report);
             *self = Reception {
+                clock_rate,
                 ssrc: Some(packet.ssrc()),
                 first: sequence,
                 highest: sequence,
@@ -39,8 +47,8 @@ impl Reception {
         // RFC 3550 A.1: extend the 16 bits by the distance from the highest seen.
         let step = (sequence as u16).wrapping_sub(self.highest as u16).cast_signed();
         self.highest = self.highest.max(self.highest.wrapping_add_signed(i32::from(step)));
-        let arrival = at.as_nanos() * i64::from(CLOCK_RATE) / 1_000_000_000;
-        let transit = arrival - i64::from(packet.timestamp());
+        let arrival = i128::from(at.as_nanos()) * i128::from(self.clock_rate) / 1_000_000_000;
+        let transit = arrival as i64 - i64::from(packet.timestamp());
         if let Some(last) = self.transit.replace(transit) {
             // RFC 3550 A.8: J += (|D| - J) / 16.
             self.jitter += ((transit - last).abs() as f64 - self.jitter) / 16.0;
@@ -76,6 +84,7 @@ impl Reception {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::agent::media::CLOCK_RATE;
     use rtp_rs::{RtpPacketBuilder, Seq};
 
     fn packet(sequence: u16, timestamp: u32) -> Vec<u8> {
@@ -90,7 +99,7 @@ mod tests {
 
     #[test]
     fn loss_is_counted_over_the_wrap_of_the_sequence() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::at(CLOCK_RATE);
         for (n, sequence) in [65534u16, 65535, 1, 2].into_iter().enumerate() {
             reception.rtp(RunTime::from_millis(20 * n as i64), &packet(sequence, 160 * n as u32));
         }
@@ -104,7 +113,7 @@ mod tests {
     /// RFC 3550 A.8 with one packet 10 ms late: |D| = 80 units, J = 80/16 = 5; the next is 10 ms early: 5 + 75/16.
     #[test]
     fn jitter_follows_the_rfc() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::at(CLOCK_RATE);
         for (at, timestamp) in [(0, 0), (30, 160), (40, 320)] {
             reception.rtp(RunTime::from_millis(at), &packet(at as u16, timestamp));
         }

@@ -2,17 +2,14 @@
 
 use std::net::SocketAddr;
 
-use rtcp_types::{Compound, RtcpPacketWriterExt, Sdes, SdesChunk, SdesItem, SenderReport};
 use rtp_rs::{RtpPacketBuilder, Seq};
 
 use super::audio::{CLOCK_RATE, tone};
+use super::feed::{Feed, SenderReportFields, Source, sender_report};
 use super::reception::Reception;
-use crate::evidence::history::Direction;
+use crate::evidence::history::{Direction, StreamMark, StreamState};
 use crate::units::{RunTime, Span};
 use crate::wire::signature::Signature;
-
-/// Seconds between 1900 (NTP) and 1970 (Unix).
-const NTP_UNIX: u64 = 2_208_988_800;
 
 /// What a stream is made of.
 #[derive(Clone, Debug)]
@@ -41,11 +38,9 @@ pub struct SenderConfig {
 #[derive(Debug)]
 pub struct Sender {
     config: SenderConfig,
+    source: Source,
     start: RunTime,
     index: u32,
-    ssrc: u32,
-    first_sequence: u16,
-    first_timestamp: u32,
     samples: u32,
     payload: Vec<u8>,
     packets: u32,
@@ -55,55 +50,52 @@ impl Sender {
     /// A stream whose first packet is due at `start`.
     #[must_use]
     pub fn new(config: SenderConfig, start: RunTime) -> Sender {
-        let random = scramble(config.seed ^ u64::from(config.stream) << 32);
         let samples = (config.ptime.as_nanos() * i64::from(CLOCK_RATE) / 1_000_000_000) as u32;
         let payload = tone(&config.codec, samples as usize);
-        Sender {
-            start,
-            index: 0,
-            ssrc: random as u32,
-            first_sequence: (random >> 32) as u16,
-            first_timestamp: (random >> 24) as u32,
-            samples,
-            payload,
-            packets: 0,
-            config,
-        }
+        let source = Source::draw(config.seed, config.stream);
+        Sender { source, start, index: 0, samples, payload, packets: 0, config }
     }
 
-    /// What it was made of, with the remote address as last updated.
-    #[must_use]
-    pub fn config(&self) -> &SenderConfig {
-        &self.config
+    fn timestamp(&self, index: u32) -> u32 {
+        self.source.timestamp.wrapping_add(index.wrapping_mul(self.samples))
+    }
+}
+
+impl Feed for Sender {
+    fn stream(&self) -> u32 {
+        self.config.stream
     }
 
-    /// The SSRC.
-    #[must_use]
-    pub fn ssrc(&self) -> u32 {
-        self.ssrc
+    fn ssrc(&self) -> u32 {
+        self.source.ssrc
     }
 
-    /// When the next packet is due.
-    #[must_use]
-    pub fn due(&self) -> RunTime {
-        self.start + Span(self.config.ptime.as_nanos() * i64::from(self.index))
+    fn remote(&self) -> SocketAddr {
+        self.config.remote
     }
 
-    /// Sends to `remote` from now on (a re-INVITE moved the media).
-    pub fn redirect(&mut self, remote: SocketAddr) {
+    fn redirect(&mut self, remote: SocketAddr) {
         self.config.remote = remote;
     }
 
-    /// The packet that is due, written into `buffer`; its length.
-    pub fn packet(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    fn due(&self) -> RunTime {
+        self.start + Span(self.config.ptime.as_nanos() * i64::from(self.index))
+    }
+
+    /// The next one is due already: sending both would be a burst that no phone makes.
+    fn patience(&self) -> Option<Span> {
+        Some(self.config.ptime)
+    }
+
+    fn packet(&mut self, buffer: &mut [u8]) -> Option<usize> {
         let signature = Signature { stream: self.config.stream, index: self.index, due: self.due() };
         signature.write(&mut self.payload);
         let built = RtpPacketBuilder::new()
             .payload_type(self.config.payload_type)
             .marked(self.index == 0)
-            .sequence(Seq::from(self.first_sequence.wrapping_add(self.index as u16)))
+            .sequence(Seq::from(self.source.sequence.wrapping_add(self.index as u16)))
             .timestamp(self.timestamp(self.index))
-            .ssrc(self.ssrc)
+            .ssrc(self.source.ssrc)
             .payload(&self.payload)
             .build_into(buffer)
             .ok();
@@ -112,50 +104,45 @@ impl Sender {
         built
     }
 
-    /// Passes over the packet that is due: it comes too late to be worth sending. Its index is a hole.
-    pub fn skip(&mut self) {
+    fn skip(&mut self) -> u64 {
         self.index += 1;
+        1
     }
 
-    /// RFC 3550 §6.4.1: a sender report with what was received meanwhile, and the CNAME.
-    #[must_use]
-    pub fn report(&self, now: RunTime, wall_unix_ns: i64, reception: Option<&mut Reception>) -> Option<Vec<u8>> {
-        let wall = wall_unix_ns.max(0).unsigned_abs();
-        let fraction = ((wall % 1_000_000_000) << 32) / 1_000_000_000;
+    fn report(&self, now: RunTime, wall_unix_ns: i64, reception: Option<&mut Reception>) -> Option<Vec<u8>> {
         let elapsed = (now - self.start).as_nanos() * i64::from(CLOCK_RATE) / 1_000_000_000;
-        let mut report = SenderReport::builder(self.ssrc)
-            .ntp_timestamp((wall / 1_000_000_000 + NTP_UNIX) << 32 | fraction)
-            .rtp_timestamp(self.first_timestamp.wrapping_add(elapsed as u32))
-            .packet_count(self.packets)
-            .octet_count(self.packets.wrapping_mul(self.payload.len() as u32));
-        if let Some(block) = reception.and_then(|reception| reception.report_block(now)) {
-            report = report.add_report_block(block);
+        let fields = SenderReportFields {
+            ssrc: self.source.ssrc,
+            wall_unix_ns,
+            timestamp: self.source.timestamp.wrapping_add(elapsed as u32),
+            packets: self.packets,
+            octets: self.packets.wrapping_mul(self.payload.len() as u32),
+            cname: format!("{}@{}", self.config.call, self.config.local.ip()),
+        };
+        sender_report(&fields, reception.and_then(|reception| reception.report_block(now)))
+    }
+
+    fn mark(&self, state: StreamState) -> StreamMark {
+        let config = &self.config;
+        StreamMark {
+            stream: config.stream,
+            call: config.call,
+            direction: config.direction,
+            state,
+            codec: config.codec.clone(),
+            ptime_ns: config.ptime.as_nanos(),
+            ssrc: self.source.ssrc,
+            local: config.local,
+            remote: config.remote,
+            video: None,
         }
-        let cname = format!("{}@{}", self.config.call, self.config.local.ip());
-        let chunk = SdesChunk::builder(self.ssrc).add_item_owned(SdesItem::builder(SdesItem::CNAME, &cname));
-        let compound = Compound::builder().add_packet(report).add_packet(Sdes::builder().add_chunk(chunk));
-        let mut buffer = vec![0; 256];
-        let length = compound.write_into(&mut buffer).ok()?;
-        buffer.truncate(length);
-        Some(buffer)
     }
-
-    fn timestamp(&self, index: u32) -> u32 {
-        self.first_timestamp.wrapping_add(index.wrapping_mul(self.samples))
-    }
-}
-
-/// SplitMix64: spreads a seed over all bits.
-fn scramble(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rtcp_types::{Compound, SenderReport};
     use rtp_rs::RtpReader;
 
     fn sender(ptime_ms: i64) -> Sender {

@@ -1,128 +1,198 @@
-//! The nodes' configuration files, from templates.
+//! The nodes' files: what goes into the templates, and where the texts go.
 
 use std::fs;
-use std::io;
+use std::os::unix::fs::chown;
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::layout::{DOMAIN, Layout, Node, PASSWORD_PREFIX, STORE, VIP};
-use crate::units::Span;
+use super::profile::File;
+use super::root;
+use super::templates::Templates;
 
-/// File name and text with `{{name}}` where a value goes.
-const TEMPLATES: [(&str, &str); 4] = [
-    ("kamailio.cfg", include_str!("templates/kamailio.cfg")),
-    ("rtpengine.conf", include_str!("templates/rtpengine.conf")),
-    ("keepalived.conf", include_str!("templates/keepalived.conf")),
-    ("prosody.cfg.lua", include_str!("templates/prosody.cfg.lua")),
-];
+/// What a template may use.
+#[derive(Clone, Debug, Serialize)]
+struct Values<'a> {
+    node: &'a str,
+    address: String,
+    vip: String,
+    domain: &'static str,
+    password_prefix: &'static str,
+    priority: u8,
+    database: usize,
+    advert_s: String,
+    garp_refresh_s: i64,
+    preempt: bool,
+    watch_sip: bool,
+    shares_calls: bool,
+    store: String,
+    multiarch: String,
+    users: &'a [String],
+    peers: Vec<Peer>,
+    /// Only for files that are written once for each user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+}
 
-/// Writes every file of `node` into `directory`.
+/// Another node.
+#[derive(Clone, Debug, Serialize)]
+struct Peer {
+    name: String,
+    address: String,
+    database: usize,
+}
+
+/// A text that is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Text {
+    path: String,
+    text: String,
+    owner: Option<String>,
+}
+
+/// Writes every file of `node` below `directory`. Owners are users of the root file system `root`.
 ///
 /// # Errors
-/// When the directory cannot be written.
-pub(super) fn write(layout: &Layout, node: &Node, directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let values = values(layout, node);
-    TEMPLATES.iter().try_for_each(|(name, template)| fs::write(directory.join(name), fill(template, &values)))
-}
-
-fn values(layout: &Layout, node: &Node) -> Vec<(&'static str, String)> {
-    vec![
-        ("node", node.name.clone()),
-        ("address", node.address().to_string()),
-        ("vip", VIP.to_string()),
-        ("domain", DOMAIN.to_owned()),
-        ("password_prefix", PASSWORD_PREFIX.to_owned()),
-        ("priority", node.priority().to_string()),
-        ("advert_s", advert(layout.advert)),
-        ("dmq_peers", dmq_peers(layout, node)),
-        ("redis", redis(layout, node)),
-        ("track_file", if layout.watch_sip { "track_file {\n        sip\n    }".to_owned() } else { String::new() }),
-    ]
-}
-
-fn fill(template: &str, values: &[(&str, String)]) -> String {
-    values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
-}
-
-/// Seconds with the two digits that VRRPv3 can carry.
-fn advert(interval: Span) -> String {
-    format!("{:.2}", interval.as_secs_f64())
-}
-
-fn peers<'a>(layout: &'a Layout, node: &Node) -> impl Iterator<Item = &'a Node> {
-    let own = node.index;
-    layout.nodes.iter().filter(move |peer| peer.index != own)
-}
-
-fn dmq_peers(layout: &Layout, node: &Node) -> String {
-    let line = |peer: &Node| format!("modparam(\"dmq\", \"notification_address\", \"sip:{}:5060\")", peer.address());
-    peers(layout, node).map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// Each relay writes its calls into its own database and listens to those of its peers.
-fn redis(layout: &Layout, node: &Node) -> String {
-    if !layout.redis {
-        return String::new();
+/// When a template is broken or the directory cannot be written.
+pub(super) fn write(
+    layout: &Layout,
+    node: &Node,
+    users: &[String],
+    directory: &Path,
+    root: &Path,
+) -> Result<(), String> {
+    for text in texts(layout, node, users)? {
+        let path = directory.join(&text.path);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, &text.text));
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+        if let Some(owner) = &text.owner {
+            give(directory, &text.path, owner, root)?;
+        }
     }
-    let others: Vec<_> = peers(layout, node).map(|peer| peer.database().to_string()).collect();
-    format!(
-        "redis = {STORE}:6379/{}\nsubscribe-keyspace = {}\nno-redis-required = true\nredis-num-threads = 2\n\
-         redis-connect-timeout = 500\nredis-cmd-timeout = 500",
-        node.database(),
-        others.join(";")
-    )
+    Ok(())
+}
+
+/// Gives the file, and every directory above it that is ours, to its owner.
+fn give(directory: &Path, path: &str, owner: &str, root: &Path) -> Result<(), String> {
+    let (user, group) = root::user(root, owner)?;
+    let steps = Path::new(path).ancestors().filter(|step| !step.as_os_str().is_empty());
+    let mut steps = steps.map(|step| directory.join(step));
+    let given = steps.try_for_each(|step| chown(step, Some(user.as_raw()), Some(group.as_raw())));
+    given.map_err(|error| format!("{path}: {error}"))
+}
+
+fn texts(layout: &Layout, node: &Node, users: &[String]) -> Result<Vec<Text>, String> {
+    let templates = Templates::read()?;
+    let files = layout.profile.processes().flat_map(|service| &service.files);
+    let mut texts = Vec::new();
+    for file in files {
+        if file.path.contains("{{ user") {
+            for user in users {
+                texts.push(text(&templates, file, &values(layout, node, users, Some(user)))?);
+            }
+        } else {
+            texts.push(text(&templates, file, &values(layout, node, users, None))?);
+        }
+    }
+    Ok(texts)
+}
+
+fn text(templates: &Templates, file: &File, values: &Values<'_>) -> Result<Text, String> {
+    let path = templates.line(&file.path, values)?;
+    Ok(Text { path, text: templates.fill(&file.template, values)?, owner: file.owner.clone() })
+}
+
+fn values<'a>(layout: &Layout, node: &'a Node, users: &'a [String], user: Option<&'a str>) -> Values<'a> {
+    let peer =
+        |peer: &Node| Peer { name: peer.name.clone(), address: peer.address().to_string(), database: peer.database() };
+    Values {
+        node: &node.name,
+        address: node.address().to_string(),
+        vip: VIP.to_string(),
+        domain: DOMAIN,
+        password_prefix: PASSWORD_PREFIX,
+        priority: node.priority(),
+        database: node.database(),
+        // Seconds with the two digits that VRRPv3 can carry.
+        advert_s: format!("{:.2}", layout.engine.advert.as_secs_f64()),
+        garp_refresh_s: layout.engine.garp_refresh.as_nanos() / 1_000_000_000,
+        preempt: layout.engine.preempt,
+        watch_sip: layout.engine.watch_sip,
+        shares_calls: layout.shares_calls,
+        store: STORE.to_string(),
+        multiarch: format!("{}-linux-gnu", std::env::consts::ARCH),
+        users,
+        peers: layout.nodes.iter().filter(|other| other.index != node.index).map(peer).collect(),
+        user,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::EngineOptions;
     use super::*;
+    use crate::scenario::LAB_PROFILES;
+    use crate::units::Span;
 
-    fn rendered(redis: bool, file: &str) -> String {
+    fn layout(profile: &str, shares_calls: bool) -> Layout {
         let names: Vec<_> = ["alpha", "beta", "charlie"].map(String::from).into();
-        let layout = Layout::of(&names, Span::from_millis(250), redis).unwrap();
-        let (_, template) = TEMPLATES.iter().find(|(name, _)| *name == file).unwrap();
-        fill(template, &values(&layout, &layout.nodes[1]))
+        let engine = EngineOptions { advert: Span::from_millis(250), ..EngineOptions::default() };
+        Layout::of(&names, profile, engine, Some(shares_calls)).unwrap()
+    }
+
+    fn rendered(layout: &Layout, path: &str) -> String {
+        let users = ["1001".to_owned(), "chat-0".to_owned()];
+        let texts = texts(layout, &layout.nodes[1], &users).unwrap();
+        texts.into_iter().find(|text| text.path == path).unwrap_or_else(|| panic!("no {path}")).text
     }
 
     #[test]
-    fn no_placeholder_is_left_in_any_file() {
-        for (name, _) in TEMPLATES {
-            for redis in [true, false] {
-                let text = rendered(redis, name);
-                assert!(!text.contains("{{") && !text.contains("}}"), "{name}: {text}");
-            }
+    fn every_file_of_every_profile_can_be_written_and_no_two_are_the_same() {
+        for profile in LAB_PROFILES {
+            let texts = texts(&layout(profile, false), &layout(profile, false).nodes[0], &["1001".to_owned()]).unwrap();
+            let paths: std::collections::BTreeSet<_> = texts.iter().map(|text| &text.path).collect();
+            assert_eq!(paths.len(), texts.len(), "{profile}");
+            assert!(texts.iter().all(|text| !text.text.contains("{{") && !text.text.contains("{%")), "{profile}");
         }
     }
 
     #[test]
     fn beta_replicates_with_its_peers_and_not_with_itself() {
-        let text = rendered(true, "kamailio.cfg");
-        assert!(text.contains("notification_address\", \"sip:10.77.0.11:5060\""));
-        assert!(text.contains("notification_address\", \"sip:10.77.0.13:5060\""));
+        let text = rendered(&layout(LAB_PROFILES[0], true), "etc/kamailio.cfg");
+        assert!(text.contains("notification_address\", \"sip:10.77.0.11:5060\")\n"));
+        assert!(text.contains("notification_address\", \"sip:10.77.0.13:5060\")\n"));
         assert!(!text.contains("notification_address\", \"sip:10.77.0.12:5060\""));
         assert!(text.contains("append_to_reply(\"X-Node: beta\\r\\n\")"));
     }
 
     #[test]
-    fn keepalived_gets_the_interval_in_seconds_and_the_rank() {
-        let text = rendered(true, "keepalived.conf");
-        assert!(text.contains("advert_int 0.25\n"), "{text}");
-        assert!(text.contains("priority 140\n"));
+    fn keepalived_gets_the_interval_in_seconds_the_rank_and_what_the_scenario_wants() {
+        let quiet = layout(LAB_PROFILES[0], true);
+        let text = rendered(&quiet, "etc/keepalived.conf");
+        for line in ["advert_int 0.25\n", "priority 140\n", "    nopreempt\n", "_refresh 2\n", "    track_file {\n"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let engine = EngineOptions { preempt: true, watch_sip: false, garp_refresh: Span::ZERO, ..quiet.engine };
+        let text = rendered(&Layout { engine, ..quiet }, "etc/keepalived.conf");
+        for word in ["nopreempt", "_refresh", "    track_file {"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
     }
 
     #[test]
-    fn keepalived_watches_the_sip_server_only_when_it_is_told_to() {
-        let names: Vec<_> = ["alpha", "beta"].map(String::from).into();
-        let watching = Layout::of(&names, Span::from_millis(100), false).unwrap();
-        let blind = Layout { watch_sip: false, ..watching.clone() };
-        let rendered = |layout: &Layout| fill(TEMPLATES[2].1, &values(layout, &layout.nodes[0]));
-        assert!(rendered(&watching).contains("track_file {\n        sip\n"));
-        assert!(!rendered(&blind).contains("track_file {"));
+    fn only_relays_that_share_their_calls_name_the_store() {
+        let text = rendered(&layout(LAB_PROFILES[0], true), "etc/rtpengine.conf");
+        assert!(text.contains("redis = 10.77.0.20:6379/2\nsubscribe-keyspace = 1;3\n"), "{text}");
+        assert!(!rendered(&layout(LAB_PROFILES[0], false), "etc/rtpengine.conf").contains("redis"));
     }
 
     #[test]
-    fn only_the_variant_with_a_store_names_it() {
-        assert!(rendered(true, "rtpengine.conf").contains("redis = 10.77.0.20:6379/2\nsubscribe-keyspace = 1;3\n"));
-        assert!(!rendered(false, "rtpengine.conf").contains("redis"));
+    fn every_user_has_a_place_and_a_secret() {
+        let layout = layout(LAB_PROFILES[1], false);
+        let text = rendered(&layout, "etc/asterisk/pjsip.conf");
+        assert!(text.contains("[chat-0](phone)\nauth = chat-0\naors = chat-0\n[chat-0](secret)\nusername = chat-0\n"));
+        assert!(text.contains("password = secret-1001\n[1001](place)\n"), "{text}");
+        assert!(rendered(&layout, "prosody/lab%2etest/accounts/chat%2d0.dat").contains("= \"secret-chat-0\";"));
     }
 }

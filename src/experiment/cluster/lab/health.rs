@@ -10,7 +10,6 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, setns};
 
 use super::layout::{CLIENTS, CLIENTS_NETNS, DOMAIN, netns_path};
-use super::tools::run;
 
 /// How long one question waits for its answer.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -55,37 +54,15 @@ fn options(server: Ipv4Addr, port: u16) -> String {
 fn node_of(reply: &str) -> Option<String> {
     let mut lines = reply.split("\r\n");
     lines.next().filter(|status| status.starts_with("SIP/2.0 200 "))?;
-    lines.find_map(|line| line.strip_prefix("X-Node: ")).map(|node| node.trim().to_owned())
+    // A proxy says it in a header of its own, a user agent in the one that names it (RFC 3261, section 20.35).
+    let mut named = lines.filter_map(|line| line.strip_prefix("X-Node: ").or(line.strip_prefix("Server: ")));
+    named.next().map(|node| node.trim().to_owned())
 }
 
 /// Whether a TCP connection can be made.
 pub(super) fn tcp_open(server: Ipv4Addr, port: u16) -> bool {
     let address = SocketAddr::from((server, port));
     in_netns(&netns_path(CLIENTS_NETNS), || TcpStream::connect_timeout(&address, PATIENCE)).is_ok()
-}
-
-/// How many nodes, itself included, the SIP server behind PID 1 `pid1` replicates with.
-pub(super) fn replication_peers(pid1: u32) -> usize {
-    control(pid1, &["dmq.list_nodes"]).map_or(0, |text| count_active(&text))
-}
-
-/// Makes the SIP server try a relay that it had given up.
-///
-/// # Errors
-/// When the server cannot be asked.
-pub(super) fn find_relay_again(pid1: u32) -> Result<(), String> {
-    control(pid1, &["rtpengine.ping", "all"]).map(drop)
-}
-
-/// Asks the SIP server behind PID 1 `pid1` by its control socket.
-fn control(pid1: u32, command: &[&str]) -> Result<String, String> {
-    let pid1 = pid1.to_string();
-    let enter = ["-t", &pid1, "-a", "-r", "-w", "--", "kamcmd", "-s", "unix:/run/kamailio/kamailio_ctl"];
-    run("nsenter", &[&enter[..], command].concat())
-}
-
-fn count_active(listing: &str) -> usize {
-    listing.lines().filter(|line| line.trim() == "status: active").count()
 }
 
 #[cfg(test)]
@@ -95,13 +72,9 @@ mod tests {
     #[test]
     fn only_a_200_that_names_its_node_is_an_answer() {
         assert_eq!(node_of("SIP/2.0 200 OK\r\nX-Node: beta\r\n\r\n").as_deref(), Some("beta"));
+        assert_eq!(node_of("SIP/2.0 200 OK\r\nServer: beta\r\n\r\n").as_deref(), Some("beta"));
         assert_eq!(node_of("SIP/2.0 503 Busy\r\nX-Node: beta\r\n\r\n"), None);
         assert_eq!(node_of("SIP/2.0 200 OK\r\n\r\n"), None);
         assert_eq!(node_of(""), None);
-    }
-
-    #[test]
-    fn only_active_peers_count() {
-        assert_eq!(count_active("{\n\thost: 10.77.0.11\n\tstatus: active\n}\n{\n\tstatus: timeout\n}\n"), 1);
     }
 }

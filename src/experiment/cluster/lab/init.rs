@@ -39,8 +39,21 @@ const LOOK_EVERY: Span = Span::from_millis(5);
 pub(super) struct Spec {
     /// Host name.
     pub(super) name: String,
+    /// The root file system under the node's disk.
+    pub(super) root: PathBuf,
+    /// Directories to make before anything is started.
+    pub(super) directories: Vec<DirectorySpec>,
     /// What can be started.
     pub(super) services: Vec<ServiceSpec>,
+}
+
+/// One directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DirectorySpec {
+    /// Where.
+    pub(super) path: PathBuf,
+    /// User; none: root.
+    pub(super) owner: Option<String>,
 }
 
 /// One service.
@@ -95,7 +108,7 @@ impl Init {
         let outside = fs::read_link("/proc/self").map_err(|error| format!("/proc/self: {error}"))?;
         let text = fs::read(directory.join("spec.json")).map_err(|error| format!("spec.json: {error}"))?;
         let spec: Spec = serde_json::from_slice(&text).map_err(|error| format!("spec.json: {error}"))?;
-        mount_root(directory)?;
+        mount_root(directory, &spec.root)?;
         prepare(&spec).map_err(|error| format!("preparing the node: {error}"))?;
         let clock = Clock::start();
         let inside = Path::new(INSIDE);
@@ -238,13 +251,14 @@ fn spawn(service: &ServiceSpec) -> io::Result<i32> {
     Ok(command.spawn()?.id().cast_signed())
 }
 
-/// The node's root: the machine's own root, unchanged, with the node's disk over it.
-fn mount_root(directory: &Path) -> Result<(), String> {
+/// The node's root: the machine's own root or one that was made, unchanged, with the node's disk over it.
+fn mount_root(directory: &Path, lower: &Path) -> Result<(), String> {
     let root = directory.join("root");
     let none = MsFlags::empty();
     put(None, Path::new("/"), None, MsFlags::MS_PRIVATE | MsFlags::MS_REC, "")?;
     let disk = format!(
-        "lowerdir=/,upperdir={},workdir={}",
+        "lowerdir={},upperdir={},workdir={}",
+        lower.display(),
         directory.join("upper").display(),
         directory.join("work").display()
     );
@@ -274,11 +288,12 @@ fn prepare(spec: &Spec) -> io::Result<()> {
     fs::write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1")?;
     // A kernel without IPv6 has no such file.
     let _without = fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-    for directory in ["/run/kamailio", "/run/prosody", "/run/lock"] {
-        fs::create_dir_all(directory)?;
-    }
-    if let Some(user) = User::from_name("prosody")? {
-        std::os::unix::fs::chown("/run/prosody", Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    fs::create_dir_all("/run/lock")?;
+    for directory in &spec.directories {
+        fs::create_dir_all(&directory.path)?;
+        if let Some(user) = directory.owner.as_deref().map(User::from_name).transpose()?.flatten() {
+            std::os::unix::fs::chown(&directory.path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+        }
     }
     fs::write(SIP_DOWN_FILE, "1")
 }

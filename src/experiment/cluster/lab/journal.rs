@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, Layout};
+use super::layout::{self, EngineOptions, Layout};
 use super::process::Process;
 use crate::experiment::cluster::ClusterError;
-use crate::units::Span;
 
 /// Where the journal is.
 pub(super) const FILE: &str = "/run/fivenines/lab.json";
@@ -18,14 +17,16 @@ pub(super) const FILE: &str = "/run/fivenines/lab.json";
 /// The journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Journal {
-    /// `fivenines.lab.v1`.
+    /// `fivenines.lab.v2`.
     pub(super) schema: String,
     /// Node names, preferred owner first.
     pub(super) nodes: Vec<String>,
-    /// VRRP advertisement interval in nanoseconds.
-    pub(super) advert_ns: i64,
-    /// Whether there is a store.
-    pub(super) redis: bool,
+    /// Which servers run on them.
+    pub(super) profile: String,
+    /// How the engine is set.
+    pub(super) engine: EngineOptions,
+    /// Whether relays share their calls through a store.
+    pub(super) shares_calls: bool,
     /// The process that works with the lab; none when it was left standing on purpose.
     pub(super) owner: Option<Process>,
     /// Whether `/run/netns` became a mount point by us.
@@ -38,10 +39,11 @@ impl Journal {
     /// A journal of a lab that is about to be put up by this process.
     pub(super) fn new(layout: &Layout) -> Journal {
         Journal {
-            schema: "fivenines.lab.v1".into(),
+            schema: "fivenines.lab.v2".into(),
             nodes: layout.names(),
-            advert_ns: layout.advert.as_nanos(),
-            redis: layout.redis,
+            profile: layout.profile.name.clone(),
+            engine: layout.engine,
+            shares_calls: layout.shares_calls,
             owner: Process::of(std::process::id()),
             mounted_netns: !is_mount_point(Path::new("/run/netns")),
             processes: Vec::new(),
@@ -53,7 +55,7 @@ impl Journal {
     /// # Errors
     /// When the journal was made by another version.
     pub(super) fn layout(&self) -> Result<Layout, ClusterError> {
-        Layout::of(&self.nodes, Span(self.advert_ns), self.redis)
+        Layout::of(&self.nodes, &self.profile, self.engine, Some(self.shares_calls))
     }
 
     /// Reads a journal; none when there is no file.
@@ -99,8 +101,21 @@ impl Journal {
 
 /// Whether something is mounted on `path`.
 pub(super) fn is_mount_point(path: &Path) -> bool {
+    mount_points().iter().any(|place| place == path)
+}
+
+/// Where something is mounted below `path`, the innermost first.
+pub(super) fn mount_points_under(path: &Path) -> Vec<PathBuf> {
+    let mut places = mount_points();
+    places.retain(|place| place.starts_with(path));
+    places.reverse();
+    places
+}
+
+/// Where something is mounted, in the order of mounting.
+fn mount_points() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mounts.lines().filter_map(|line| line.split(' ').nth(1)).any(|place| Path::new(place) == path)
+    mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from).collect()
 }
 
 /// The journal's place as a path.
@@ -111,10 +126,11 @@ pub(super) fn file() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::LAB_PROFILES;
 
     fn journal() -> Journal {
         let names = ["alpha".to_owned(), "beta".to_owned()];
-        Journal::new(&Layout::of(&names, Span::from_millis(100), true).unwrap())
+        Journal::new(&Layout::of(&names, LAB_PROFILES[0], EngineOptions::default(), None).unwrap())
     }
 
     #[test]

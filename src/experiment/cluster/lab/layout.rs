@@ -3,6 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use super::profile::Profile;
+use super::root::Root;
 use crate::experiment::cluster::ClusterError;
 use crate::scenario::LabCluster;
 use crate::units::Span;
@@ -81,12 +85,38 @@ impl Node {
 pub(super) struct Layout {
     /// Preferred owner first.
     pub(super) nodes: Vec<Node>,
+    /// Which servers run on a node.
+    pub(super) profile: Profile,
+    /// Where their programs come from.
+    pub(super) root: Root,
+    /// How the engine is set.
+    pub(super) engine: EngineOptions,
+    /// Whether relays share their calls through the store.
+    pub(super) shares_calls: bool,
+}
+
+/// How the cluster engine is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EngineOptions {
     /// VRRP advertisement interval.
     pub(super) advert: Span,
-    /// Whether relays share their calls.
-    pub(super) redis: bool,
-    /// Whether keepalived gives the address away when the SIP server dies.
+    /// Whether the address is given away when the SIP server dies.
     pub(super) watch_sip: bool,
+    /// Whether a healed node of higher priority takes the address back.
+    pub(super) preempt: bool,
+    /// How often the owner repeats its gratuitous ARP; zero: never.
+    pub(super) garp_refresh: Span,
+}
+
+impl Default for EngineOptions {
+    fn default() -> EngineOptions {
+        EngineOptions {
+            advert: Span::from_millis(100),
+            watch_sip: true,
+            preempt: false,
+            garp_refresh: Span::from_secs(2),
+        }
+    }
 }
 
 impl Layout {
@@ -95,13 +125,24 @@ impl Layout {
     /// # Errors
     /// When a name cannot name a switch port, or keepalived cannot keep the interval.
     pub(super) fn new(cluster: &LabCluster) -> Result<Layout, ClusterError> {
-        let layout = Layout::of(&cluster.nodes, cluster.advert_interval.get_ref().0, cluster.redis)?;
-        Ok(Layout { watch_sip: cluster.watch_sip, ..layout })
+        let engine = EngineOptions {
+            advert: cluster.advert_interval.get_ref().0,
+            watch_sip: cluster.watch_sip,
+            preempt: cluster.preempt,
+            garp_refresh: cluster.garp_refresh.get_ref().0,
+        };
+        Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))
     }
 
-    /// See [`Layout::new`].
-    pub(super) fn of(names: &[String], advert: Span, redis: bool) -> Result<Layout, ClusterError> {
+    /// See [`Layout::new`]. Relays share their calls wherever the profile has a store, unless that is told otherwise.
+    pub(super) fn of(
+        names: &[String],
+        profile: &str,
+        engine: EngineOptions,
+        shares_calls: Option<bool>,
+    ) -> Result<Layout, ClusterError> {
         check_names(names)?;
+        let (profile, advert) = (Profile::named(profile)?, engine.advert);
         // The field on the wire counts in 10 ms and has 12 bits (RFC 5798, section 5.2.7).
         let centiseconds = advert.as_nanos() / 10_000_000;
         if !(1..=4095).contains(&centiseconds) || advert.as_nanos() % 10_000_000 != 0 {
@@ -111,7 +152,9 @@ impl Layout {
             ));
         }
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
-        Ok(Layout { nodes, advert, redis, watch_sip: true })
+        let has_store = profile.servers.store.is_some();
+        let (root, shares_calls) = (Root::of(&profile), has_store && shares_calls.unwrap_or(true));
+        Ok(Layout { nodes, profile, root, engine, shares_calls })
     }
 
     /// The node of that name.
@@ -169,9 +212,11 @@ pub(super) fn not_ready(what: impl Into<String>, remedy: &str) -> ClusterError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::LAB_PROFILES;
 
     fn layout(names: &[&str], advert: Span) -> Result<Layout, ClusterError> {
-        Layout::of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), advert, true)
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        Layout::of(&names, LAB_PROFILES[0], EngineOptions { advert, ..EngineOptions::default() }, None)
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The lab: real servers in Linux namespaces of this machine, as root.
 //!
 //! Each node has its own process, mount, network, host name and IPC namespaces, with the machine's own
-//! root under an overlay, so that what apt installed is what runs. The nodes, the clients and the store
-//! that relays share hang on one bridge, 10.77.0.0/24; the floating address 10.77.0.10 is keepalived's.
+//! root under an overlay, so that what apt installed is what runs, or a root file system of a newer Debian.
+//! A profile says which servers run on a node and which engine moves the address. The nodes, the clients and
+//! the store that relays share hang on one bridge, 10.77.0.0/24; the floating address is 10.77.0.10.
 
 mod certificates;
 mod config;
@@ -14,25 +15,31 @@ mod layout;
 mod network;
 mod node;
 mod process;
+mod profile;
+mod root;
 mod store;
 mod system;
+mod templates;
 mod tools;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::mount::{MntFlags, umount2};
+
 use certificates::Certificates;
 use fault::failed;
 use journal::Journal;
-use layout::{Layout, VIP, netns_path, not_ready};
-use node::{Booted, ENGINE, log_tail, not_up};
+use layout::{EngineOptions, Layout, VIP, netns_path, not_ready};
+use node::{Booted, log_tail, not_up};
 use process::Process;
+use profile::{Ready, ServiceFile};
 use store::Store;
 
 use super::{Cluster, ClusterError};
 use crate::experiment::run::clock::Clock;
-use crate::scenario::{LabCluster, Service};
+use crate::scenario::{LabCluster, NodeFault, Service};
 use crate::units::Span;
 
 /// How long servers may take to answer. A busy machine needs a few seconds, replication one ping round.
@@ -40,9 +47,6 @@ const PATIENCE: Span = Span::from_secs(20);
 
 /// How long another process that has the lab may take to end.
 const OWNER_PATIENCE: Span = Span::from_secs(1);
-
-/// Where relays take commands, on their own loopback.
-const RELAY_PORT: u16 = 2223;
 
 /// A lab of namespace nodes.
 #[derive(Debug)]
@@ -70,10 +74,11 @@ impl Lab {
     /// A lab of the usual three nodes, for use by hand.
     ///
     /// # Errors
-    /// When the advertisement interval cannot work.
-    pub fn by_hand(advert: Span, redis: bool) -> Result<Lab, ClusterError> {
+    /// When there is no such profile, or the advertisement interval cannot work.
+    pub fn by_hand(profile: &str, advert: Span, shares_calls: bool) -> Result<Lab, ClusterError> {
         let names = ["alpha", "beta", "charlie"].map(String::from);
-        Ok(Lab::with(Layout::of(&names, advert, redis)?))
+        let engine = EngineOptions { advert, ..EngineOptions::default() };
+        Ok(Lab::with(Layout::of(&names, profile, engine, Some(shares_calls))?))
     }
 
     fn with(layout: Layout) -> Lab {
@@ -132,6 +137,12 @@ impl Lab {
         Ok(found)
     }
 
+    /// The root file system that nodes mount under their own disks.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.layout.root.path()
+    }
+
     /// PID 1 of a node, as this machine numbers it; none when the node is off.
     #[must_use]
     pub fn pid1(&self, node: &str) -> Option<u32> {
@@ -158,7 +169,9 @@ impl Lab {
     }
 
     fn take_possession(&mut self, users: &[String]) -> Result<(), ClusterError> {
-        tools::check(self.layout.redis)?;
+        tools::check(&self.layout)?;
+        // Whoever did not ask for it before gets it here, without a word.
+        self.layout.root.make(&mut |_| {})?;
         check_users(users)?;
         let stale = self.wait_for_owner()?;
         clean(stale.as_ref());
@@ -189,14 +202,7 @@ impl Lab {
 
     fn bring_up(&mut self) -> Result<(), ClusterError> {
         network::up().map_err(|reason| failed("make the network", "switch", reason))?;
-        if self.layout.redis {
-            let store = Store::start().map_err(|reason| failed("start redis", "store", reason))?;
-            if let Some(journal) = &mut self.journal {
-                journal.processes.push(store.process().clone());
-            }
-            self.store = Some(store);
-            self.write_journal()?;
-        }
+        self.start_store()?;
         let names = self.layout.names();
         for name in &names {
             self.furnish(name)?;
@@ -206,18 +212,29 @@ impl Lab {
         names.iter().try_for_each(|name| self.start_services(name))?;
         // The preferred owner's engine first: nobody takes the address from whoever has it.
         for name in &names {
-            self.start_service(name, ENGINE)?;
-            self.wait(name, "the floating address", |_| health::sip_answer(VIP).is_some())?;
+            self.start_engine(name)?;
+            self.wait(name, "SIP at the floating address", "ha", |_| health::sip_answer(VIP).is_some())?;
         }
         names.iter().try_for_each(|name| self.wait_healthy(name))?;
-        self.wait(&names[0], "XMPP at the floating address", |_| health::tcp_open(VIP, 5222))
+        self.wait(&names[0], "XMPP at the floating address", "xmpp", |_| health::tcp_open(VIP, 5222))
+    }
+
+    fn start_store(&mut self) -> Result<(), ClusterError> {
+        let Some(file) = self.layout.profile.servers.store.as_ref().filter(|_| self.layout.shares_calls) else {
+            return Ok(());
+        };
+        let store = Store::start(file).map_err(|reason| failed("start", NodeFault::STORE, reason))?;
+        if let Some(journal) = &mut self.journal {
+            journal.processes.push(store.process().clone());
+        }
+        self.store = Some(store);
+        self.write_journal()
     }
 
     fn furnish(&self, name: &str) -> Result<(), ClusterError> {
         let node = self.layout.node(name)?;
         let tls = self.tls.as_ref().ok_or_else(|| failed("furnish", name, "no certificates".into()))?;
-        node::furnish(&self.layout, node, tls, &self.users)
-            .map_err(|error| not_up(node, format!("{}: {error}", node.directory().display())))
+        node::furnish(&self.layout, node, tls, &self.users).map_err(|reason| not_up(node, reason))
     }
 
     fn boot(&mut self, name: &str) -> Result<(), ClusterError> {
@@ -237,15 +254,19 @@ impl Lab {
     }
 
     fn start_services(&mut self, name: &str) -> Result<(), ClusterError> {
-        // The relay first: a SIP server that does not find it at its start does without for a while.
-        self.start_service(name, "media")?;
-        self.wait_relay(name)?;
-        self.start_service(name, "sip")?;
-        self.start_service(name, "xmpp")?;
-        self.wait_answers(name)
+        for service in self.layout.profile.services().to_vec() {
+            self.start_service(name, &service.name)?;
+            self.wait_ready(name, &service)?;
+        }
+        Ok(())
     }
 
-    fn start_service(&mut self, name: &str, service: &'static str) -> Result<(), ClusterError> {
+    fn start_engine(&mut self, name: &str) -> Result<(), ClusterError> {
+        let processes = self.layout.profile.engine_services().to_vec();
+        processes.iter().try_for_each(|process| self.start_service(name, &process.name))
+    }
+
+    fn start_service(&mut self, name: &str, service: &str) -> Result<(), ClusterError> {
         let clock = self.clock;
         self.booted_mut(name)?.start(service, clock)
     }
@@ -258,23 +279,29 @@ impl Lab {
         }
         self.boot(name)?;
         self.start_services(name)?;
-        self.start_service(name, ENGINE)
+        self.start_engine(name)
     }
 
     /// Starts a server again that died.
     fn restart(&mut self, name: &str, service: Service) -> Result<(), ClusterError> {
-        self.start_service(name, node::service_name(service))?;
-        if service != Service::Media {
-            return Ok(());
-        }
-        self.wait_relay(name)?;
-        let found = health::find_relay_again(self.booted(name)?.pid1.pid);
-        found.map_err(|reason| failed("tell the SIP server of its relay", name, reason))
+        let Some(file) = self.layout.profile.service(service).cloned() else { return Ok(()) };
+        self.start_service(name, &file.name)?;
+        self.wait_ready(name, &file)?;
+        let Some(line) = &file.after_restart else { return Ok(()) };
+        let told = self.booted(name)?.run(line);
+        told.map(drop).map_err(|reason| failed("tell the others of a restart", name, reason))
     }
 
-    /// Waits until the relay's control port is bound.
-    fn wait_relay(&self, name: &str) -> Result<(), ClusterError> {
-        self.wait(name, "media", |lab| lab.booted(name).is_ok_and(|booted| booted.has_udp_port(RELAY_PORT)))
+    /// Waits until the node's own server works.
+    fn wait_ready(&self, name: &str, service: &ServiceFile) -> Result<(), ClusterError> {
+        let address = self.layout.node(name)?.address();
+        self.wait(name, &service.name, &service.name, |lab| match &service.ready {
+            None => true,
+            Some(Ready::Command(line)) => lab.booted(name).is_ok_and(|booted| booted.run(line).is_ok()),
+            Some(Ready::UdpPort(port)) => lab.booted(name).is_ok_and(|booted| booted.has_udp_port(*port)),
+            Some(Ready::TcpPort(port)) => health::tcp_open(address, *port),
+            Some(Ready::Options) => health::sip_answer(address).is_some(),
+        })
     }
 
     fn booted(&self, name: &str) -> Result<&Booted, ClusterError> {
@@ -285,29 +312,24 @@ impl Lab {
         self.nodes.get_mut(name).ok_or_else(|| not_ready(format!("{name} is off"), "bring the lab up"))
     }
 
-    /// Waits until the node's own servers answer.
-    fn wait_answers(&self, name: &str) -> Result<(), ClusterError> {
-        let address = self.layout.node(name)?.address();
-        self.wait(name, "sip", |_| health::sip_answer(address).is_some())?;
-        self.wait(name, "xmpp", |_| health::tcp_open(address, 5222))
-    }
-
     /// Waits until the node's servers answer and every node that is on replicates with every other.
     fn wait_healthy(&self, name: &str) -> Result<(), ClusterError> {
-        self.wait_answers(name)?;
-        self.wait(name, "replication of registrations", |lab| {
-            let on: Vec<_> = lab.nodes.values().filter(|booted| booted.is_alive()).collect();
-            lab.booted(name).is_ok_and(|booted| health::replication_peers(booted.pid1.pid) >= on.len())
+        self.layout.profile.services().iter().try_for_each(|service| self.wait_ready(name, service))?;
+        let Some(replication) = &self.layout.profile.servers.replication else { return Ok(()) };
+        self.wait(name, "replication of registrations", "sip", |lab| {
+            let on = lab.nodes.values().filter(|booted| booted.is_alive()).count();
+            let listing = lab.booted(name).ok().and_then(|booted| booted.run(&replication.command).ok());
+            listing.is_some_and(|listing| listing.lines().filter(|line| line.trim() == replication.line).count() >= on)
         })
     }
 
-    fn wait(&self, name: &str, what: &str, ready: impl Fn(&Lab) -> bool) -> Result<(), ClusterError> {
+    /// Waits for `what`; if it does not come, the service `log` may have written why.
+    fn wait(&self, name: &str, what: &str, log: &str, ready: impl Fn(&Lab) -> bool) -> Result<(), ClusterError> {
         let node = self.layout.node(name)?;
         let deadline = self.clock.now() + PATIENCE;
         while !ready(self) {
-            let died = self.booted(name)?.died(what);
+            let died = self.booted(name)?.died(log);
             if died || self.clock.now() >= deadline {
-                let log = if ["media", "xmpp"].contains(&what) { what } else { "sip" };
                 let end = if died { "it ended".to_owned() } else { format!("waited {PATIENCE}") };
                 return Err(not_up(node, format!("no {what}, {end}: {}", log_tail(node, log))));
             }
@@ -350,6 +372,10 @@ fn clean(journal: Option<&Journal>) {
     while processes.iter().any(Process::is_alive) && clock.now() < deadline {
         clock.sleep(node::LOOK_EVERY);
     }
+    // Each node's disk was a mount of its own.
+    journal::mount_points_under(Path::new(layout::DIRECTORY)).iter().for_each(|place| {
+        let _busy = umount2(place, MntFlags::MNT_DETACH);
+    });
     network::down(journal.is_some_and(|journal| journal.mounted_netns));
     // Files that were never there need no removal.
     let _none = fs::remove_dir_all(layout::DIRECTORY);
@@ -361,6 +387,7 @@ fn clean(journal: Option<&Journal>) {
 mod tests {
     use super::*;
     use crate::experiment::cluster::Action;
+    use crate::scenario::LAB_PROFILES;
 
     #[test]
     fn users_that_would_need_quoting_are_refused() {
@@ -372,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_lab_that_was_never_up_touches_nothing_when_it_goes() {
-        let mut lab = Lab::by_hand(Span::from_millis(100), true).unwrap();
+        let mut lab = Lab::by_hand(LAB_PROFILES[0], Span::from_millis(100), true).unwrap();
         assert_eq!(lab.nodes(), ["alpha", "beta", "charlie"]);
         assert!(lab.inject("alpha", Action::PowerOff).is_err());
         assert!(lab.inject("delta", Action::PowerOff).is_err());

@@ -94,35 +94,98 @@ pub(super) fn node_has_address(pid1: u32, address: &str) -> Result<bool, String>
     Ok(text.contains(&format!(" {address}/")))
 }
 
-/// Drops all frames from and to the port.
+/// Takes the address off the node's interface.
 ///
 /// # Errors
 /// The command that failed.
-pub(super) fn dig_hole(port: &str) -> Result<(), String> {
-    nft(&["-f", "-"], &hole_rules(port)).map(drop)
+pub(super) fn drop_address(pid1: u32, address: &str) -> Result<String, String> {
+    change_address(pid1, "del", address).map(|()| format!("{address} removed from eth0 of the node"))
 }
 
-fn hole_rules(port: &str) -> String {
-    format!(
-        "table bridge hole_{port} {{\nchain forward {{\ntype filter hook forward priority 0;\n\
-         iifname \"{port}\" counter drop\noifname \"{port}\" counter drop\n}}\n}}\n"
-    )
-}
-
-/// Lets frames through again.
+/// Puts the address on the node's interface.
 ///
 /// # Errors
 /// The command that failed.
-pub(super) fn fill_hole(port: &str) -> Result<(), String> {
-    nft(&["delete", "table", "bridge", &format!("hole_{port}")], "").map(drop)
+pub(super) fn add_address(pid1: u32, address: &str) -> Result<(), String> {
+    change_address(pid1, "add", address)
 }
 
-/// Frames that the hole swallowed: from the node, to the node.
+fn change_address(pid1: u32, change: &str, address: &str) -> Result<(), String> {
+    let (pid1, address) = (pid1.to_string(), format!("{address}/24"));
+    run("nsenter", &["-t", &pid1, "-n", "ip", "addr", change, &address, "dev", "eth0"]).map(drop)
+}
+
+/// Sets the queue of frames that leave the switch by the port.
 ///
 /// # Errors
-/// When there is no hole.
-pub(super) fn swallowed(port: &str) -> Result<Vec<u64>, String> {
-    nft(&["list", "table", "bridge", &format!("hole_{port}")], "").map(|listing| packet_counts(&listing))
+/// The command that failed.
+pub(super) fn set_queue(port: &str, queue: &str) -> Result<(), String> {
+    let words: Vec<_> = queue.split(' ').collect();
+    let line = ["-n", SWITCH_NETNS, "qdisc", "replace", "dev", port, "root"];
+    run("tc", &[&line[..], &words[..]].concat()).map(drop)
+}
+
+/// The port's queue, in tc's words.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn queue(port: &str) -> Result<String, String> {
+    run("tc", &["-n", SWITCH_NETNS, "qdisc", "show", "dev", port]).map(|text| text.trim().to_owned())
+}
+
+/// Gives the port its usual queue back.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn reset_queue(port: &str) -> Result<(), String> {
+    run("tc", &["-n", SWITCH_NETNS, "qdisc", "del", "dev", port, "root"]).map(drop)
+}
+
+/// Rules of the switch about one port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    /// `hole`, `split` …; one port has one set of a kind.
+    pub(super) kind: &'a str,
+    /// The port.
+    pub(super) port: &'a str,
+}
+
+impl Rules<'_> {
+    /// Puts the rules in force.
+    ///
+    /// # Errors
+    /// The command that failed.
+    pub(super) fn put(self, lines: &[String]) -> Result<(), String> {
+        nft(&["-f", "-"], &self.table(lines)).map(drop)
+    }
+
+    fn table(self, lines: &[String]) -> String {
+        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        format!(
+            "table bridge {} {{\nchain forward {{\ntype filter hook forward priority 0;\n{lines}}}\n}}\n",
+            self.name()
+        )
+    }
+
+    fn name(self) -> String {
+        format!("{}_{}", self.kind, self.port)
+    }
+
+    /// Lets frames through again.
+    ///
+    /// # Errors
+    /// The command that failed.
+    pub(super) fn remove(self) -> Result<(), String> {
+        nft(&["delete", "table", "bridge", &self.name()], "").map(drop)
+    }
+
+    /// Frames that each rule swallowed.
+    ///
+    /// # Errors
+    /// When there are no such rules.
+    pub(super) fn swallowed(self) -> Result<Vec<u64>, String> {
+        nft(&["list", "table", "bridge", &self.name()], "").map(|listing| packet_counts(&listing))
+    }
 }
 
 fn packet_counts(listing: &str) -> Vec<u64> {
@@ -162,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_swallows_both_ways() {
-        let rules = hole_rules("beta");
-        assert!(rules.contains("iifname \"beta\" counter drop") && rules.contains("oifname \"beta\" counter drop"));
+    fn rules_of_one_kind_have_a_table_of_their_own() {
+        let table = Rules { kind: "loss", port: "beta" }.table(&["oifname \"beta\" counter drop".to_owned()]);
+        assert!(table.starts_with("table bridge loss_beta {") && table.contains("\noifname \"beta\" counter drop\n"));
     }
 }

@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::chown;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
-use nix::unistd::User;
+use nix::mount::{MsFlags, mount};
 
 use super::certificates::Certificates;
-use super::init::{self, INSIDE, ServiceSpec, Spec};
-use super::layout::{DOMAIN, Layout, Node, PASSWORD_PREFIX};
+use super::init::{self, DirectorySpec, ServiceSpec, Spec};
+use super::layout::{Layout, Node};
 use super::process::{self, Process};
+use super::profile::words;
 use super::{config, network, tools};
 use crate::experiment::cluster::ClusterError;
 use crate::experiment::run::clock::Clock;
-use crate::scenario::Service;
 use crate::units::Span;
 
 /// How long PID 1 may take to mount its disk, and a service to be forked.
@@ -37,74 +36,54 @@ pub(super) struct Booted {
     /// The `unshare` that waits for PID 1; none for a lab that another process put up.
     outer: Option<Child>,
     /// Service name → main process, which leads the service's group.
-    services: BTreeMap<&'static str, Process>,
+    services: BTreeMap<String, Process>,
 }
 
-/// Name of a service in commands and file names of a node.
-pub(super) fn service_name(service: Service) -> &'static str {
-    match service {
-        Service::Sip => "sip",
-        Service::Media => "media",
-        Service::Xmpp => "xmpp",
-    }
-}
-
-/// The HA engine; faults of it are not in the list of services.
-pub(super) const ENGINE: &str = "ha";
+/// The node's disk is so large; it is in memory, so that a full one fills no other.
+const DISK: &str = "size=160m,mode=0755";
 
 /// Writes all that a node needs; done once, and kept over boots.
 ///
 /// # Errors
 /// When the directory cannot be written.
-pub(super) fn furnish(layout: &Layout, node: &Node, tls: &Certificates, users: &[String]) -> io::Result<()> {
+pub(super) fn furnish(layout: &Layout, node: &Node, tls: &Certificates, users: &[String]) -> Result<(), String> {
     let directory = node.directory();
-    for part in ["root", "upper", "work", "log", "etc"] {
-        fs::create_dir_all(directory.join(part))?;
+    insert_disk(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    config::write(layout, node, users, &directory, &layout.root.path())?;
+    let files = [
+        ("etc/lab.crt", tls.chain.clone().into_bytes()),
+        ("etc/lab.key", tls.key.clone().into_bytes()),
+        ("spec.json", serde_json::to_vec_pretty(&spec(layout, node)).map_err(|error| error.to_string())?),
+    ];
+    files.into_iter().try_for_each(|(name, text)| {
+        let path = directory.join(name);
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+    })
+}
+
+fn insert_disk(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    mount(Some("fivenines"), directory, Some("tmpfs"), MsFlags::empty(), Some(DISK))?;
+    ["root", "upper", "work", "log", "etc"].into_iter().try_for_each(|part| fs::create_dir_all(directory.join(part)))
+}
+
+fn spec(layout: &Layout, node: &Node) -> Spec {
+    let processes = || layout.profile.processes();
+    let directories = processes().flat_map(|service| &service.directories);
+    Spec {
+        name: node.name.clone(),
+        root: layout.root.path(),
+        directories: directories
+            .map(|of| DirectorySpec { path: PathBuf::from(&of.path), owner: of.owner.clone() })
+            .collect(),
+        services: processes()
+            .map(|service| ServiceSpec {
+                name: service.name.clone(),
+                command: words(&service.command),
+                user: service.user.clone(),
+            })
+            .collect(),
     }
-    config::write(layout, node, &directory.join("etc"))?;
-    fs::write(directory.join("etc/lab.crt"), &tls.chain)?;
-    fs::write(directory.join("etc/lab.key"), &tls.key)?;
-    let spec = Spec { name: node.name.clone(), services: services() };
-    fs::write(directory.join("spec.json"), serde_json::to_vec_pretty(&spec)?)?;
-    write_accounts(&directory.join("prosody"), users)
-}
-
-fn services() -> Vec<ServiceSpec> {
-    let service = |name: &str, user: Option<&str>, line: &str| ServiceSpec {
-        name: name.into(),
-        command: line.split(' ').map(|word| word.replace("@etc", &format!("{INSIDE}/etc"))).collect(),
-        user: user.map(String::from),
-    };
-    vec![
-        service("media", None, "rtpengine --config-file=@etc/rtpengine.conf --pidfile=/run/rtpengine.pid"),
-        service("sip", None, "kamailio -DD -E -m 128 -M 16 -f @etc/kamailio.cfg -u root -P /run/kamailio/kamailio.pid"),
-        service("xmpp", Some("prosody"), "prosody -F --config @etc/prosody.cfg.lua"),
-        service(ENGINE, None, "keepalived -n -l -D -f @etc/keepalived.conf"),
-    ]
-}
-
-/// One file an account, as Prosody's internal storage has them: its own tool takes 0.2 s for each.
-fn write_accounts(data: &Path, users: &[String]) -> io::Result<()> {
-    let host = data.join(encoded(DOMAIN));
-    let accounts = host.join("accounts");
-    fs::create_dir_all(&accounts)?;
-    let mut paths = vec![data.to_owned(), host, accounts.clone()];
-    for user in users {
-        let file = accounts.join(format!("{}.dat", encoded(user)));
-        fs::write(&file, format!("return {{\n\t[\"password\"] = \"{PASSWORD_PREFIX}{user}\";\n}};\n"))?;
-        paths.push(file);
-    }
-    let owner = User::from_name("prosody")?.ok_or_else(|| io::Error::other("the machine has no user `prosody`"))?;
-    paths.iter().try_for_each(|path| chown(path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw())))
-}
-
-/// Prosody's file names: every octet but letters and digits as `%xx`.
-fn encoded(name: &str) -> String {
-    let octet = |octet: u8| match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(octet).to_string(),
-        other => format!("%{other:02x}"),
-    };
-    name.bytes().map(octet).collect()
 }
 
 impl Booted {
@@ -119,9 +98,7 @@ impl Booted {
         mut started: impl FnMut(Process),
     ) -> Result<Booted, ClusterError> {
         let directory = node.directory();
-        for stale in ["pid1", "media.pid", "sip.pid", "xmpp.pid", "ha.pid"] {
-            let _none = fs::remove_file(directory.join(stale));
-        }
+        remove_numbers(&directory);
         let mut outer = spawn(program, &directory).map_err(|error| not_up(node, error.to_string()))?;
         Process::of(outer.id()).into_iter().for_each(&mut started);
         let Some(pid) = wait_for_number(clock, &directory.join("pid1")) else {
@@ -148,6 +125,17 @@ impl Booted {
         self.pid1.is_alive()
     }
 
+    /// Runs a command inside the node and returns what it printed.
+    ///
+    /// # Errors
+    /// The command line and what it said.
+    pub(super) fn run(&self, line: &str) -> Result<String, String> {
+        let pid1 = self.pid1.pid.to_string();
+        let inside = words(line);
+        let command: Vec<_> = inside.iter().map(String::as_str).collect();
+        tools::run("nsenter", &[&["-t", &pid1, "-a", "-r", "-w", "--"], &command[..]].concat())
+    }
+
     /// Whether some UDP socket of the node has that port.
     pub(super) fn has_udp_port(&self, port: u16) -> bool {
         let table = fs::read_to_string(format!("/proc/{}/net/udp", self.pid1.pid));
@@ -158,7 +146,7 @@ impl Booted {
     ///
     /// # Errors
     /// When PID 1 cannot be reached or the program cannot be started.
-    pub(super) fn start(&mut self, service: &'static str, clock: Clock) -> Result<(), ClusterError> {
+    pub(super) fn start(&mut self, service: &str, clock: Clock) -> Result<(), ClusterError> {
         let directory = self.node.directory();
         let file = directory.join(format!("{service}.pid"));
         let _none = fs::remove_file(&file);
@@ -170,7 +158,7 @@ impl Booted {
             .and_then(|inner| process::translate(self.pid1.pid, inner))
             .and_then(Process::of)
             .ok_or_else(|| not_up(&self.node, format!("{service}: {}", log_tail(&self.node, service))))?;
-        self.services.insert(service, process);
+        self.services.insert(service.to_owned(), process);
         Ok(())
     }
 
@@ -178,8 +166,7 @@ impl Booted {
     ///
     /// # Errors
     /// When it was never started.
-    pub(super) fn service(&self, service: Service) -> Result<&Process, String> {
-        let name = service_name(service);
+    pub(super) fn process(&self, name: &str) -> Result<&Process, String> {
         self.services.get(name).ok_or_else(|| format!("{name} was never started on {}", self.node.name))
     }
 
@@ -200,6 +187,16 @@ impl Booted {
             let _gone = outer.wait();
         }
     }
+}
+
+/// Removes the numbers of a former boot's processes.
+fn remove_numbers(directory: &Path) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let numbers = paths.filter(|path| path.ends_with("pid1") || path.extension().is_some_and(|end| end == "pid"));
+    numbers.for_each(|path| {
+        let _none = fs::remove_file(path);
+    });
 }
 
 fn spawn(program: &Path, directory: &Path) -> io::Result<Child> {
@@ -245,22 +242,21 @@ pub(super) fn not_up(node: &Node, reason: String) -> ClusterError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::EngineOptions;
     use super::*;
+    use crate::scenario::LAB_PROFILES;
 
     #[test]
-    fn account_files_are_named_as_prosody_names_them() {
-        // '.' is 0x2e, '-' 0x2d, '_' 0x5f.
-        assert_eq!(encoded("lab.test"), "lab%2etest");
-        assert_eq!(encoded("chat-03_a"), "chat%2d03%5fa");
-    }
-
-    #[test]
-    fn every_service_of_a_fault_can_be_started() {
-        let names: Vec<_> = services().into_iter().map(|service| service.name).collect();
-        for service in [Service::Sip, Service::Media, Service::Xmpp] {
-            assert!(names.contains(&service_name(service).to_owned()));
+    fn pid_1_of_every_profile_knows_what_to_start() {
+        for profile in LAB_PROFILES {
+            let names = ["alpha".to_owned(), "beta".to_owned()];
+            let layout = Layout::of(&names, profile, EngineOptions::default(), None).unwrap();
+            let spec = spec(&layout, &layout.nodes[0]);
+            for process in layout.profile.processes() {
+                assert!(spec.services.iter().any(|service| service.name == process.name), "{profile}");
+            }
+            assert!(spec.services.iter().all(|service| service.command.iter().all(|word| !word.contains('@'))));
+            assert!(spec.directories.iter().all(|directory| directory.path.starts_with("/run")));
         }
-        assert!(names.contains(&ENGINE.to_owned()));
-        assert!(services().iter().all(|service| service.command.iter().all(|word| !word.contains('@'))));
     }
 }

@@ -45,9 +45,19 @@ impl Process {
 
     /// Ends it at once, if it is still that process.
     pub(super) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    /// Sends it a signal, if it is still that process.
+    pub(super) fn signal(&self, signal: Signal) {
         if self.is_alive() {
-            let _gone = kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGKILL);
+            let _gone = kill(Pid::from_raw(self.pid.cast_signed()), signal);
         }
+    }
+
+    /// Its state, if it is still that process.
+    pub(super) fn state(&self) -> Option<char> {
+        stat(self.pid).filter(|stat| stat.started == self.started).map(|stat| stat.state)
     }
 
     /// Sends a signal to its whole process group.
@@ -83,6 +93,14 @@ pub(super) fn translate(member: u32, inner: u32) -> Option<u32> {
     let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let wanted = namespace(member)?;
     all_pids().into_iter().find(|pid| innermost(*pid) == Some(inner) && namespace(*pid).as_ref() == Some(&wanted))
+}
+
+/// All processes of the PID namespace of `member`.
+pub(super) fn in_namespace_of(member: u32) -> Vec<Process> {
+    let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let Some(wanted) = namespace(member) else { return Vec::new() };
+    let same = all_pids().into_iter().filter(|pid| namespace(*pid).as_ref() == Some(&wanted));
+    same.filter_map(Process::of).collect()
 }
 
 /// A process's number in its own namespace.

@@ -1,10 +1,11 @@
-//! The redis server that relays share their calls through, in a namespace of its own.
+//! The server that relays share their calls through, in a namespace of its own.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 
 use super::layout::{STORE, STORE_NETNS, netns_path};
 use super::process::Process;
+use super::profile::{StoreFile, words};
 use super::tools::{self, run};
 
 /// A store that runs.
@@ -15,24 +16,21 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Starts redis without any file on disk.
+    /// Starts it in its namespace.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start() -> Result<Store, String> {
+    pub(super) fn start(file: &StoreFile) -> Result<Store, String> {
         let netns = format!("--net={}", netns_path(STORE_NETNS).display());
-        let address = STORE.to_string();
+        let line = words(&file.command.replace("@store", &STORE.to_string()));
         let mut command = tools::command("nsenter");
-        command.args([&netns, "redis-server", "--bind", &address, "--port", "6379", "--dir", "/"]);
-        // Relays learn of their peers' calls by keyspace events.
-        command.args(["--save", "", "--appendonly", "no", "--protected-mode", "no", "--notify-keyspace-events", "KA"]);
-        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|error| format!("nsenter redis-server: {error}"))?;
+        command.arg(&netns).args(&line).process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| format!("nsenter {}: {error}", file.command))?;
         if let Some(process) = Process::of(child.id()) {
             return Ok(Store { child, process });
         }
         let _gone = child.wait();
-        Err("redis-server ended at once".into())
+        Err(format!("{} ended at once", file.command))
     }
 
     /// The process, for the journal.

@@ -1,9 +1,10 @@
 //! The lab as a system under test: what a run may ask of it and do to it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::fault::{self, failed};
-use super::layout::{self, VIP, netns_path};
+use super::layout::{self, Layout, VIP, netns_path};
 use super::node::Booted;
 use super::{Lab, clean, network, tools};
 use crate::evidence::history::What;
@@ -13,7 +14,11 @@ use crate::units::Span;
 
 impl Cluster for Lab {
     fn ready(&self) -> Result<(), ClusterError> {
-        tools::check(self.layout.redis)
+        tools::check(&self.layout)
+    }
+
+    fn prepare(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), ClusterError> {
+        self.layout.root.make(tell)
     }
 
     fn observe(&mut self, recorder: &Recorder) {
@@ -23,18 +28,27 @@ impl Cluster for Lab {
     }
 
     fn describe(&self) -> String {
-        let store = if self.layout.redis { "with" } else { "without" };
+        let Layout { profile, engine, .. } = &self.layout;
+        let store = profile.servers.store.as_ref().map(|_| self.layout.shares_calls);
+        let shared = store.map_or("", |shares| if shares { ", calls shared" } else { ", calls not shared" });
+        let returns = if engine.preempt { ", takes back" } else { "" };
         format!(
-            "lab: {} behind {VIP}, keepalived every {}, Kamailio, rtpengine {store} redis, Prosody",
+            "lab: {} behind {VIP}, {} every {}{returns}, {}{shared}",
             self.layout.names().join(" "),
-            self.layout.advert
+            profile.engine.describe,
+            engine.advert,
+            profile.servers.describe,
         )
     }
 
     fn versions(&self) -> Vec<(String, String)> {
-        let packages = ["kamailio", "rtpengine-daemon", "prosody", "keepalived", "redis-server"];
-        let packages = &packages[..if self.layout.redis { 5 } else { 4 }];
-        let line = [&["-W", "-f", "${Package} ${Version}\n"], packages].concat();
+        let profile = &self.layout.profile;
+        let store = profile.servers.store.as_ref().filter(|_| self.layout.shares_calls);
+        let of_store = store.into_iter().flat_map(|store| store.requires.values().map(String::as_str));
+        let packages: BTreeSet<&str> = profile.requires().into_values().chain(of_store).collect();
+        let packages: Vec<&str> = packages.into_iter().collect();
+        let admin = format!("--admindir={}", self.layout.root.path().join("var/lib/dpkg").display());
+        let line = [&[admin.as_str(), "-W", "-f", "${Package} ${Version}\n"], &packages[..]].concat();
         let listing = tools::run("dpkg-query", &line).unwrap_or_default();
         let pair = |line: &str| line.split_once(' ').map(|(name, version)| (name.to_owned(), version.to_owned()));
         listing.lines().filter_map(pair).collect()
@@ -44,8 +58,8 @@ impl Cluster for Lab {
         self.layout.names()
     }
 
-    fn supports(&self, _action: Action) -> Result<(), String> {
-        Ok(())
+    fn supports(&self, action: Action) -> Result<(), String> {
+        fault::supports(&self.layout, action)
     }
 
     fn up(&mut self, users: &[String]) -> Result<(), ClusterError> {
@@ -97,11 +111,11 @@ impl Cluster for Lab {
     }
 
     fn inject(&mut self, node: &str, action: Action) -> Result<String, ClusterError> {
-        fault::inject(self.booted(node)?, action).map_err(|reason| failed("inject", node, reason))
+        fault::inject(self, node, action).map_err(|reason| failed("inject", node, reason))
     }
 
     fn verify(&mut self, node: &str, action: Action) -> Result<String, ClusterError> {
-        fault::verify(self, self.booted(node)?, action).map_err(|reason| failed("verify", node, reason))
+        fault::verify(self, node, action).map_err(|reason| failed("verify", node, reason))
     }
 
     fn heal(&mut self, node: &str, action: Action) -> Result<(), ClusterError> {

@@ -6,25 +6,20 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::geteuid;
 
-use super::layout::not_ready;
+use super::layout::{Layout, not_ready};
+use super::root::Root;
 use crate::experiment::cluster::ClusterError;
 
-/// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 10] = [
+/// What the lab itself needs: program and the Debian package that brings it.
+const PROGRAMS: [(&str, &str); 7] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
     ("dpkg-query", "dpkg"),
-    ("kamailio", "kamailio"),
-    ("kamcmd", "kamailio"),
-    ("rtpengine", "rtpengine-daemon"),
-    ("prosody", "prosody"),
-    ("keepalived", "keepalived"),
+    ("ss", "iproute2"),
+    ("tc", "iproute2"),
 ];
-
-/// What only the variant with a store needs.
-const STORE_PROGRAM: (&str, &str) = ("redis-server", "redis-server");
 
 /// Where Debian keeps programs; a user's PATH often lacks the sbin half.
 const PLACES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -33,16 +28,21 @@ const PLACES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/u
 ///
 /// # Errors
 /// What is missing, with the command that brings it.
-pub(super) fn check(redis: bool) -> Result<(), ClusterError> {
+pub(super) fn check(layout: &Layout) -> Result<(), ClusterError> {
     if !geteuid().is_root() {
         return Err(not_ready(
             "the lab makes network namespaces and mounts, and this is not root",
             "run the same command as root, for example with sudo",
         ));
     }
-    let store = redis.then_some(STORE_PROGRAM);
-    let missing: Vec<_> = PROGRAMS.into_iter().chain(store).filter(|(program, _)| find(program).is_none()).collect();
-    missing_programs(&missing).map_or(Ok(()), Err)
+    let of_nodes = layout.profile.requires().into_iter().filter(|_| layout.root == Root::Host);
+    let store = layout.profile.servers.store.as_ref().filter(|_| layout.shares_calls);
+    let of_store = store.into_iter().flat_map(|store| &store.requires);
+    let of_store = of_store.map(|(program, package)| (program.as_str(), package.as_str()));
+    let needed = PROGRAMS.into_iter().chain(of_nodes).chain(of_store);
+    let missing: Vec<_> = needed.filter(|(program, _)| find(program).is_none()).collect();
+    missing_programs(&missing).map_or(Ok(()), Err)?;
+    layout.root.check()
 }
 
 fn missing_programs(missing: &[(&str, &str)]) -> Option<ClusterError> {

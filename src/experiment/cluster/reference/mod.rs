@@ -194,7 +194,7 @@ impl Cluster for Reference {
     fn supports(&self, action: Action) -> Result<(), String> {
         match action {
             Action::PowerOff | Action::ServiceKill(_) | Action::ServiceHang(_) => Ok(()),
-            Action::LinkDown | Action::BlackHole => Err("a node of the reference cluster has no link".into()),
+            _ => Err("a node of the reference cluster has no link, no engine and no disk".into()),
         }
     }
 
@@ -253,7 +253,7 @@ impl Cluster for Reference {
         let (signal, word) = match action {
             Action::PowerOff | Action::ServiceKill(_) => (Signal::SIGKILL, "SIGKILL"),
             Action::ServiceHang(_) => (Signal::SIGSTOP, "SIGSTOP"),
-            Action::LinkDown | Action::BlackHole => return Err(failed("injecting", node, "it has no link")),
+            _ => return Err(failed("injecting", node, "it has no link, no engine and no disk")),
         };
         let at = self.clock.now();
         kill(pid, signal).map_err(|errno| failed("injecting", node, errno.desc()))?;

@@ -17,8 +17,8 @@ const WAIT_MS: u16 = 2;
 pub(super) enum RelayOrder {
     /// Sockets of consecutive ports, RTP and RTCP in turn.
     Sockets { first_port: u16, sockets: Vec<OwnedFd> },
-    /// A call's two legs: local RTP port and the phone's RTP address.
-    Open { session: u64, legs: [(u16, SocketAddr); 2] },
+    /// For each media of a call its two legs: local RTP port and the phone's RTP address.
+    Open { session: u64, pairs: Vec<[(u16, SocketAddr); 2]> },
     /// The call is over.
     Close { session: u64 },
 }
@@ -29,7 +29,7 @@ struct Relay {
     sockets: HashMap<u16, UdpSocket>,
     /// By local port: where what comes in there goes.
     ways: HashMap<u16, Way>,
-    sessions: HashMap<u64, [u16; 2]>,
+    sessions: HashMap<u64, Vec<u16>>,
     seed: u64,
 }
 
@@ -80,7 +80,13 @@ impl Relay {
                     self.sockets.insert(port, socket);
                 }
             }
-            RelayOrder::Open { session, legs } => self.open(session, legs),
+            RelayOrder::Open { session, pairs } => {
+                let ports = pairs.iter().flatten().map(|(port, _)| *port).collect();
+                self.sessions.insert(session, ports);
+                for (number, legs) in (0..).zip(pairs) {
+                    self.open(session.wrapping_mul(4) | number << 1, legs);
+                }
+            }
             RelayOrder::Close { session } => {
                 for port in self.sessions.remove(&session).into_iter().flatten() {
                     self.ways.remove(&port);
@@ -91,11 +97,11 @@ impl Relay {
         Ok(())
     }
 
-    fn open(&mut self, session: u64, legs: [(u16, SocketAddr); 2]) {
+    /// `even` is a number that no other pair has, and no pair has the one after it.
+    fn open(&mut self, even: u64, legs: [(u16, SocketAddr); 2]) {
         let [(port_a, phone_a), (port_b, phone_b)] = legs;
-        self.sessions.insert(session, [port_a, port_b]);
         for (number, in_port, out_port, to) in [(0, port_a, port_b, phone_b), (1, port_b, port_a, phone_a)] {
-            let rewrite = Rewrite::draw(self.seed ^ (session << 1 | number));
+            let rewrite = Rewrite::draw(self.seed ^ (even | number));
             // An update of the same session keeps the numbering that the phone knows.
             let rewrite = self.ways.get(&in_port).map_or(rewrite, |way| way.rewrite);
             let rtcp_to = SocketAddr::new(to.ip(), to.port().saturating_add(1));

@@ -173,9 +173,9 @@ impl Running {
                         self.close(conn);
                     }
                 }
-                Output::Relay(RelayCommand::Open { session, legs }) => {
-                    let legs = legs.map(|leg| (leg.port, leg.remote));
-                    let _relay_gone = self.parts.relay.send(RelayOrder::Open { session, legs });
+                Output::Relay(RelayCommand::Open { session, pairs }) => {
+                    let pairs = pairs.into_iter().map(|legs| legs.map(|leg| (leg.port, leg.remote))).collect();
+                    let _relay_gone = self.parts.relay.send(RelayOrder::Open { session, pairs });
                 }
                 Output::Relay(RelayCommand::Close { session }) => {
                     let _relay_gone = self.parts.relay.send(RelayOrder::Close { session });

@@ -5,6 +5,7 @@
 
 mod pacing;
 mod receiving;
+mod video_port;
 
 use std::collections::HashMap;
 use std::io;
@@ -15,11 +16,14 @@ use std::thread::JoinHandle;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use self::video_port::VideoPort;
 use super::recorder::Recorder;
 use super::socket::StampedSocket;
-use crate::evidence::history::{Direction, Health};
-use crate::experiment::agent::media::{Reception, SenderConfig};
+use crate::evidence::history::Health;
+use crate::experiment::agent::media::{CLOCK_RATE, Feed, Reception, Sender, SenderConfig};
+use crate::experiment::agent::video::{VideoConfig, VideoReceiver, VideoSender};
 use crate::units::{RunTime, Span};
+use crate::wire::video::{self, Codec};
 
 /// Sends and receives the media of all phones.
 #[derive(Debug)]
@@ -33,9 +37,26 @@ pub struct MediaEngine {
 /// What the pacing thread is told.
 #[derive(Debug)]
 enum Order {
-    Start(SenderConfig, Arc<Port>),
-    Redirect { call: u64, direction: Direction, remote: SocketAddr },
-    Stop { call: u64, direction: Direction },
+    Start(Making, Arc<Port>),
+    Redirect { stream: u32, remote: SocketAddr },
+    Stop { stream: u32 },
+}
+
+/// A stream that is to begin.
+#[derive(Debug)]
+enum Making {
+    Voice(SenderConfig),
+    Video(Box<VideoConfig>),
+}
+
+impl Making {
+    /// The stream whose first packet is due at `start`.
+    fn begin(self, start: RunTime) -> Box<dyn Feed> {
+        match self {
+            Making::Voice(config) => Box::new(Sender::new(config, start)),
+            Making::Video(config) => Box::new(VideoSender::new(*config, start)),
+        }
+    }
 }
 
 /// What both threads know.
@@ -58,6 +79,7 @@ struct Port {
     rtcp: StampedSocket,
     reception: Mutex<Reception>,
     last_rtp_ns: AtomicI64,
+    video: Option<VideoPort>,
 }
 
 impl MediaEngine {
@@ -87,14 +109,28 @@ impl MediaEngine {
         Ok(MediaEngine { shared, orders, pacing, receiving })
     }
 
-    /// Opens a pair of ports on `ip` in the calling thread's network namespace; returns the RTP address.
+    /// Opens a pair of ports for voice on `ip` in the calling thread's network namespace; returns the RTP address.
     ///
     /// # Errors
     /// When no port is free.
     pub fn open(&self, ip: IpAddr) -> io::Result<SocketAddr> {
+        self.open_port(ip, CLOCK_RATE, None)
+    }
+
+    /// The same for video of a receiver that asks for key frames at most once in `least_interval`.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn open_video(&self, ip: IpAddr, codec: Codec, least_interval: Option<Span>) -> io::Result<SocketAddr> {
+        let port = VideoPort::new(VideoReceiver::new(codec, least_interval));
+        self.open_port(ip, video::CLOCK_RATE, Some(port))
+    }
+
+    fn open_port(&self, ip: IpAddr, clock_rate: u32, video: Option<VideoPort>) -> io::Result<SocketAddr> {
         let (rtp, rtcp) = StampedSocket::bind_pair(ip)?;
         let number = self.shared.next_number.fetch_add(1, Ordering::Relaxed);
-        let port = Port { number, rtp, rtcp, reception: Mutex::default(), last_rtp_ns: AtomicI64::new(i64::MIN) };
+        let (reception, last_rtp_ns) = (Mutex::new(Reception::at(clock_rate)), AtomicI64::new(i64::MIN));
+        let port = Port { number, rtp, rtcp, reception, last_rtp_ns, video };
         self.shared.epoll.add(&port.rtp, EpollEvent::new(EpollFlags::EPOLLIN, number << 1))?;
         self.shared.epoll.add(&port.rtcp, EpollEvent::new(EpollFlags::EPOLLIN, number << 1 | 1))?;
         let local = port.rtp.local();
@@ -114,20 +150,29 @@ impl MediaEngine {
 
     /// Starts a stream from an open port. Its first packet is due at once.
     pub fn send(&self, config: SenderConfig) {
-        let port = lock(&self.shared.ports).get(&config.local).cloned();
+        self.start_stream(config.local, Making::Voice(config));
+    }
+
+    /// Starts a video stream from an open video port. Its first frame is due at once.
+    pub fn send_video(&self, config: VideoConfig) {
+        self.start_stream(config.local, Making::Video(Box::new(config)));
+    }
+
+    fn start_stream(&self, local: SocketAddr, making: Making) {
+        let port = lock(&self.shared.ports).get(&local).cloned();
         if let Some(port) = port {
-            self.order(Order::Start(config, port));
+            self.order(Order::Start(making, port));
         }
     }
 
     /// Moves a stream to another remote address.
-    pub fn redirect(&self, call: u64, direction: Direction, remote: SocketAddr) {
-        self.order(Order::Redirect { call, direction, remote });
+    pub fn redirect(&self, stream: u32, remote: SocketAddr) {
+        self.order(Order::Redirect { stream, remote });
     }
 
     /// Ends a stream.
-    pub fn stop(&self, call: u64, direction: Direction) {
-        self.order(Order::Stop { call, direction });
+    pub fn stop(&self, stream: u32) {
+        self.order(Order::Stop { stream });
     }
 
     /// How many open ports have received RTP within `span` before now.

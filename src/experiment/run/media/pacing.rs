@@ -2,13 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use super::{Order, Port, Shared, lock};
-use crate::evidence::history::{Direction, Health, StreamMark, StreamState, What};
-use crate::experiment::agent::media::{Sender, SenderConfig};
+use super::video_port::VideoPort;
+use super::{Making, Order, Port, Shared, lock};
+use crate::evidence::history::{Health, StreamState, What};
+use crate::experiment::agent::media::Feed;
 use crate::experiment::run::machine;
 use crate::experiment::run::recorder::{TapPacket, TapTransport};
 use crate::units::{RunTime, Span};
@@ -18,8 +20,6 @@ const NAP: Span = Span::from_millis(2);
 /// RFC 3550 §6.2: the fixed minimum of the reporting interval.
 const REPORT_INTERVAL: Span = Span::from_secs(5);
 
-type Key = (u64, Direction);
-
 /// How punctual the sender was.
 #[derive(Debug, Default)]
 pub(super) struct Punctuality {
@@ -28,16 +28,16 @@ pub(super) struct Punctuality {
 }
 
 struct Stream {
-    sender: Sender,
+    feed: Box<dyn Feed>,
     port: Arc<Port>,
     report_due: RunTime,
 }
 
 struct Pacer<'a> {
     shared: &'a Shared,
-    streams: HashMap<Key, Stream>,
+    streams: HashMap<u32, Stream>,
     /// Due instants; an entry whose stream is gone or due at another time is stale.
-    queue: BinaryHeap<Reverse<(RunTime, Key)>>,
+    queue: BinaryHeap<Reverse<(RunTime, u32)>>,
     punctuality: Punctuality,
     buffer: Vec<u8>,
 }
@@ -62,7 +62,7 @@ pub(super) fn run(shared: &Shared, inbox: &Receiver<Order>) -> Punctuality {
         let wake = pacer.queue.peek().map_or(now + NAP, |Reverse((due, _))| (*due).min(now + NAP));
         clock.sleep_until(wake);
     }
-    let open: Vec<Key> = pacer.streams.keys().copied().collect();
+    let open: Vec<u32> = pacer.streams.keys().copied().collect();
     open.into_iter().for_each(|key| pacer.stop(key));
     pacer.punctuality
 }
@@ -72,50 +72,43 @@ impl Pacer<'_> {
     fn take_orders(&mut self, inbox: &Receiver<Order>) -> bool {
         loop {
             match inbox.try_recv() {
-                Ok(Order::Start(config, port)) => self.start(config, port),
-                Ok(Order::Redirect { call, direction, remote }) => {
-                    if let Some(stream) = self.streams.get_mut(&(call, direction)) {
-                        stream.sender.redirect(remote);
-                    }
-                }
-                Ok(Order::Stop { call, direction }) => self.stop((call, direction)),
+                Ok(Order::Start(making, port)) => self.start(making, port),
+                Ok(Order::Redirect { stream, remote }) => self.redirect(stream, remote),
+                Ok(Order::Stop { stream }) => self.stop(stream),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
     }
 
-    fn start(&mut self, config: SenderConfig, port: Arc<Port>) {
+    fn start(&mut self, making: Making, port: Arc<Port>) {
         let now = self.shared.recorder.clock().now();
-        let key = (config.call, config.direction);
+        let feed = making.begin(now);
+        let key = feed.stream();
         // Half an interval first: the early report tells the relay that RTCP flows.
         let report_due = now + Span(REPORT_INTERVAL.as_nanos() / 2);
-        let stream = Stream { sender: Sender::new(config, now), port, report_due };
-        self.mark(now, &stream.sender, StreamState::Started);
+        let stream = Stream { feed, port, report_due };
+        stream.meet_remote();
+        self.mark(now, &*stream.feed, StreamState::Started);
         self.queue.push(Reverse((now, key)));
         self.streams.insert(key, stream);
     }
 
-    fn stop(&mut self, key: Key) {
-        if let Some(stream) = self.streams.remove(&key) {
-            self.mark(self.shared.recorder.clock().now(), &stream.sender, StreamState::Stopped);
+    fn redirect(&mut self, key: u32, remote: SocketAddr) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.feed.redirect(remote);
+            stream.meet_remote();
         }
     }
 
-    fn mark(&self, at: RunTime, sender: &Sender, state: StreamState) {
-        let config = sender.config();
-        let mark = StreamMark {
-            stream: config.stream,
-            call: config.call,
-            direction: config.direction,
-            state,
-            codec: config.codec.clone(),
-            ptime_ns: config.ptime.as_nanos(),
-            ssrc: sender.ssrc(),
-            local: config.local,
-            remote: config.remote,
-        };
-        self.shared.recorder.record_at(at, What::Stream(mark));
+    fn stop(&mut self, key: u32) {
+        if let Some(stream) = self.streams.remove(&key) {
+            self.mark(self.shared.recorder.clock().now(), &*stream.feed, StreamState::Stopped);
+        }
+    }
+
+    fn mark(&self, at: RunTime, feed: &dyn Feed, state: StreamState) {
+        self.shared.recorder.record_at(at, What::Stream(feed.mark(state)));
     }
 
     fn send_due(&mut self, now: RunTime) {
@@ -125,25 +118,29 @@ impl Pacer<'_> {
             }
             self.queue.pop();
             let Some(mut stream) = self.streams.remove(&key) else { continue };
-            if stream.sender.due() == due {
+            if stream.feed.due() == due {
                 self.send_one(&mut stream);
-                self.queue.push(Reverse((stream.sender.due(), key)));
+                self.queue.push(Reverse((stream.feed.due(), key)));
             }
             self.streams.insert(key, stream);
         }
     }
 
     fn send_one(&mut self, stream: &mut Stream) {
+        if stream.port.video.as_ref().is_some_and(VideoPort::take_wish) {
+            stream.feed.key_frame_requested();
+        }
         let now = self.shared.recorder.clock().now();
-        let due = stream.sender.due();
-        if now - due > stream.sender.config().ptime {
-            // The next one is due already: sending both would be a burst that no phone makes.
-            stream.sender.skip();
-            self.punctuality.not_sent += 1;
+        let due = stream.feed.due();
+        if stream.feed.patience().is_some_and(|patience| now - due > patience) {
+            self.punctuality.not_sent += stream.feed.skip();
             return;
         }
-        let remote = stream.sender.config().remote;
-        let Some(length) = stream.sender.packet(&mut self.buffer) else { return };
+        let remote = stream.feed.remote();
+        let Some(length) = stream.feed.packet(&mut self.buffer) else {
+            self.punctuality.not_sent += 1;
+            return;
+        };
         let payload = self.buffer[..length].to_vec();
         let at = self.shared.recorder.clock().now();
         if stream.port.rtp.send_to(&payload, remote).is_err() {
@@ -158,20 +155,33 @@ impl Pacer<'_> {
     }
 
     fn report(&mut self, now: RunTime, stream: &mut Stream) {
-        let seconds = 0.5 + f64::from(stream.sender.ssrc().wrapping_mul(now.as_nanos() as u32) % 1000) / 1000.0;
+        let seconds = 0.5 + f64::from(stream.feed.ssrc().wrapping_mul(now.as_nanos() as u32) % 1000) / 1000.0;
         stream.report_due = now + Span::from_secs_f64(seconds * REPORT_INTERVAL.as_secs_f64());
-        let mut remote = stream.sender.config().remote;
-        remote.set_port(remote.port().saturating_add(1));
+        let remote = rtcp_of(stream.feed.remote());
         let wall = self.shared.recorder.clock().wall_now();
-        let Some(report) = stream.sender.report(now, wall, Some(&mut lock(&stream.port.reception))) else { return };
+        let Some(report) = stream.feed.report(now, wall, Some(&mut lock(&stream.port.reception))) else { return };
         if stream.port.rtcp.send_to(&report, remote).is_ok() {
             self.tap(now, stream.port.rtcp.local(), remote, report);
         }
     }
 
-    fn tap(&self, t: RunTime, src: std::net::SocketAddr, dst: std::net::SocketAddr, payload: Vec<u8>) {
+    fn tap(&self, t: RunTime, src: SocketAddr, dst: SocketAddr, payload: Vec<u8>) {
         self.shared.recorder.tap(TapPacket { t, outbound: true, transport: TapTransport::Udp, src, dst, payload });
     }
+}
+
+impl Stream {
+    /// Tells the receiving side where requests about what it shows go.
+    fn meet_remote(&self) {
+        if let Some(video) = &self.port.video {
+            video.sends(self.feed.ssrc(), rtcp_of(self.feed.remote()));
+        }
+    }
+}
+
+/// RFC 3550 §11: the odd port above.
+fn rtcp_of(rtp: SocketAddr) -> SocketAddr {
+    SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
 }
 
 impl Punctuality {

@@ -32,17 +32,38 @@ fn drain(shared: &Shared, port: &Arc<Port>, rtcp: bool, buffer: &mut [u8]) {
     // An error is an ICMP answer to something that we sent; the socket lives on.
     while let Ok(Some(received)) = socket.receive(&clock, buffer) {
         let bytes = &buffer[..received.length];
+        tap(shared, socket, received, bytes);
         if rtcp {
             note_report(port, received, bytes);
         } else {
             port.heard(received.at);
             lock(&port.reception).rtp(received.at, bytes);
+            ask_for_key_frame(shared, port, received, bytes);
         }
-        tap(shared, socket, received, bytes);
+    }
+}
+
+/// A receiver that cannot show what came asks the sender at once (RFC 4585 §3.5.1, immediate feedback).
+fn ask_for_key_frame(shared: &Shared, port: &Port, received: Received, bytes: &[u8]) {
+    let cname = port.rtcp.local().ip().to_string();
+    let wanted = port.video.as_ref().and_then(|video| video.rtp(received.at, bytes, &cname));
+    let Some((request, remote)) = wanted else { return };
+    if port.rtcp.send_to(&request, remote).is_ok() {
+        shared.recorder.tap(TapPacket {
+            t: shared.recorder.clock().now(),
+            outbound: true,
+            transport: TapTransport::Udp,
+            src: port.rtcp.local(),
+            dst: remote,
+            payload: request,
+        });
     }
 }
 
 fn note_report(port: &Port, received: Received, bytes: &[u8]) {
+    if let Some(video) = &port.video {
+        video.rtcp(bytes);
+    }
     let Ok(compound) = rtcp_types::Compound::parse(bytes) else { return };
     for packet in compound.into_iter().flatten() {
         if let Ok(report) = packet.try_as::<rtcp_types::SenderReport<'_>>() {

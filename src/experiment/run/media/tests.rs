@@ -1,4 +1,5 @@
 use super::*;
+use crate::evidence::history::Direction;
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::recorder::Record;
 use crate::wire::signature::Signature;
@@ -25,7 +26,7 @@ fn what_is_due_is_sent_and_received() {
     engine.send(config);
     clock.sleep(Span::from_millis(300));
     assert_eq!(engine.hearing(Span::from_millis(200)), 1);
-    engine.stop(1, Direction::ToCallee);
+    engine.stop(1);
     clock.sleep(Span::from_millis(30));
     let mut health = Health::default();
     engine.finish(&mut health);

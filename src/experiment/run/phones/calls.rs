@@ -2,12 +2,26 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::evidence::history::Direction;
+use crate::experiment::agent::video::Clip;
+use crate::experiment::plan::PlannedVideo;
 use crate::units::Span;
 
+/// The video of one call.
+#[derive(Clone, Debug)]
+pub(super) struct VideoCall {
+    /// RTP address of the caller and of the callee.
+    pub ports: [SocketAddr; 2],
+    /// What both show.
+    pub clip: Arc<Clip>,
+    /// How it was planned.
+    pub planned: PlannedVideo,
+}
+
 /// One call from its INVITE to the closing of its ports.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Call {
     /// Index of the calling phone.
     pub caller: usize,
@@ -15,6 +29,8 @@ pub(super) struct Call {
     pub hold: Option<Span>,
     /// RTP address of the caller and of the callee.
     pub ports: [SocketAddr; 2],
+    /// The same for video.
+    pub video: Option<VideoCall>,
     /// Answered and not ended.
     pub talking: bool,
 }
@@ -31,14 +47,14 @@ impl Calls {
     }
 
     pub(super) fn get(&self, number: u64) -> Option<Call> {
-        self.calls.get(&number).copied()
+        self.calls.get(&number).cloned()
     }
 
     /// Marks a call as answered.
     pub(super) fn answered(&mut self, number: u64) -> Option<Call> {
         let call = self.calls.get_mut(&number)?;
         call.talking = true;
-        Some(*call)
+        Some(call.clone())
     }
 
     /// Marks a call as ended; true if it was up.

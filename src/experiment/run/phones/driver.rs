@@ -12,19 +12,17 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 
 use super::calls::{Call, Calls};
+use super::media;
 use super::transport::{Heard, Link};
 use super::{Order, Progress, Setting, Tally};
-use crate::evidence::history::{Direction, Op, OpKind, Step, What};
+use crate::evidence::history::{Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
-use crate::experiment::agent::sip::phone::{
-    Command, Input, Media, MediaCommand, Output, Phone, PhoneConfig, Transport,
-};
+use crate::experiment::agent::sip::phone::{Command, Input, MediaCommand, Output, Phone, PhoneConfig, Transport};
 use crate::experiment::agent::sip::transaction::Timers;
 use crate::experiment::plan::{Intent, PlannedCall, PlannedPhone, Wish};
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::netns;
 use crate::experiment::run::recorder::{TapPacket, TapTransport};
-use crate::scenario::Codec;
 use crate::units::{RunTime, Span};
 
 const INBOX: u64 = u64::MAX;
@@ -229,14 +227,13 @@ impl Driver {
         let op = self.setting.recorder.next_number();
         let kind = if call.hold_ns.is_some() { OpKind::NewCall } else { OpKind::StandingCall };
         let ip = self.setting.endpoints.client;
-        let opened = self.setting.media.open(ip).and_then(|caller| Ok([caller, self.setting.media.open(ip)?]));
-        let ports = match opened {
-            Ok(ports) => ports,
+        let (ports, video) = match media::open(&self.setting.media, ip, call) {
+            Ok(opened) => opened,
             Err(error) => return self.not_started(op, kind, planned, call, &error.to_string()),
         };
         let (caller, callee) = (call.caller, call.callee);
-        self.calls.insert(call.call, Call { caller, hold: call.hold_ns, ports, talking: false });
-        let [ours, theirs] = ports.map(|local| media(local, call));
+        let [ours, theirs] = [0, 1].map(|side| media::of(call, ports[side], video.as_ref(), side));
+        self.calls.insert(call.call, Call { caller, hold: call.hold_ns, ports, video, talking: false });
         let from_user = self.setting.phones[caller].user.clone();
         self.command(now, callee, Command::Expect { call: call.call, from_user, media: theirs });
         let callee = self.setting.phones[callee].user.clone();
@@ -280,7 +277,8 @@ impl Driver {
 
     fn close_ports(&mut self, call: u64) {
         if let Some(call) = self.calls.remove(call) {
-            call.ports.into_iter().for_each(|port| self.setting.media.close(port));
+            let ports = call.ports.into_iter().chain(call.video.iter().flat_map(|video| video.ports));
+            ports.for_each(|port| self.setting.media.close(port));
         }
     }
 
@@ -396,11 +394,12 @@ impl Driver {
     }
 
     fn media(&mut self, phone: usize, command: MediaCommand) {
+        let engine = &self.setting.media;
         match command {
-            MediaCommand::Start { call, direction, local, remote, codec, payload_type, ptime_ms } => {
-                let side = u32::from(direction == Direction::ToCaller);
-                self.setting.media.send(SenderConfig {
-                    stream: (call as u32) << 1 | side,
+            MediaCommand::Start { call, direction, local, remote, codec, payload_type, ptime_ms, video } => {
+                let seed = self.setting.seed;
+                engine.send(SenderConfig {
+                    stream: media::stream(call, direction),
                     call,
                     direction,
                     codec,
@@ -408,17 +407,25 @@ impl Driver {
                     ptime: Span::from_millis(i64::from(ptime_ms)),
                     local,
                     remote,
-                    seed: self.setting.seed,
+                    seed,
                 });
+                let planned = self.calls.get(call).and_then(|call| call.video);
+                if let Some(((agreed, remote), planned)) = video.zip(planned) {
+                    engine.send_video(media::video_config((call, direction), agreed, remote, planned, seed));
+                }
             }
-            MediaCommand::Update { call, remote } => {
+            MediaCommand::Update { call, remote, video } => {
                 if let Some(direction) = self.calls.direction(call, phone) {
-                    self.setting.media.redirect(call, direction, remote);
+                    engine.redirect(media::stream(call, direction), remote);
+                    if let Some(remote) = video {
+                        engine.redirect(media::video_stream(call, direction), remote);
+                    }
                 }
             }
             MediaCommand::Stop { call } => {
                 if let Some(direction) = self.calls.direction(call, phone) {
-                    self.setting.media.stop(call, direction);
+                    engine.stop(media::stream(call, direction));
+                    engine.stop(media::video_stream(call, direction));
                 }
             }
         }
@@ -428,15 +435,5 @@ impl Driver {
         // What is in flight has no end in the history: its outcome is unknown.
         self.tally.socket_drops = self.links.iter().map(Link::drops).sum();
         self.tally
-    }
-}
-
-fn media(local: SocketAddr, call: &PlannedCall) -> Media {
-    let codec = if call.codec == Codec::Pcmu.sdp_name() { Codec::Pcmu } else { Codec::Pcma };
-    Media {
-        address: local,
-        codec: call.codec.clone(),
-        payload_type: codec.payload_type(),
-        ptime_ms: (call.ptime_ns.as_nanos() / 1_000_000) as u32,
     }
 }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod driver;
+mod media;
 mod transport;
 
 use std::io;

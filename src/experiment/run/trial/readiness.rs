@@ -36,7 +36,17 @@ impl Stages<'_> {
 
     /// Whether the users have what they need, whoever owns the address.
     pub(super) fn users_ready(&self, state: &Readiness) -> bool {
-        state.talking == state.standing && state.hearing >= 2 * state.standing && state.chatting
+        state.talking == state.standing && state.hearing >= self.ends() && state.chatting
+    }
+
+    /// Ends at which media of standing calls is heard: two a call, and two more for its video.
+    fn ends(&self) -> usize {
+        let before = self.plan.intents.iter().filter(|intent| intent.at_ns < Span::ZERO);
+        let ends = before.map(|intent| match &intent.wish {
+            Wish::Call(call) => 2 + 2 * usize::from(call.video.is_some()),
+            _ => 0,
+        });
+        ends.sum()
     }
 
     /// Asks cluster and users, and records the answer.

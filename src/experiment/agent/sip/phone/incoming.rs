@@ -1,11 +1,11 @@
 //! Requests that come in, and calls that we answer.
 
-use super::standing::Standing;
+use super::standing::{Remote, Standing};
 use super::{Media, Phone};
 use crate::evidence::history::Direction;
 use crate::experiment::agent::sip::dialog::Dialog;
 use crate::units::{RunTime, Span};
-use crate::wire::sip::sdp::Audio;
+use crate::wire::sip::sdp::Description;
 use crate::wire::sip::{Draft, Message};
 
 /// A call that rings here.
@@ -16,7 +16,7 @@ pub(super) struct Ringing {
     invite: Vec<u8>,
     tag: String,
     media: Media,
-    offer: Audio,
+    offer: Description,
     pub(super) answer_at: RunTime,
 }
 
@@ -45,7 +45,7 @@ impl Phone {
         let Some((call, media)) = self.expected.get(from).cloned() else {
             return self.reply(now, server, request, 486);
         };
-        let Some(offer) = Audio::read(request.body).filter(|offer| media.agreed_with(offer).is_some()) else {
+        let Some(offer) = Description::read(request.body).filter(|offer| media.agreed_with(offer).is_some()) else {
             return self.reply(now, server, request, 488);
         };
         self.drop_older_leg(call);
@@ -84,16 +84,16 @@ impl Phone {
         let Ringing { call, server, invite, tag, media, offer, .. } = ringing;
         let Ok(invite) = Message::parse(&invite) else { return };
         let Some(dialog) = Dialog::of_request(&invite, &tag) else { return };
-        let payload_type = media.agreed_with(&offer).unwrap_or(media.payload_type);
-        let media = Media { payload_type, ..media };
+        let Some(agreed) = media.agreed_with(&offer) else { return };
+        let media = media.settled(agreed);
         let session = self.tokens.number() >> 1;
-        let body = media.describe().write(session, 0);
+        let body = media.answer_to(&offer).write(session, 0);
         let ok = Draft::reply(&invite, 200, &tag).contact(&self.contact()).body("application/sdp", body);
         self.layer.respond(now, server, ok);
         // Media starts with the 200, not with its ACK: the caller hears "hello" as soon as we pick up, and an
         // ACK that a dying server lost must not look like a silent callee.
         let direction = Direction::ToCaller;
-        self.stand(Standing::new(call, dialog, media, direction, offer.address, session, Some(server)));
+        self.stand(Standing::new(call, dialog, media, direction, Remote::of(&offer), session, Some(server)));
     }
 
     fn cancel_received(&mut self, now: RunTime, server: u64, request: &Message<'_>, cancels: Option<u64>) {

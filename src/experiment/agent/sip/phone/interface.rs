@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use crate::evidence::history::{Direction, OpKind, What};
 use crate::experiment::agent::sip::transaction::Timers;
 use crate::units::{RunTime, Span};
+use crate::wire::video::Codec;
+use crate::wire::video::h264::Mode;
 
 /// How a phone reaches its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +56,25 @@ pub struct Media {
     pub payload_type: u8,
     /// Packet interval in milliseconds.
     pub ptime_ms: u32,
+    /// Own video; absent for a call without.
+    pub video: Option<VideoMedia>,
+}
+
+/// The video of one side of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoMedia {
+    /// Own RTP address.
+    pub address: SocketAddr,
+    /// Codec.
+    pub codec: Codec,
+    /// For H.264: how units are put into packets.
+    pub mode: Mode,
+    /// For H.264: `profile-level-id` (RFC 6184 §8.1) of what we send and can receive.
+    pub profile_level_id: String,
+    /// RTP payload type to offer.
+    pub payload_type: u8,
+    /// Whether key frames are asked for and sent when asked (RFC 4585).
+    pub picture_loss_indication: bool,
 }
 
 /// What happened to a phone.
@@ -196,6 +217,8 @@ pub enum MediaCommand {
         payload_type: u8,
         /// Packet interval in milliseconds.
         ptime_ms: u32,
+        /// Own video with the payload type to send, and where it goes; absent where the two sides did not agree.
+        video: Option<(VideoMedia, SocketAddr)>,
     },
     /// Send to another address from now on.
     Update {
@@ -203,6 +226,8 @@ pub enum MediaCommand {
         call: u64,
         /// Where to send to.
         remote: SocketAddr,
+        /// Where to send the video to, if there is any.
+        video: Option<SocketAddr>,
     },
     /// Send no more.
     Stop {

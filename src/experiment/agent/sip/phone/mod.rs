@@ -3,6 +3,7 @@
 //! [`Phone::handle`] takes what happened, [`Phone::poll`] gives what to do, [`Phone::wake_at`] says when to
 //! call [`Phone::tick`]. Give inputs in the order in which they happened; poll until empty after each.
 
+mod describing;
 mod incoming;
 mod interface;
 mod link;
@@ -18,7 +19,7 @@ mod wallet;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
-pub use interface::{Command, Input, Media, MediaCommand, Output, PhoneConfig, Transport};
+pub use interface::{Command, Input, Media, MediaCommand, Output, PhoneConfig, Transport, VideoMedia};
 
 use self::incoming::Ringing;
 use self::link::Link;

@@ -1,12 +1,12 @@
 //! Calls that we place: INVITE until 200, or until the user has had enough.
 
 use super::ops::{Detail, Record};
-use super::standing::Standing;
+use super::standing::{Remote, Standing};
 use super::{Media, Phone, Purpose};
 use crate::evidence::history::{Direction, Step};
 use crate::experiment::agent::sip::dialog::Dialog;
 use crate::units::{RunTime, Span};
-use crate::wire::sip::sdp::{self, Audio, Format};
+use crate::wire::sip::sdp::Description;
 use crate::wire::sip::{Draft, Message};
 
 /// A call that is not answered yet.
@@ -31,21 +31,6 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub(super) fn wake_at(&self) -> Option<RunTime> {
         (!self.given_up).then_some(self.deadline)
-    }
-}
-
-impl Media {
-    /// What we offer or answer.
-    pub(super) fn describe(&self) -> Audio {
-        let format = Format { payload_type: self.payload_type, encoding: self.codec.clone(), clock_rate: 8000 };
-        let direction = sdp::Direction::SendRecv;
-        Audio { address: self.address, formats: vec![format], ptime_ms: Some(self.ptime_ms), direction }
-    }
-
-    /// The payload type under which the far side takes our codec.
-    pub(super) fn agreed_with(&self, audio: &Audio) -> Option<u8> {
-        let same = |format: &&Format| format.encoding.eq_ignore_ascii_case(&self.codec);
-        Some(audio.formats.iter().find(same)?.payload_type)
     }
 }
 
@@ -150,16 +135,16 @@ impl Phone {
         if one.given_up {
             return self.leave_silently(now, dialog);
         }
-        let audio = Audio::read(response.body);
-        let agreed = audio.and_then(|audio| Some((audio.address, one.media.agreed_with(&audio)?)));
-        let Some((remote, payload_type)) = agreed else {
+        let answer = Description::read(response.body);
+        let agreed = answer.and_then(|answer| Some((one.media.agreed_with(&answer)?, Remote::of(&answer))));
+        let Some((agreed, remote)) = agreed else {
             let reason = Some("no usable media in the answer".to_owned());
             let detail = Detail { reason, ..Detail::response(code, response, one.retransmissions) };
             self.emit(now, one.record, Step::Fail, detail);
             return self.leave_silently(now, dialog);
         };
         self.emit(now, one.record, Step::Ok, Detail::response(code, response, one.retransmissions));
-        let media = Media { payload_type, ..one.media };
+        let media = one.media.settled(agreed);
         let direction = Direction::ToCallee;
         self.stand(Standing::new(call, dialog, media, direction, remote, one.session, None));
     }

@@ -7,7 +7,7 @@ use super::{Media, MediaCommand, Output, Phone, Purpose};
 use crate::evidence::history::{Direction, OpKind, Step};
 use crate::experiment::agent::sip::dialog::Dialog;
 use crate::units::RunTime;
-use crate::wire::sip::sdp::Audio;
+use crate::wire::sip::sdp::Description;
 use crate::wire::sip::{Draft, Message};
 
 /// An answered call.
@@ -17,11 +17,25 @@ pub(super) struct Standing {
     pub(super) dialog: Dialog,
     media: Media,
     direction: Direction,
-    remote: SocketAddr,
+    remote: Remote,
     session: u64,
     version: u64,
     /// The transaction of an INVITE whose 200 waits for its ACK.
     pub(super) unacked: Option<u64>,
+}
+
+/// Where a call's media go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Remote {
+    audio: SocketAddr,
+    video: Option<SocketAddr>,
+}
+
+impl Remote {
+    /// Where the describing side wants them.
+    pub(super) fn of(description: &Description) -> Remote {
+        Remote { audio: description.audio.address, video: description.video.as_ref().map(|video| video.address) }
+    }
 }
 
 impl Standing {
@@ -30,7 +44,7 @@ impl Standing {
         dialog: Dialog,
         media: Media,
         direction: Direction,
-        remote: SocketAddr,
+        remote: Remote,
         session: u64,
         unacked: Option<u64>,
     ) -> Standing {
@@ -57,10 +71,11 @@ impl Phone {
             call: standing.call,
             direction: standing.direction,
             local: standing.media.address,
-            remote: standing.remote,
+            remote: standing.remote.audio,
             codec: standing.media.codec.clone(),
             payload_type: standing.media.payload_type,
             ptime_ms: standing.media.ptime_ms,
+            video: standing.media.video.clone().zip(standing.remote.video),
         };
         self.outputs.push_back(Output::Media(start));
         self.standing.push(standing);
@@ -96,9 +111,10 @@ impl Phone {
 
     fn take_remote(&mut self, at: usize, message: &Message<'_>) {
         let standing = &mut self.standing[at];
-        let Some(audio) = Audio::read(message.body).filter(|audio| audio.address != standing.remote) else { return };
-        standing.remote = audio.address;
-        let update = MediaCommand::Update { call: standing.call, remote: audio.address };
+        let remote = Description::read(message.body).map(|description| Remote::of(&description));
+        let Some(remote) = remote.filter(|remote| *remote != standing.remote) else { return };
+        standing.remote = remote;
+        let update = MediaCommand::Update { call: standing.call, remote: remote.audio, video: remote.video };
         self.outputs.push_back(Output::Media(update));
     }
 
@@ -113,7 +129,10 @@ impl Phone {
         standing.dialog.refresh(request);
         standing.version += 1;
         standing.unacked = Some(server);
-        let body = standing.media.describe().write(standing.session, standing.version);
+        // Without an offer in it, the 200 carries ours.
+        let offer = Description::read(request.body);
+        let description = offer.map_or_else(|| standing.media.describe(), |offer| standing.media.answer_to(&offer));
+        let body = description.write(standing.session, standing.version);
         self.take_remote(at, request);
         let ok = Draft::reply(request, 200, "").contact(&self.contact()).body("application/sdp", body);
         self.layer.respond(now, server, ok);

@@ -43,7 +43,13 @@ fn config(user: &str, local: &str, server: &str, transport: Transport) -> PhoneC
 }
 
 fn media(port: u16) -> Media {
-    Media { address: SocketAddr::new(address(ALICE).ip(), port), codec: "PCMA".into(), payload_type: 8, ptime_ms: 20 }
+    Media {
+        address: SocketAddr::new(address(ALICE).ip(), port),
+        codec: "PCMA".into(),
+        payload_type: 8,
+        ptime_ms: 20,
+        video: None,
+    }
 }
 
 fn call(patience_s: i64) -> Command {

@@ -1,11 +1,11 @@
 //! Call setup: the INVITE of one leg becomes an INVITE of our own on the other.
 
 use super::session::{Leg, Session};
-use super::{Output, Server};
+use super::{Output, RelayLeg, Server};
 use crate::experiment::agent::sip::dialog::Dialog;
 use crate::experiment::agent::sip::transaction::Peer;
 use crate::units::RunTime;
-use crate::wire::sip::sdp::Audio;
+use crate::wire::sip::sdp::{Audio, Description, Video};
 use crate::wire::sip::{Draft, Message, Uri};
 
 /// Hops that a request without Max-Forwards may take (RFC 3261 §8.1.1.6).
@@ -22,7 +22,7 @@ pub(super) struct Setup {
     client: u64,
     /// Our tag towards the caller.
     tag: String,
-    offer: Audio,
+    offer: Description,
     /// The caller has gone; what still comes is only cleaned up.
     cancelled: bool,
 }
@@ -32,7 +32,27 @@ pub(super) struct Setup {
 struct Party {
     user: String,
     peer: Peer,
-    port: u16,
+    ports: Ports,
+}
+
+/// The relay's ports of one leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ports {
+    audio: u16,
+    video: Option<u16>,
+}
+
+impl Ports {
+    fn has(self, port: u16) -> bool {
+        self.audio == port || self.video == Some(port)
+    }
+
+    /// The relay's side of what the phone described: audio first.
+    fn relayed(self, phone: &Description) -> Vec<RelayLeg> {
+        let audio = RelayLeg { port: self.audio, remote: phone.audio.address };
+        let video = self.video.zip(phone.video.as_ref()).map(|(port, video)| RelayLeg { port, remote: video.address });
+        [audio].into_iter().chain(video).collect()
+    }
 }
 
 impl Server {
@@ -62,13 +82,13 @@ impl Server {
         let callee = request.request_uri().and_then(Uri::parse).and_then(|uri| uri.user).ok_or(404u16)?;
         let binding = self.binding(now, callee).ok_or(404u16)?;
         let (contact, peer) = (binding.contact.clone(), binding.peer.ok_or(480u16)?);
-        let offer = Audio::read(request.body).ok_or(488u16)?;
-        let [caller_port, callee_port] = self.take_ports().ok_or(503u16)?;
+        let offer = Description::read(request.body).ok_or(488u16)?;
+        let [caller_ports, callee_ports] = self.take_ports(offer.video.is_some()).ok_or(503u16)?;
         let tag = self.tokens.name();
         let trying = self.reply(request, 100, &tag);
         self.layer.respond(now, server, trying);
-        let callee = Party { user: callee.to_owned(), peer, port: callee_port };
-        let caller = Party { user: caller.to_owned(), peer: from, port: caller_port };
+        let callee = Party { user: callee.to_owned(), peer, ports: callee_ports };
+        let caller = Party { user: caller.to_owned(), peer: from, ports: caller_ports };
         let draft = self.second_invite(&caller, &callee, &contact, hops, &offer);
         let sent_by = self.sent_by();
         let client = self.layer.request(now, peer, &sent_by, draft);
@@ -76,7 +96,14 @@ impl Server {
         Ok(Setup { caller, callee, invite, server, client, tag, offer, cancelled: false })
     }
 
-    fn second_invite(&mut self, caller: &Party, callee: &Party, contact: &str, hops: u32, offer: &Audio) -> Draft {
+    fn second_invite(
+        &mut self,
+        caller: &Party,
+        callee: &Party,
+        contact: &str,
+        hops: u32,
+        offer: &Description,
+    ) -> Draft {
         let domain = &self.config.domain;
         let (from, to) = (format!("sip:{}@{domain}", caller.user), format!("sip:{}@{domain}", callee.user));
         let (tag, call_id) = (self.tokens.name(), self.tokens.name());
@@ -87,21 +114,27 @@ impl Server {
             .call_id(&call_id)
             .cseq(1)
             .contact(&self.contact(callee.peer))
-            .body("application/sdp", self.relayed(offer, callee.port))
+            .body("application/sdp", self.relayed(offer, callee.ports))
     }
 
-    fn take_ports(&mut self) -> Option<[u16; 2]> {
+    fn take_ports(&mut self, with_video: bool) -> Option<[Ports; 2]> {
         let (sessions, setups) = (&self.sessions, &self.setups);
-        self.ports.take_two(|port| {
-            sessions.values().flat_map(|session| &session.legs).any(|leg| leg.port == port)
-                || setups.iter().any(|setup| setup.caller.port == port || setup.callee.port == port)
-        })
+        let taken = self.ports.take(if with_video { 4 } else { 2 }, |port| {
+            let legs = sessions.values().flat_map(|session| &session.legs);
+            legs.flat_map(|leg| &leg.relayed).any(|relayed| relayed.port == port)
+                || setups.iter().any(|setup| setup.caller.ports.has(port) || setup.callee.ports.has(port))
+        })?;
+        let ports = |first: usize| Some(Ports { audio: *taken.get(first)?, video: taken.get(first + 2).copied() });
+        Some([ports(0)?, ports(1)?])
     }
 
     /// The same description with the relay's address.
-    fn relayed(&mut self, audio: &Audio, port: u16) -> Vec<u8> {
-        let address = (self.config.address.ip(), port).into();
-        Audio { address, ..audio.clone() }.write(self.tokens.number() >> 1, 0)
+    fn relayed(&mut self, description: &Description, ports: Ports) -> Vec<u8> {
+        let ip = self.config.address.ip();
+        let Description { audio, video, video_section } = description.clone();
+        let video = video.zip(ports.video).map(|(video, port)| Video { address: (ip, port).into(), ..video });
+        let audio = Audio { address: (ip, ports.audio).into(), ..audio };
+        Description { audio, video, video_section }.write(self.tokens.number() >> 1, 0)
     }
 
     pub(super) fn responded(&mut self, now: RunTime, client: u64, octets: &[u8]) {
@@ -151,17 +184,17 @@ impl Server {
     fn connect(&mut self, now: RunTime, setup: Setup, dialog: Dialog, response: &Message<'_>) {
         let Setup { caller, callee, invite, server, tag, offer, .. } = setup;
         let Ok(invite) = Message::parse(&invite) else { return };
-        let (Some(answer), Some(first)) = (Audio::read(response.body), Dialog::of_request(&invite, &tag)) else {
+        let (Some(answer), Some(first)) = (Description::read(response.body), Dialog::of_request(&invite, &tag)) else {
             self.respond(now, server, &invite, 488);
             return self.send_bye(now, callee.peer, dialog);
         };
-        let to_caller = self.relayed(&answer, caller.port);
-        let to_callee = self.relayed(&offer, callee.port);
+        let to_caller = self.relayed(&answer, caller.ports);
+        let to_callee = self.relayed(&offer, callee.ports);
         let ok = self.reply(&invite, 200, &tag).contact(&self.contact(caller.peer));
         self.layer.respond(now, server, ok.body("application/sdp", to_caller.clone()));
         let legs = [
-            Leg::new(caller.user, caller.peer, first, caller.port, offer.address, to_caller),
-            Leg::new(callee.user, callee.peer, dialog, callee.port, answer.address, to_callee),
+            Leg::new(caller.user, caller.peer, first, caller.ports.relayed(&offer), to_caller),
+            Leg::new(callee.user, callee.peer, dialog, callee.ports.relayed(&answer), to_callee),
         ];
         let session = Session { id: self.tokens.number(), legs, unacked: Some(server) };
         self.outputs.push_back(Output::Relay(session.open()));

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// A server's settings. All nodes of a cluster differ in `node` and `seed` only.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -80,8 +82,8 @@ pub enum RelayCommand {
     Open {
         /// Number of the session, the same on all nodes.
         session: u64,
-        /// What comes in on one leg goes out on the other.
-        legs: [RelayLeg; 2],
+        /// One pair for each media, audio first: what comes in on one leg goes out on the other.
+        pairs: Vec<[RelayLeg; 2]>,
     },
     /// Relay no longer.
     Close {
@@ -91,7 +93,7 @@ pub enum RelayCommand {
 }
 
 /// One side of relayed media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelayLeg {
     /// Port on the floating address.
     pub port: u16,

@@ -14,14 +14,17 @@ impl Ports {
         Ports { next: range.start, range }
     }
 
-    /// Two ports that are not in use; `None` when there are none left.
-    pub(super) fn take_two(&mut self, in_use: impl Fn(u16) -> bool) -> Option<[u16; 2]> {
-        let first = self.take(&in_use)?;
-        let second = self.take(|port| port == first || in_use(port))?;
-        Some([first, second])
+    /// So many ports that are not in use; `None` when there are not enough left.
+    pub(super) fn take(&mut self, count: usize, in_use: impl Fn(u16) -> bool) -> Option<Vec<u16>> {
+        let mut taken = Vec::with_capacity(count);
+        for _ in 0..count {
+            let port = self.take_one(|port| taken.contains(&port) || in_use(port))?;
+            taken.push(port);
+        }
+        Some(taken)
     }
 
-    fn take(&mut self, in_use: impl Fn(u16) -> bool) -> Option<u16> {
+    fn take_one(&mut self, in_use: impl Fn(u16) -> bool) -> Option<u16> {
         let even = |ports: Range<u16>| ports.filter(|port| port % 2 == 0);
         let mut turn = even(self.next..self.range.end).chain(even(self.range.start..self.next));
         let port = turn.find(|&port| !in_use(port))?;
@@ -37,8 +40,8 @@ mod tests {
     #[test]
     fn ports_are_even_free_and_taken_in_turn() {
         let mut ports = Ports::new(4001..4010);
-        assert_eq!(ports.take_two(|_| false), Some([4002, 4004]));
-        assert_eq!(ports.take_two(|port| port == 4006), Some([4008, 4002]));
-        assert_eq!(ports.take_two(|port| port != 4004), None);
+        assert_eq!(ports.take(2, |_| false), Some(vec![4002, 4004]));
+        assert_eq!(ports.take(2, |port| port == 4006), Some(vec![4008, 4002]));
+        assert_eq!(ports.take(2, |port| port != 4004), None);
     }
 }

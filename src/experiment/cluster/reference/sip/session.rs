@@ -1,7 +1,5 @@
 //! Answered calls: two dialogs and the relay between them.
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::replica::Change;
@@ -10,7 +8,7 @@ use crate::experiment::agent::sip::dialog::Dialog;
 use crate::experiment::agent::sip::transaction::Peer;
 use crate::units::RunTime;
 use crate::wire::sip::Message;
-use crate::wire::sip::sdp::Audio;
+use crate::wire::sip::sdp::Description;
 
 /// An answered call. The caller's leg comes first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,33 +28,25 @@ pub(super) struct Leg {
     /// The way to the phone when the call was set up; `None` for a connection that another node had.
     pub(super) peer: Option<Peer>,
     dialog: Dialog,
-    /// The relay's port that the phone sends to.
-    pub(super) port: u16,
-    remote: SocketAddr,
+    /// The relay's ports that the phone sends to, and where the phone wants its media: audio, then video.
+    pub(super) relayed: Vec<RelayLeg>,
     /// Our session description on this leg.
     description: String,
 }
 
 impl Leg {
-    pub(super) fn new(
-        user: String,
-        peer: Peer,
-        dialog: Dialog,
-        port: u16,
-        remote: SocketAddr,
-        description: Vec<u8>,
-    ) -> Leg {
+    pub(super) fn new(user: String, peer: Peer, dialog: Dialog, relayed: Vec<RelayLeg>, description: Vec<u8>) -> Leg {
         // We wrote it ourselves, so it is UTF-8.
         let description = String::from_utf8(description).unwrap_or_default();
-        Leg { user, peer: Some(peer), dialog, port, remote, description }
+        Leg { user, peer: Some(peer), dialog, relayed, description }
     }
 }
 
 impl Session {
     pub(super) fn open(&self) -> RelayCommand {
         let [first, second] = &self.legs;
-        let relayed = |leg: &Leg| RelayLeg { port: leg.port, remote: leg.remote };
-        RelayCommand::Open { session: self.id, legs: [relayed(first), relayed(second)] }
+        let pairs = first.relayed.iter().zip(&second.relayed).map(|(first, second)| [*first, *second]);
+        RelayCommand::Open { session: self.id, pairs: pairs.collect() }
     }
 }
 
@@ -129,8 +119,12 @@ impl Server {
             return self.respond(now, server, request, 500);
         }
         leg.dialog.refresh(request);
-        if let Some(audio) = Audio::read(request.body) {
-            leg.remote = audio.address;
+        if let Some(description) = Description::read(request.body) {
+            let video = description.video.map(|video| video.address);
+            let remotes = [Some(description.audio.address), video];
+            for (relayed, remote) in leg.relayed.iter_mut().zip(remotes) {
+                relayed.remote = remote.unwrap_or(relayed.remote);
+            }
         }
         let (body, peer) = (leg.description.clone().into_bytes(), leg.peer);
         let session = session.clone();

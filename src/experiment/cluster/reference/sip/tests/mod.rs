@@ -39,16 +39,30 @@ fn remote(world: &World, user: &str, call: u64) -> SocketAddr {
     found.unwrap_or_else(|| panic!("{user} has no media in call {call}"))
 }
 
+fn video_remote(world: &World, user: &str, call: u64) -> Option<SocketAddr> {
+    world.media.iter().find_map(|(who, media)| match media {
+        MediaCommand::Start { call: number, video: Some((_, remote)), .. } if *number == call && who == user => {
+            Some(*remote)
+        }
+        _ => None,
+    })
+}
+
 #[test]
 fn a_call_is_relayed_and_ends_on_both_legs() {
     let mut world = registered();
     world.call("1001", "1003", 70);
     world.run_until(ms(1000));
     assert_eq!(world.end(70), (Step::Ok, Some(200), Some("alpha")));
-    let Some((0, RelayCommand::Open { session, legs })) = world.relay.first().cloned() else { panic!("no relay") };
-    assert_eq!(legs.map(|leg| leg.remote), [media_of("1001").address, media_of("1003").address]);
-    let told = [remote(&world, "1001", 70), remote(&world, "1003", 70)];
-    assert_eq!(told, legs.map(|leg| SocketAddr::new(floating().ip(), leg.port)));
+    let Some((0, RelayCommand::Open { session, pairs })) = world.relay.first().cloned() else { panic!("no relay") };
+    let [audio, video] = pairs[..] else { panic!("{pairs:?}") };
+    assert_eq!(audio.map(|leg| leg.remote), [media_of("1001").address, media_of("1003").address]);
+    assert_eq!(video.map(|leg| leg.remote.port()), [4002, 4002]);
+    let told = |user: &str| [Some(remote(&world, user, 70)), video_remote(&world, user, 70)];
+    for (user, leg) in [("1001", 0), ("1003", 1)] {
+        let relay = [audio[leg], video[leg]].map(|leg| Some(SocketAddr::new(floating().ip(), leg.port)));
+        assert_eq!(told(user), relay);
+    }
     world.hang_up("1003", 71, 70);
     world.run_until(ms(2000));
     assert_eq!(world.end(71), (Step::Ok, Some(200), Some("alpha")));

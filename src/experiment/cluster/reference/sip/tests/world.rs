@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 
 use crate::evidence::history::{Op, OpKind, Step, What};
 use crate::experiment::agent::sip::phone::{
-    Command, Input as PhoneInput, Media, MediaCommand, Output as PhoneOutput, Phone, PhoneConfig, Transport,
+    Command, Input as PhoneInput, Media, MediaCommand, Output as PhoneOutput, Phone, PhoneConfig, Transport, VideoMedia,
 };
 use crate::experiment::agent::sip::transaction::Timers;
 use crate::experiment::cluster::reference::sip::{Input, Output, RelayCommand, Server, ServerConfig};
 use crate::units::{RunTime, Span};
+use crate::wire::video::Codec;
+use crate::wire::video::h264::Mode;
 
 const FLOATING: &str = "10.0.0.10:5060";
 const DELAY: Span = Span::from_millis(5);
@@ -65,7 +67,17 @@ fn home(user: &str) -> SocketAddr {
 }
 
 pub fn media_of(user: &str) -> Media {
-    Media { address: (home(user).ip(), 4000).into(), codec: "PCMA".into(), payload_type: 8, ptime_ms: 20 }
+    let ip = home(user).ip();
+    let video = VideoMedia {
+        address: (ip, 4002).into(),
+        codec: Codec::H264,
+        mode: Mode::NonInterleaved,
+        profile_level_id: "42e01e".into(),
+        payload_type: 99,
+        picture_loss_indication: true,
+    };
+    let address = (ip, 4000).into();
+    Media { address, codec: "PCMA".into(), payload_type: 8, ptime_ms: 20, video: Some(video) }
 }
 
 impl World {

@@ -1,0 +1,305 @@
+//! Video of a capture: H.264 and VP8 that a session description announced, put together to frames.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::dialogs::{Dialogs, Leg};
+use super::streams::Flow;
+use crate::analysis::measure::figures::mean;
+use crate::analysis::measure::model::{Outage, VideoMeasured};
+use crate::analysis::measure::video::{self, PeriodInput, Watched};
+use crate::analysis::quality::freeze;
+use crate::units::{RunTime, Span};
+use crate::wire::pcap::Sense;
+use crate::wire::rtp::Rtp;
+use crate::wire::video::feedback::{Request, requests};
+use crate::wire::video::{Assembler, CLOCK_RATE, Codec, Frame, Packet};
+
+/// The payload types that only a session description gives a meaning (RFC 3551 §6).
+pub(super) const LEAST_DYNAMIC: u8 = 96;
+/// Hostile captures may invent a flow for each packet.
+const MOST_FLOWS: usize = 10_000;
+/// Recovery of a foreign stream must hold for so long; no scenario tells.
+const VALIDATE: Span = Span::from_secs(1);
+/// Fewer frames than this are no video.
+const LEAST_FRAMES: usize = 3;
+/// More frames than this were never due in one stream (two days of 60 a second).
+const MOST_FRAMES: i64 = 10_000_000;
+
+/// All video flows seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Videos {
+    flows: BTreeMap<Flow, Collected>,
+    /// By the RTP address of the viewer who asked: picture loss indications and full intra requests.
+    asked: BTreeMap<SocketAddr, (u64, u64)>,
+}
+
+#[derive(Debug)]
+struct Collected {
+    codec: Codec,
+    payload_type: u8,
+    assembler: Assembler,
+    frames: Vec<Frame>,
+    ssrcs: Vec<u32>,
+}
+
+/// One stream, measured.
+pub(super) struct Video {
+    pub(super) figures: VideoMeasured,
+    pub(super) outages: Vec<Outage>,
+}
+
+impl Videos {
+    /// Takes a packet if it is video; false leaves it to others.
+    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>, dialogs: &Dialogs) -> bool {
+        if rtp.payload_type < LEAST_DYNAMIC {
+            return false;
+        }
+        if !self.flows.contains_key(&flow) {
+            let announced = dialogs.codec(&flow, at, rtp.payload_type);
+            let codec = announced.and_then(|(name, _)| Codec::of_encoding(&name));
+            let Some(codec) = codec.filter(|_| self.flows.len() < MOST_FLOWS) else { return false };
+            self.flows.insert(flow, Collected::new(codec, rtp.payload_type));
+        }
+        self.flows.get_mut(&flow).is_some_and(|collected| collected.packet(at, rtp))
+    }
+
+    /// Takes RTCP: requests of the viewer whose port it comes from, the one above its RTP port or the same.
+    pub(super) fn rtcp(&mut self, source: SocketAddr, datagram: &[u8]) {
+        for request in requests(datagram) {
+            let viewer = SocketAddr::new(source.ip(), source.port() & !1);
+            let (pli, fir) = self.asked.entry(viewer).or_default();
+            match request {
+                Request::PictureLoss { .. } => *pli += 1,
+                Request::FullIntra { .. } => *fir += 1,
+            }
+        }
+    }
+
+    /// All streams, in order of their flows.
+    pub(super) fn measured(mut self, dialogs: &Dialogs, end: RunTime) -> Vec<Video> {
+        // A tap on both ends sees a datagram twice: what arrived counts.
+        let sent: Vec<Flow> = self.flows.keys().filter(|flow| flow.sense == Sense::Outbound).copied().collect();
+        for flow in sent {
+            if self.flows.contains_key(&Flow { sense: Sense::Inbound, ..flow }) {
+                self.flows.remove(&flow);
+            }
+        }
+        let asked = self.asked;
+        let streams = self.flows.into_iter().filter_map(|(flow, mut collected)| {
+            collected.frames.extend(collected.assembler.finish());
+            let leg = dialogs.leg(&flow, collected.frames.first()?.first_at);
+            let requests = asked.get(&flow.destination).copied().unwrap_or_default();
+            collected.measured(flow, leg, requests, dialogs, end)
+        });
+        streams.collect()
+    }
+}
+
+impl Collected {
+    fn new(codec: Codec, payload_type: u8) -> Collected {
+        let assembler = Assembler::new(codec, false);
+        Collected { codec, payload_type, assembler, frames: Vec::new(), ssrcs: Vec::new() }
+    }
+
+    fn packet(&mut self, at: RunTime, rtp: &Rtp<'_>) -> bool {
+        if rtp.payload_type != self.payload_type {
+            return false;
+        }
+        if !self.ssrcs.contains(&rtp.ssrc) && self.ssrcs.len() < MOST_FLOWS {
+            self.ssrcs.push(rtp.ssrc);
+        }
+        self.frames.extend(self.assembler.push(&Packet { at, rtp: *rtp }));
+        true
+    }
+
+    fn measured(
+        self,
+        flow: Flow,
+        leg: Option<Leg>,
+        (pli, fir): (u64, u64),
+        dialogs: &Dialogs,
+        end: RunTime,
+    ) -> Option<Video> {
+        if self.frames.len() < LEAST_FRAMES {
+            return None;
+        }
+        let step = step(&self.frames)?;
+        let interval = Span(step.saturating_mul(1_000_000_000) / i64::from(CLOCK_RATE));
+        let numbers = numbers(&self.frames, step, interval);
+        let (start, last) = (self.frames.first()?.first_at, self.frames.iter().map(|frame| frame.at).max()?);
+        let due = leg.and_then(|leg| dialogs.call(leg.call)?.media_time(end));
+        let (due_end, cut) = due.map_or((last, false), |(_, end, cut)| (end, cut));
+        let packets: u64 = self.frames.iter().map(|frame| u64::from(frame.packets)).sum();
+        let expected = packets_expected(&self.frames).max(packets) + unnumbered(&self.frames, &numbers);
+        let size = self.frames.iter().find_map(|frame| frame.size);
+        let mut number = numbers.iter().copied();
+        let mut seen = video::judge(self.frames, |_| number.next());
+        seen.sort_by_key(|seen| seen.index);
+        seen.dedup_by_key(|seen| seen.index);
+        let last_due = (due_end - start).as_nanos() / interval.as_nanos().max(1);
+        let frames = seen.last()?.index.max(if cut || due_end > last { last_due } else { 0 }).clamp(0, MOST_FRAMES) + 1;
+        let watched = Watched {
+            seen,
+            interval,
+            start,
+            end: due_end.max(start),
+            cut,
+            expected: frames.unsigned_abs(),
+            validate: VALIDATE,
+        };
+        let outages = outages(&watched, &flow, leg);
+        let input = PeriodInput {
+            name: "whole",
+            stretches: vec![(watched.start, watched.end + Span(1))],
+            packets: Some((expected, packets)),
+            ..PeriodInput::default()
+        };
+        let jitter = watched.jitter();
+        let freezes = watched.freezes(|_, _| None);
+        let figures = VideoMeasured {
+            ssrc: self.ssrcs.first().copied().unwrap_or_default(),
+            more_ssrcs: self.ssrcs.iter().skip(1).copied().collect(),
+            src: flow.source.to_string(),
+            dst: flow.destination.to_string(),
+            codec: self.codec.encoding().to_owned(),
+            signed_stream: watched.seen.iter().find_map(|seen| Some(seen.frame.signature?.stream)),
+            call: leg.map(|leg| leg.call as u64),
+            direction: leg.map(|leg| leg.direction),
+            size,
+            start_ns: start,
+            end_ns: last,
+            packets,
+            expected,
+            lost: expected - packets,
+            duplicates: self.assembler.duplicates(),
+            late: self.assembler.late(),
+            frames: watched.frames(),
+            frame_interval_ms: Some(interval.as_millis_f64()),
+            jitter_ms_mean: mean(jitter.iter().map(|(_, jitter)| *jitter)),
+            jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
+            // One place does not know when a frame was sent.
+            delay: None,
+            freeze_rule: freeze::RULE.to_owned(),
+            frozen_ms: freezes.iter().fold(0.0, |sum, freeze| sum + freeze.duration_ms),
+            freezes,
+            pli,
+            fir,
+            recoveries: watched.recoveries(),
+            periods: video::period(&watched, &input, self.codec.encoding(), size).into_iter().collect(),
+            // Nobody asked for the pictures of strangers.
+            decoded: None,
+            thumbnails: Vec::new(),
+            timeline: Vec::new(),
+        };
+        Some(Video { figures, outages })
+    }
+}
+
+fn outages(watched: &Watched, flow: &Flow, leg: Option<Leg>) -> Vec<Outage> {
+    let scope =
+        leg.map_or_else(|| format!("{} → {}", flow.source, flow.destination), |leg| format!("call {}", leg.call));
+    let services = [("video", watched.packet_silences()), ("picture", watched.picture_silences())];
+    let outages = services
+        .into_iter()
+        .flat_map(|(service, silences)| silences.into_iter().map(move |silence| (service, silence)));
+    outages
+        .map(|(service, silence)| Outage {
+            service: service.to_owned(),
+            scope: scope.clone(),
+            direction: leg.map(|leg| leg.direction),
+            fault: None,
+            start_ns: silence.start,
+            end_ns: silence.end,
+            duration_ms: silence.length.as_millis_f64(),
+            censored: silence.end.is_none(),
+            left: false,
+            method: "timestamp".to_owned(),
+            error_ms: silence.error.as_millis_f64(),
+            estimates: silence.estimates,
+        })
+        .collect()
+}
+
+/// Timestamp units from frame to frame: the median distance of neighbours.
+fn step(frames: &[Frame]) -> Option<i64> {
+    let neighbours = frames.windows(2).filter(|pair| pair[0].segment == pair[1].segment && pair[1].continuous);
+    let mut steps: Vec<i64> =
+        neighbours.map(|pair| pair[1].timestamp - pair[0].timestamp).filter(|step| *step > 0).collect();
+    steps.sort_unstable();
+    steps.get(steps.len() / 2).copied()
+}
+
+/// A number for each frame: by its timestamp within a segment; a new segment goes on by the time that passed.
+fn numbers(frames: &[Frame], step: i64, interval: Span) -> Vec<i64> {
+    let mut numbers: Vec<i64> = Vec::with_capacity(frames.len());
+    let mut before: Option<(&Frame, i64)> = None;
+    for frame in frames {
+        let number = match before {
+            None => 0,
+            Some((last, number)) if last.segment == frame.segment => {
+                // Rounded: cameras do not keep their rate to the tick.
+                number + (frame.timestamp - last.timestamp + step / 2).div_euclid(step).max(1)
+            }
+            Some((last, number)) => {
+                let passed = (frame.first_at - last.first_at).as_nanos();
+                number + ((passed + interval.as_nanos() / 2) / interval.as_nanos().max(1)).max(1)
+            }
+        };
+        before = Some((frame, number));
+        numbers.push(number);
+    }
+    numbers
+}
+
+/// Packets of frames that fell between two numberings, where no sequence number counts them: by the mean of the
+/// packets of all frames.
+fn unnumbered(frames: &[Frame], numbers: &[i64]) -> u64 {
+    let between = frames.windows(2).zip(numbers.windows(2)).filter(|(pair, _)| pair[0].segment != pair[1].segment);
+    let missing: i64 = between.map(|(_, numbers)| numbers[1] - numbers[0] - 1).sum();
+    let packets: u64 = frames.iter().map(|frame| u64::from(frame.packets)).sum();
+    (missing.max(0) as f64 * packets as f64 / frames.len().max(1) as f64).round() as u64
+}
+
+/// Highest − lowest sequence number + 1, summed over the segments (RFC 3550 A.3).
+fn packets_expected(frames: &[Frame]) -> u64 {
+    let mut segments: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+    for frame in frames {
+        let (low, high) = segments.entry(frame.segment).or_insert(frame.sequence);
+        (*low, *high) = ((*low).min(frame.sequence.0), (*high).max(frame.sequence.1));
+    }
+    segments.values().map(|(low, high)| high.abs_diff(*low) + 1).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_packets_make_it_panic(
+            packets in proptest::collection::vec((0i64..1 << 40, any::<u16>(), any::<u32>(), 0u32..3, any::<bool>()), 0..60),
+            codec in prop_oneof![Just(Codec::H264), Just(Codec::Vp8)], near: bool
+        ) {
+            let (source, destination) = ("10.0.0.1:4000".parse().unwrap(), "10.0.0.2:4000".parse().unwrap());
+            let flow = Flow { source, destination, sense: Sense::Unknown };
+            let mut collected = Collected::new(codec, 96);
+            for (place, (at, sequence, timestamp, ssrc, marker)) in packets.into_iter().enumerate() {
+                // Half of the cases hold together enough to become frames.
+                let (sequence, timestamp) =
+                    if near { (place as u16, place as u32 / 2 * (timestamp % 5000)) } else { (sequence, timestamp) };
+                let payload: &[u8] = if codec == Codec::H264 { &[0x65, 0x88] } else { &[0x10, 0, 0] };
+                let rtp = Rtp { payload_type: 96, marker, sequence, timestamp, ssrc: ssrc / 2, payload };
+                collected.packet(RunTime(at), &rtp);
+            }
+            let end = RunTime(1 << 41);
+            if let Some(video) = collected.measured(flow, None, (0, 0), &Dialogs::default(), end) {
+                let frames = video.figures.frames;
+                prop_assert!(frames.expected >= frames.shown + frames.undecodable + frames.incomplete);
+                prop_assert!(video.figures.expected >= video.figures.packets);
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! `[[fault]]`: what breaks, where, when, and for how long.
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+use super::Duration;
+use crate::units::Span;
+
+/// What breaks. Externally tagged: `[[fault]]` `power_off = { target = "vip-owner", at = "10s" }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The node is gone at once: link first, then everything on it.
+    PowerOff(NodeFault),
+    /// SIGKILL of one server process; the node lives on.
+    ServiceKill(ServiceFault),
+    /// SIGSTOP of one server process.
+    ServiceHang(ServiceFault),
+    /// The cluster engine is stopped in order: it resigns, as for maintenance.
+    EngineStop(NodeFault),
+    /// SIGKILL of the cluster engine: the address stays behind on the node.
+    EngineKill(NodeFault),
+    /// SIGSTOP of the cluster engine.
+    EngineHang(NodeFault),
+    /// Every process of the node stands still; its kernel goes on answering ARP, ping and TCP.
+    NodeFreeze(NodeFault),
+    /// The node's switch port goes down.
+    LinkDown(NodeFault),
+    /// The port goes down and up again several times; stands for as many `link_down`s.
+    LinkFlap(FlapFault),
+    /// The switch drops the node's frames while its link stays up.
+    BlackHole(NodeFault),
+    /// The switch drops the node's frames in one direction.
+    OneWay(OneWayFault),
+    /// The nodes of the cluster do not see this one, and it does not see them; clients see all.
+    Split(NodeFault),
+    /// The floating address is taken off the node's interface while its engine goes on.
+    AddressLoss(NodeFault),
+    /// The switch drops a share of the node's frames at random, both ways.
+    PacketLoss(LossFault),
+    /// The kernel delays the frames to the node.
+    PacketDelay(DelayFault),
+    /// Frames to the node pass at no more than a rate.
+    RateLimit(RateFault),
+    /// The node's disk is full.
+    DiskFull(NodeFault),
+    /// The node's TCP connections with clients are reset.
+    ConnectionsReset(NodeFault),
+    /// SIGKILL of the store that media relays share.
+    StoreKill(StoreFault),
+    /// The machine is reset: firmware, kernel, init and services start again.
+    Reset(NodeFault),
+    /// The node's kernel panics.
+    KernelPanic(NodeFault),
+    /// The node's clock jumps.
+    ClockStep(NodeFault),
+    /// The node's processors are busy with something else.
+    CpuExhaustion(NodeFault),
+}
+
+/// A fault of a node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFault {
+    /// A node's name, `vip-owner` or `backup` (the first healthy node that does not hold the address).
+    pub target: String,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A fault of a service on a node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// Which server.
+    pub service: Service,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A node that is cut off in one direction.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneWayFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// Which frames are dropped.
+    pub dropped: Way,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// Direction of frames at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// What others send to it.
+    ToNode,
+    /// What it sends: it hears everybody and nobody hears it.
+    FromNode,
+}
+
+/// Random loss at a node's port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// Percent of frames in each direction, in steps of 0.1.
+    pub percent: Spanned<f64>,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// Delay at a node's port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelayFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// Mean delay.
+    pub delay: Duration,
+    /// Random part on both sides of the mean.
+    #[serde(default)]
+    pub jitter: Duration,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A slow port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// Thousands of bits a second that pass.
+    pub kbit_per_s: u32,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A port that goes down and up.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlapFault {
+    /// See [`NodeFault::target`]. A role is looked up at each flap, so a flap may follow the address.
+    pub target: String,
+    /// When it goes down first, from the start of the window.
+    pub at: Duration,
+    /// How long it stays down.
+    pub down: Duration,
+    /// How long it then stays up.
+    pub up: Duration,
+    /// How often.
+    pub times: Spanned<u32>,
+}
+
+/// A fault of the store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreFault {
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// Servers on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// The SIP server.
+    Sip,
+    /// The media relay.
+    Media,
+    /// The XMPP server.
+    Xmpp,
+}
+
+/// What every fault has.
+struct Frame<'a> {
+    kind: &'static str,
+    target: &'a str,
+    at: Duration,
+    heal_at: Option<Duration>,
+}
+
+impl NodeFault {
+    /// The node that holds the floating address when the fault is due.
+    pub const OWNER: &str = "vip-owner";
+    /// The first healthy node that does not hold it.
+    pub const BACKUP: &str = "backup";
+    /// The store, which is no node.
+    pub const STORE: &str = "store";
+
+    fn frame(&self, kind: &'static str) -> Frame<'_> {
+        Frame { kind, target: &self.target, at: self.at, heal_at: self.heal_at }
+    }
+}
+
+impl Fault {
+    /// Name as in the scenario and the history.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.frame().kind
+    }
+
+    /// The node's name, or its role: `vip-owner`, `backup`, `store`.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.frame().target
+    }
+
+    /// When it is injected and when healed, from the start of the window.
+    #[must_use]
+    pub fn times(&self) -> (Span, Option<Span>) {
+        let frame = self.frame();
+        (frame.at.0, frame.heal_at.map(|at| at.0))
+    }
+
+    /// The service that it hits, where it hits one.
+    #[must_use]
+    pub fn service(&self) -> Option<Service> {
+        match self {
+            Fault::ServiceKill(fault) | Fault::ServiceHang(fault) => Some(fault.service),
+            _ => None,
+        }
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        match self {
+            Fault::PowerOff(node) => node.frame("power_off"),
+            Fault::ServiceKill(of) => of.frame("service_kill"),
+            Fault::ServiceHang(of) => of.frame("service_hang"),
+            Fault::EngineStop(node) => node.frame("engine_stop"),
+            Fault::EngineKill(node) => node.frame("engine_kill"),
+            Fault::EngineHang(node) => node.frame("engine_hang"),
+            Fault::NodeFreeze(node) => node.frame("node_freeze"),
+            Fault::LinkDown(node) => node.frame("link_down"),
+            Fault::LinkFlap(of) => Frame { kind: "link_flap", target: &of.target, at: of.at, heal_at: Some(of.end()) },
+            Fault::BlackHole(node) => node.frame("black_hole"),
+            Fault::OneWay(of) => Frame { kind: "one_way", target: &of.target, at: of.at, heal_at: of.heal_at },
+            Fault::Split(node) => node.frame("split"),
+            Fault::AddressLoss(node) => node.frame("address_loss"),
+            Fault::PacketLoss(of) => Frame { kind: "packet_loss", target: &of.target, at: of.at, heal_at: of.heal_at },
+            Fault::PacketDelay(of) => {
+                Frame { kind: "packet_delay", target: &of.target, at: of.at, heal_at: of.heal_at }
+            }
+            Fault::RateLimit(of) => Frame { kind: "rate_limit", target: &of.target, at: of.at, heal_at: of.heal_at },
+            Fault::DiskFull(node) => node.frame("disk_full"),
+            Fault::ConnectionsReset(node) => node.frame("connections_reset"),
+            Fault::StoreKill(of) => {
+                Frame { kind: "store_kill", target: NodeFault::STORE, at: of.at, heal_at: of.heal_at }
+            }
+            Fault::Reset(node) => node.frame("reset"),
+            Fault::KernelPanic(node) => node.frame("kernel_panic"),
+            Fault::ClockStep(node) => node.frame("clock_step"),
+            Fault::CpuExhaustion(node) => node.frame("cpu_exhaustion"),
+        }
+    }
+}
+
+impl ServiceFault {
+    fn frame(&self, kind: &'static str) -> Frame<'_> {
+        Frame { kind, target: &self.target, at: self.at, heal_at: self.heal_at }
+    }
+}
+
+impl FlapFault {
+    fn end(&self) -> Duration {
+        let each = self.down.0 + self.up.0;
+        Duration(self.at.0 + Span(each.as_nanos().saturating_mul(i64::from(*self.times.get_ref()))))
+    }
+
+    /// One `link_down` for each time.
+    fn flaps(&self) -> impl Iterator<Item = Fault> + '_ {
+        let each = (self.down.0 + self.up.0).as_nanos();
+        (0..i64::from(*self.times.get_ref())).map(move |time| {
+            let at = self.at.0 + Span(each.saturating_mul(time));
+            let heal_at = Some(Duration(at + self.down.0));
+            Fault::LinkDown(NodeFault { target: self.target.clone(), at: Duration(at), heal_at })
+        })
+    }
+}
+
+/// Puts the single faults in the place of those that stand for several.
+pub(super) fn expand(faults: &mut Vec<Spanned<Fault>>) {
+    let of = |fault: Spanned<Fault>| {
+        let span = fault.span();
+        let single: Vec<Fault> = match fault.into_inner() {
+            Fault::LinkFlap(flap) => flap.flaps().collect(),
+            other => vec![other],
+        };
+        single.into_iter().map(move |fault| Spanned::new(span.clone(), fault))
+    };
+    *faults = std::mem::take(faults).into_iter().flat_map(of).collect();
+}

@@ -1,0 +1,105 @@
+//! `[cluster.lab]`: real servers in Linux namespaces on this machine.
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+use super::Duration;
+use crate::units::Span;
+
+/// The profiles of the lab: which servers run on a node. A profile's name lists its servers.
+pub const LAB_PROFILES: [&str; 2] = ["kamailio-rtpengine-redis-prosody-keepalived", "asterisk-prosody-keepalived"];
+
+/// `[cluster.lab]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabCluster {
+    /// Node names, highest VRRP priority first.
+    pub nodes: Vec<String>,
+    /// One of [`LAB_PROFILES`].
+    #[serde(default = "default_profile")]
+    pub profile: Spanned<String>,
+    /// VRRPv3 advertisement interval of keepalived.
+    pub advert_interval: Spanned<Duration>,
+    /// The SIP server; it must be the profile's.
+    pub sip: Option<Spanned<LabSip>>,
+    /// The XMPP server; it must be the profile's.
+    pub xmpp: Option<Spanned<LabXmpp>>,
+    /// Whether media relays share their calls; absent: wherever the profile has a store.
+    pub redis: Option<Spanned<bool>>,
+    /// Whether keepalived gives the address away when the SIP server dies. Without it the address stays with a
+    /// host that no longer answers, as in many clusters.
+    #[serde(default = "default_true")]
+    pub watch_sip: bool,
+    /// Whether a healed node of higher priority takes the address back: the failback is then a second interruption.
+    #[serde(default)]
+    pub preempt: bool,
+    /// How often the owner repeats its gratuitous ARP. `"0s"` is keepalived's own default: never. Clients of a
+    /// healed split may then go on asking the other owner until their ARP entry ages.
+    #[serde(default = "default_garp_refresh")]
+    pub garp_refresh: Spanned<Duration>,
+}
+
+/// SIP servers that the lab knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabSip {
+    /// Kamailio as registrar and proxy, rtpengine (userspace) as media relay.
+    Kamailio,
+    /// Asterisk as registrar and back-to-back user agent; media pass through it.
+    Asterisk,
+}
+
+/// XMPP servers that the lab knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabXmpp {
+    /// Prosody with stream management.
+    Prosody,
+}
+
+impl LabSip {
+    /// The word for it in a profile's name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            LabSip::Kamailio => "kamailio",
+            LabSip::Asterisk => "asterisk",
+        }
+    }
+}
+
+impl LabXmpp {
+    /// The word for it in a profile's name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            LabXmpp::Prosody => "prosody",
+        }
+    }
+}
+
+impl LabCluster {
+    /// Whether the profile's name has that server.
+    #[must_use]
+    pub fn has(&self, server: &str) -> bool {
+        self.profile.get_ref().split('-').any(|word| word == server)
+    }
+
+    /// Whether media relays share their calls through a store.
+    #[must_use]
+    pub fn shares_calls(&self) -> bool {
+        self.redis.as_ref().map_or_else(|| self.has("redis"), |redis| *redis.get_ref())
+    }
+}
+
+fn default_profile() -> Spanned<String> {
+    Spanned::new(0..0, LAB_PROFILES[0].to_owned())
+}
+
+fn default_garp_refresh() -> Spanned<Duration> {
+    Spanned::new(0..0, Duration(Span::from_secs(2)))
+}
+
+fn default_true() -> bool {
+    true
+}
