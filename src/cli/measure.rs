@@ -1,5 +1,6 @@
 //! `fivenines measure`: measures a run directory again, or anybody's captures.
 
+mod chats;
 mod listening;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -21,7 +22,8 @@ use crate::evidence::rundir::RunDir;
 /// Arguments of `fivenines measure`.
 #[derive(Args, Clone, Debug)]
 pub struct MeasureArgs {
-    /// One run directory, or capture files (pcap, pcapng) of one trace
+    /// One run directory, or capture files of one trace: pcap or pcapng, plain or packed by gzip or zstd;
+    /// `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Only this trial of the run, from 1
