@@ -107,6 +107,9 @@ pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
 
 #[cfg(feature = "parquet")]
 fn write_parquet(args: &MeasureArgs, folder: &Path, trials: &[Numbered]) -> Result<(), Failure> {
+    if args.paths.iter().any(|path| path.as_os_str() == "-") {
+        return Err(Failure::new(2, "--parquet reads a capture twice, which standard input cannot do: name a file"));
+    }
     match trials {
         [capture] if capture.number == 0 => parquet::write(&args.paths, folder, &capture.measured),
         _ => Err(Failure::new(2, "--parquet is for captures; name those in the folder captures/ of a trial")),
