@@ -7,6 +7,8 @@ pub mod analysis;
 pub mod cli;
 pub mod evidence;
 pub mod experiment;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod scenario;
 pub mod units;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! `fivenines measure`: measures a run directory again, or anybody's captures.
 
+mod chats;
 mod listening;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -21,7 +22,8 @@ use crate::evidence::rundir::RunDir;
 /// Arguments of `fivenines measure`.
 #[derive(Args, Clone, Debug)]
 pub struct MeasureArgs {
-    /// One run directory, or capture files (pcap, pcapng) of one trace
+    /// One run directory, or capture files of one trace: pcap or pcapng, plain or packed by gzip or zstd;
+    /// `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Only this trial of the run, from 1
@@ -105,6 +107,9 @@ pub fn run(args: &MeasureArgs) -> Result<u8, Failure> {
 
 #[cfg(feature = "parquet")]
 fn write_parquet(args: &MeasureArgs, folder: &Path, trials: &[Numbered]) -> Result<(), Failure> {
+    if args.paths.iter().any(|path| path.as_os_str() == "-") {
+        return Err(Failure::new(2, "--parquet reads a capture twice, which standard input cannot do: name a file"));
+    }
     match trials {
         [capture] if capture.number == 0 => parquet::write(&args.paths, folder, &capture.measured),
         _ => Err(Failure::new(2, "--parquet is for captures; name those in the folder captures/ of a trial")),

@@ -8,3 +8,4 @@ pub mod history;
 pub mod mapped;
 pub mod readiness;
 pub mod rundir;
+pub mod unpack;

@@ -6,3 +6,4 @@ mod cli;
 mod gate;
 mod golden;
 mod layering;
+mod seeds;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::model::OwnerInterval;
 use crate::units::{RunTime, Span};
 use crate::wire::arp::Arp;
+use crate::wire::limits::MOST_REIGNS;
 use crate::wire::vrrp::Advert;
 
 /// A backup takes over when it has missed three adverts and its skew time (RFC 5798 §6.1), which is below one
@@ -96,6 +97,11 @@ impl Claims {
         }
         apart(&self.adverts).into_iter().flat_map(|(what, claims)| by_advert(&what, &claims)).collect()
     }
+
+    /// Adverts that came after too many changes of the owner, which are not read.
+    pub(super) fn left_out(&self) -> u64 {
+        apart(&self.adverts).values().map(|claims| reigns(claims).1).sum()
+    }
 }
 
 /// Claims of different things have nothing to do with each other.
@@ -127,7 +133,7 @@ fn by_announcement(what: &What, claims: &[Claim], end: RunTime) -> Vec<OwnerInte
 }
 
 fn by_advert(what: &What, adverts: &[Claim]) -> Vec<OwnerInterval> {
-    let reigns = reigns(adverts);
+    let (reigns, _) = reigns(adverts);
     let edges: BTreeSet<RunTime> = reigns.iter().flat_map(|reign| [reign.start, reign.end]).collect();
     let edges: Vec<RunTime> = edges.into_iter().collect();
     let mut owners: Vec<OwnerInterval> = Vec::new();
@@ -167,22 +173,25 @@ struct Reign {
     resigned: bool,
 }
 
-fn reigns(adverts: &[Claim]) -> Vec<Reign> {
-    let mut reigns: Vec<Reign> = Vec::new();
+/// All reigns, and how many claims came after too many.
+fn reigns(adverts: &[Claim]) -> (Vec<Reign>, u64) {
+    let (mut reigns, mut left_out): (Vec<Reign>, u64) = (Vec::new(), 0);
     for claim in adverts {
         let (interval, resigns) = claim.advert.map_or((Span::ZERO, false), |of| (of.interval, of.resigns()));
         let silence = Span(interval.as_nanos().saturating_mul(INTERVALS_TO_SILENCE));
+        let full = reigns.len() >= MOST_REIGNS;
         let current = reigns.iter_mut().rev().find(|reign| reign.who == claim.who);
         match current {
             Some(reign) if !reign.resigned && claim.at - reign.end <= silence => {
                 reign.end = claim.at;
                 reign.resigned = resigns;
             }
+            _ if full => left_out += 1,
             _ => reigns.push(Reign { who: claim.who.clone(), start: claim.at, end: claim.at, resigned: resigns }),
         }
     }
     hand_over(&mut reigns, adverts);
-    reigns
+    (reigns, left_out)
 }
 
 /// When a claimant's last advert crosses the first one of its successor, the address changed hands in order;

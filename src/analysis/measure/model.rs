@@ -4,6 +4,7 @@
 //! defined is `None` and absent from the JSON, never 0. Times are run times in nanoseconds (`_ns`);
 //! durations are milliseconds (`_ms`).
 
+mod chat;
 mod failover;
 mod quality;
 mod sip;
@@ -11,6 +12,7 @@ mod video;
 
 use serde::{Deserialize, Serialize};
 
+pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured, ChatterMeasured, MessageFate, MessageMeasured};
 pub use failover::{FaultMeasured, Finding, Part, Phase, Takeover, TimerPhase};
 pub use quality::{
     Categories, DejitterScore, FaultStretch, Grade, Mos, MosSecond, OverTime, PeriodDejitter, QosPeriod, Stretch,
@@ -57,6 +59,12 @@ pub struct Measured {
     pub chatters: Vec<ChatterMeasured>,
     /// Every message.
     pub messages: Vec<MessageMeasured>,
+    /// Every XMPP session of a foreign capture, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chats: Vec<ChatMeasured>,
+    /// Every message with a body that a readable XMPP session of a foreign capture shows, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chat_messages: Vec<ChatMessageMeasured>,
     /// Operations of the window by kind, from their planned instants.
     pub signalling: Vec<OpsMeasured>,
     /// RFC 6076 ratios and delays; absent without SIP.
@@ -359,63 +367,6 @@ pub struct CallMeasured {
     /// Time of the end of the dialog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ns: Option<RunTime>,
-}
-
-/// One chatter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChatterMeasured {
-    /// `chat-03-a`.
-    pub chatter: String,
-    /// When its session was up: pairs of start and end (absent: still up at the end).
-    pub sessions: Vec<(RunTime, Option<RunTime>)>,
-    /// Sessions that were resumed (XEP-0198).
-    pub resumed: u32,
-    /// Attempts to log in.
-    pub attempts: u32,
-    /// It was cut off and did not notice before the end of the window.
-    pub half_open: bool,
-}
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageFate {
-    /// Once, in order, in time.
-    DeliveredOnce,
-    /// Once, later than the scenario's `late_after`.
-    Late,
-    /// More than once.
-    Duplicated,
-    /// Once, after a message of the same pair that was written later.
-    Reordered,
-    /// From the server's offline storage.
-    RecoveredOffline,
-    /// An error came back.
-    Bounced,
-    /// The server acknowledged it and nobody got it.
-    AcknowledgedLost,
-    /// Nobody acknowledged it and nobody got it.
-    UnacknowledgedLost,
-    /// Sent so near the end that nobody can know.
-    Unknown,
-    /// Due while the sender had no session, and never sent.
-    NotStarted,
-}
-
-/// One message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MessageMeasured {
-    /// Number in the trial.
-    pub message: u64,
-    /// The pair.
-    pub pair: u32,
-    /// When it was due.
-    pub planned_ns: RunTime,
-    /// From the plan to the first delivery.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<f64>,
-    /// What became of it.
-    pub fate: MessageFate,
 }
 
 /// Operations of one kind.

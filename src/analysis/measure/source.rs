@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::MeasureError;
 use super::model::{Anomaly, Caveat};
-use crate::evidence::mapped::MappedFile;
-use crate::wire::pcap::{Packet, Reader};
+use crate::evidence::unpack::{STANDARD_INPUT, Unpacked};
+use crate::wire::limits::MOST_FLAWS;
+use crate::wire::pcap::{Flaw, Packet, Reader};
 
 /// A backward step of the stamps within one file beyond this is a clock step and not mere queueing.
 const BACKWARD_STEP_NS: i64 = 1_000_000;
@@ -16,7 +17,7 @@ pub(super) struct CaptureFile {
     /// Name for the reader, without directories.
     pub(super) name: String,
     path: PathBuf,
-    octets: MappedFile,
+    octets: Unpacked,
 }
 
 /// The packets of several files, merged by time; of equal times, the file that was named first comes first.
@@ -26,17 +27,50 @@ pub(super) struct Merged<'a> {
     heads: Vec<Option<Packet<'a>>>,
     latest_ns: Vec<i64>,
     steps: Vec<Anomaly>,
+    /// Steps that are not listed any more.
+    more_steps: u64,
 }
 
 impl CaptureFile {
     pub(super) fn open(path: &Path) -> Result<CaptureFile, MeasureError> {
-        let octets = MappedFile::open(path).map_err(|source| MeasureError::Io { path: path.to_owned(), source })?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let octets = Unpacked::open(path).map_err(|source| MeasureError::Io { path: path.to_owned(), source })?;
+        let name = match path.as_os_str() {
+            dash if dash == STANDARD_INPUT => "standard input".to_owned(),
+            whole => path.file_name().unwrap_or(whole).to_string_lossy().into_owned(),
+        };
         Ok(CaptureFile { name, path: path.to_owned(), octets })
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.octets.is_empty()
+    }
+
+    /// What is broken in it, once its packets have been read.
+    fn anomalies(&self, reader: &Reader<'_>) -> Vec<Anomaly> {
+        let of_file = |what: String| Anomaly { place: self.name.clone(), what };
+        let mut anomalies: Vec<Anomaly> = reader.flaws().iter().map(|flaw| self.flaw(flaw)).collect();
+        if let Some(trouble) = &self.octets.trouble {
+            anomalies.push(of_file(format!(
+                "could be unpacked to {} octets, to packet {}, and no further: {trouble}",
+                self.octets.len(),
+                reader.packets()
+            )));
+        }
+        if self.is_empty() {
+            anomalies.push(of_file("is empty (0 octets): nothing was captured".to_owned()));
+        } else if reader.packets() == 0 {
+            anomalies.push(of_file("holds no packet".to_owned()));
+        }
+        anomalies
+    }
+
+    fn flaw(&self, flaw: &Flaw) -> Anomaly {
+        let unpacked = if self.octets.is_plain() { "" } else { " of what is unpacked" };
+        let times = if flaw.count > 1 { format!("{} times, first here: ", flaw.count) } else { String::new() };
+        Anomaly {
+            place: format!("{} after packet {}, octet {}{unpacked}", self.name, flaw.after_packet, flaw.offset),
+            what: format!("{times}{}", flaw.what),
+        }
     }
 }
 
@@ -44,13 +78,15 @@ impl<'a> Merged<'a> {
     pub(super) fn new(files: &'a [CaptureFile]) -> Result<Merged<'a>, MeasureError> {
         let mut readers = Vec::new();
         for file in files {
-            let reader = Reader::new(&file.octets)
-                .map_err(|source| MeasureError::NotACapture { path: file.path.clone(), source })?;
-            readers.push(reader);
+            readers.push(match file.is_empty() {
+                true => Reader::empty(),
+                false => Reader::new(&file.octets)
+                    .map_err(|source| MeasureError::NotACapture { path: file.path.clone(), source })?,
+            });
         }
         let heads: Vec<_> = readers.iter_mut().map(Iterator::next).collect();
         let latest_ns = vec![i64::MIN; files.len()];
-        Ok(Merged { files, readers, heads, latest_ns, steps: Vec::new() })
+        Ok(Merged { files, readers, heads, latest_ns, steps: Vec::new(), more_steps: 0 })
     }
 
     /// Gives all packets with their file's number. One file needs no merging.
@@ -68,15 +104,19 @@ impl<'a> Merged<'a> {
         self.readers.push(reader);
     }
 
+    /// The number of the last packet of a file, as far as it has been read.
+    pub(super) fn packets(&self, file: usize) -> u64 {
+        self.readers.get(file).map_or(0, Reader::packets)
+    }
+
     /// What is broken in the files, once all packets have been read.
     pub(super) fn anomalies(&self) -> Vec<Anomaly> {
-        let flaws = self.files.iter().zip(&self.readers).flat_map(|(file, reader)| {
-            reader.flaws().iter().map(|flaw| Anomaly {
-                place: format!("{} after packet {}", file.name, flaw.after_packet),
-                what: flaw.what.clone(),
-            })
+        let flaws = self.files.iter().zip(&self.readers).flat_map(|(file, reader)| file.anomalies(reader));
+        let more = (self.more_steps > 0).then(|| Anomaly {
+            place: "whole capture".to_owned(),
+            what: format!("the clock steps back {} times more", self.more_steps),
         });
-        flaws.chain(self.steps.iter().cloned()).collect()
+        flaws.chain(self.steps.iter().cloned()).chain(more).collect()
     }
 
     /// What the captures lost, once all packets have been read.
@@ -107,12 +147,20 @@ impl<'a> Merged<'a> {
         let tapped = packet.sense != crate::wire::pcap::Sense::Unknown;
         // Taps are written by several threads; there a small step back is order of writing, not of time.
         if behind > BACKWARD_STEP_NS && !tapped {
-            self.steps.push(Anomaly {
-                place: format!("{} packet {}", self.files[file].name, packet.number),
-                what: format!("the capture's clock steps back by {:.3} ms", behind as f64 / 1e6),
-            });
+            self.add_step(file, packet.number, behind);
             self.latest_ns[file] = packet.unix_ns;
         }
+    }
+
+    fn add_step(&mut self, file: usize, packet: u64, behind: i64) {
+        if self.steps.len() >= MOST_FLAWS {
+            self.more_steps += 1;
+            return;
+        }
+        self.steps.push(Anomaly {
+            place: format!("{} packet {packet}", self.files[file].name),
+            what: format!("the capture's clock steps back by {:.3} ms", behind as f64 / 1e6),
+        });
     }
 }
 

@@ -13,7 +13,8 @@ impl Measured {
         let calls = calls.map(|(start, end)| (start, end.unwrap_or(start)));
         let owners = self.owners.iter().map(|owner| (owner.start_ns, owner.end_ns));
         let outages = self.outages.iter().map(|outage| (outage.start_ns, outage.end_ns.unwrap_or(outage.start_ns)));
-        let seen = streams.chain(calls).chain(owners).chain(outages);
+        let chats = self.chats.iter().map(|chat| (chat.start_ns, chat.end_ns.unwrap_or(chat.start_ns)));
+        let seen = streams.chain(calls).chain(owners).chain(outages).chain(chats);
         let seen = seen.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
         self.window.map(|window| (window.start_ns, window.end_ns)).or(seen).unwrap_or_default()
     }

@@ -1,7 +1,10 @@
-//! `tables/*.csv`: one row for each outage, stream, call, message, kind of operation, owner of the address and anomaly.
+//! `tables/*.csv`: one row for each outage, stream, call, message, chat session and chat message of a capture, kind of
+//! operation, owner of the address and anomaly.
 //!
 //! Units stand in the column names; what is undefined is empty. Times are seconds from the start of the window, in a
 //! capture from the first thing that was measured.
+
+mod chat;
 
 use std::path::{Path, PathBuf};
 
@@ -39,12 +42,14 @@ pub struct Measurement<'a> {
 /// # Errors
 /// When a row cannot be written as CSV.
 pub fn of(trials: &[Measurement<'_>]) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
-    let tables: [Table; 8] = [
+    let tables: [Table; 10] = [
         ("outages", &OUTAGES, |of| of.outages.iter().map(|outage| self::outage(of, outage)).collect()),
         ("streams", &STREAMS, |of| of.streams.iter().map(|stream| self::stream(of, stream)).collect()),
         ("videos", &VIDEOS, |of| of.videos.iter().map(video).collect()),
         ("calls", &CALLS, |of| of.calls.iter().map(|call| self::call(of, call)).collect()),
         ("messages", &MESSAGES, |of| of.messages.iter().map(|message| self::message(of, message)).collect()),
+        ("chats", &chat::CHATS, chat::sessions),
+        ("chat_messages", &chat::CHAT_MESSAGES, chat::messages),
         ("ops", &OPS, |of| of.signalling.iter().map(ops).collect()),
         ("owners", &OWNERS, |of| of.owners.iter().map(|owner| self::owner(of, owner)).collect()),
         ("anomalies", &ANOMALIES, |of| of.anomalies.iter().map(anomaly).collect()),
@@ -354,7 +359,7 @@ mod tests {
     #[test]
     fn a_table_without_rows_has_its_header() {
         let all = tables(&fixture::quickstart(0)).unwrap();
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 10);
         assert!(all.iter().all(|(_, bytes)| bytes.starts_with(b"trial,")));
     }
 

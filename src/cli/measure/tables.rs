@@ -23,6 +23,7 @@ pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     page.videos(measured);
     page.outages(measured, zero);
     page.calls(measured, zero);
+    super::chats::lines(measured, zero).iter().for_each(|line| page.line(line));
     page.transits(measured);
     page.0.push_str(&measured.sip.as_ref().map(sip::table).unwrap_or_default());
     page.owners(measured, zero);

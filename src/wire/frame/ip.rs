@@ -40,6 +40,8 @@ pub enum Transport<'a> {
         destination: u16,
         /// Sequence number of the first octet.
         sequence: u32,
+        /// Sequence number that the sender of this segment expects next.
+        acknowledgment: u32,
         /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
         flags: u8,
         /// Payload.
@@ -50,9 +52,24 @@ pub enum Transport<'a> {
     /// ICMP or ICMPv6, with its type.
     Icmp(u8),
     /// A fragment: no part of a datagram is taken for a whole one.
-    Fragment,
+    Fragment(Fragment<'a>),
     /// Another protocol, or cut off.
     Other,
+}
+
+/// A part of a datagram (RFC 791 §2.3, RFC 8200 §4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// Tells the datagrams of one source and destination apart; 16 bits in IPv4.
+    pub identification: u32,
+    /// The protocol of the whole datagram, as its first fragment names it.
+    pub protocol: u8,
+    /// Octets of the datagram before this part.
+    pub offset: u32,
+    /// Whether more parts follow.
+    pub more: bool,
+    /// The part.
+    pub payload: &'a [u8],
 }
 
 const TCP: u8 = 6;
@@ -60,6 +77,7 @@ const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 const FRAGMENT_HEADER: u8 = 44;
+const AUTHENTICATION: u8 = 51;
 /// Hop-by-hop, routing, destination options, mobility, HIP, shim6 (RFC 7045): length in the second octet.
 const EXTENSIONS: [u8; 6] = [0, 43, 60, 135, 139, 140];
 /// RFC 8504 §5.3 lets a node set a limit; more than this is an attack.
@@ -75,6 +93,13 @@ impl<'a> Ip<'a> {
             6 => ipv6(octets),
             _ => None,
         }
+    }
+
+    /// A datagram that was put together from fragments: what `protocol` makes of it.
+    #[must_use]
+    pub fn whole(source: IpAddr, destination: IpAddr, protocol: u8, octets: &'a [u8]) -> Ip<'a> {
+        let (next, payload) = if source.is_ipv6() { behind_extensions(protocol, octets) } else { (protocol, octets) };
+        Ip { source, destination, transport: transport(next, payload, source.is_ipv6()) }
     }
 
     /// Source address and port of a UDP datagram or TCP segment.
@@ -110,14 +135,20 @@ fn ipv4(octets: &[u8]) -> Option<Ip<'_>> {
         total => total.min(octets.len()),
     };
     let payload = octets.get(header.max(Ipv4Packet::minimum_packet_size())..total)?;
-    let fragmented = view.get_fragment_offset() != 0 || view.get_flags() & 1 != 0;
+    let (protocol, more) = (view.get_next_level_protocol().0, view.get_flags() & 1 != 0);
     Some(Ip {
         source: view.get_source().into(),
         destination: view.get_destination().into(),
-        transport: if fragmented {
-            Transport::Fragment
+        transport: if more || view.get_fragment_offset() != 0 {
+            Transport::Fragment(Fragment {
+                identification: view.get_identification().into(),
+                protocol,
+                offset: u32::from(view.get_fragment_offset()) * 8,
+                more,
+                payload,
+            })
         } else {
-            transport(view.get_next_level_protocol().0, payload, false)
+            transport(protocol, payload, false)
         },
     })
 }
@@ -129,21 +160,39 @@ fn ipv6(octets: &[u8]) -> Option<Ip<'_>> {
         0 => rest.len(),
         length => length.min(rest.len()),
     };
-    let mut payload = rest.get(..length)?;
-    let mut next = view.get_next_header().0;
+    let (next, payload) = behind_extensions(view.get_next_header().0, rest.get(..length)?);
+    let transport = if next == FRAGMENT_HEADER { fragment(payload) } else { transport(next, payload, true) };
+    Some(Ip { source: view.get_source().into(), destination: view.get_destination().into(), transport })
+}
+
+/// The first header that is no extension, and what follows.
+fn behind_extensions(mut next: u8, mut payload: &[u8]) -> (u8, &[u8]) {
     for _ in 0..MOST_EXTENSIONS {
-        if !EXTENSIONS.contains(&next) {
-            break;
-        }
         let &[following, words, ..] = payload else { break };
+        // The authentication header counts in words of four octets, and from the second on (RFC 4302 §2.2).
+        let length = match next {
+            AUTHENTICATION => 8 + usize::from(words) * 4,
+            next if EXTENSIONS.contains(&next) => 8 + usize::from(words) * 8,
+            _ => break,
+        };
         next = following;
-        payload = payload.get(8 + usize::from(words) * 8..).unwrap_or_default();
+        payload = payload.get(length..).unwrap_or_default();
     }
-    Some(Ip {
-        source: view.get_source().into(),
-        destination: view.get_destination().into(),
-        transport: if next == FRAGMENT_HEADER { Transport::Fragment } else { transport(next, payload, true) },
-    })
+    (next, payload)
+}
+
+/// The part of a datagram behind a fragment header (RFC 8200 §4.5). The only fragment of its datagram is whole
+/// (RFC 6946).
+fn fragment(octets: &[u8]) -> Transport<'_> {
+    let &[protocol, _, high, low, a, b, c, d, ref payload @ ..] = octets else { return Transport::Other };
+    let place = u16::from_be_bytes([high, low]);
+    let (offset, more) = (u32::from(place & !7), place & 1 != 0);
+    if offset == 0 && !more {
+        let (next, payload) = behind_extensions(protocol, payload);
+        return transport(next, payload, true);
+    }
+    let identification = u32::from_be_bytes([a, b, c, d]);
+    Transport::Fragment(Fragment { identification, protocol, offset, more, payload })
 }
 
 #[inline]
@@ -179,6 +228,7 @@ fn tcp(octets: &[u8]) -> Option<Transport<'_>> {
         source: view.get_source(),
         destination: view.get_destination(),
         sequence: view.get_sequence(),
+        acknowledgment: view.get_acknowledgement(),
         flags: view.get_flags(),
         payload: octets.get(header..)?,
     })

@@ -13,7 +13,7 @@ use super::arp::Arp;
 use super::pcap::LinkType;
 
 pub use datagram::Datagram;
-pub use ip::{Ip, Transport};
+pub use ip::{Fragment, Ip, Transport};
 
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,7 @@ pub enum Body<'a> {
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
+const ETHERTYPE_PPPOE: u16 = 0x8864;
 const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 /// Tags in tags beyond this are no network of anybody's.
 const MOST_VLAN_TAGS: usize = 4;
@@ -57,6 +58,8 @@ impl<'a> Frame<'a> {
             LinkType::LinuxCooked => cooked(octets, 14, 16, 6),
             LinkType::LinuxCooked2 => cooked(octets, 0, 20, 12),
             LinkType::Loopback => bare(octets.get(4..).and_then(ip_by_version)),
+            LinkType::Ppp => bare(ppp(octets)),
+            LinkType::PppEthernet => bare(pppoe(octets)),
             LinkType::Other(_) => bare(None),
         }
     }
@@ -109,6 +112,22 @@ fn by_ethertype(ethertype: u16, octets: &[u8]) -> Option<Body<'_>> {
     match ethertype {
         ETHERTYPE_ARP => Arp::parse(octets).map(Body::Arp),
         ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => ip_by_version(octets),
+        ETHERTYPE_PPPOE => pppoe(octets),
+        _ => None,
+    }
+}
+
+/// PPP over Ethernet in its session stage (RFC 2516 §4): version and type, code, session, length, then PPP.
+fn pppoe(octets: &[u8]) -> Option<Body<'_>> {
+    let &[0x11, 0, _, _, high, low, ref rest @ ..] = octets else { return None };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    ppp(rest.get(..length).unwrap_or(rest))
+}
+
+/// PPP with or without address and control (RFC 1662 §3.1), its protocol in one octet or two (RFC 1661 §2).
+fn ppp(octets: &[u8]) -> Option<Body<'_>> {
+    match octets.strip_prefix(&[0xff, 0x03]).unwrap_or(octets) {
+        [0, 0x21 | 0x57, packet @ ..] | [0x21 | 0x57, packet @ ..] => ip_by_version(packet),
         _ => None,
     }
 }

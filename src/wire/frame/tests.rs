@@ -33,6 +33,16 @@ fn the_same_datagram_is_found_behind_every_link_layer() {
     let frames = [
         (LinkType::Ethernet, framed(&[&ethernet[..], &[8, 0]].concat(), &IPV4_UDP)),
         (LinkType::Ethernet, framed(&[&ethernet[..], &[0x81, 0, 0, 7, 8, 0]].concat(), &IPV4_UDP)),
+        // 802.1ad outside, 802.1Q inside (QinQ).
+        (LinkType::Ethernet, framed(&[&ethernet[..], &[0x88, 0xa8, 0, 9, 0x81, 0, 0, 7, 8, 0]].concat(), &IPV4_UDP)),
+        // PPP over Ethernet: session 5, 32 octets, protocol 0x0021.
+        (
+            LinkType::Ethernet,
+            framed(&[&ethernet[..], &[0x88, 0x64, 0x11, 0, 0, 5, 0, 32, 0, 0x21]].concat(), &IPV4_UDP),
+        ),
+        (LinkType::PppEthernet, framed(&[0x11, 0, 0, 5, 0, 32, 0, 0x21], &IPV4_UDP)),
+        (LinkType::Ppp, framed(&[0xff, 0x03, 0, 0x21], &IPV4_UDP)),
+        (LinkType::Ppp, framed(&[0x21], &IPV4_UDP)),
         (LinkType::LinuxCooked, framed(&cooked, &IPV4_UDP)),
         (LinkType::LinuxCooked2, framed(&cooked2, &IPV4_UDP)),
         (LinkType::RawIp, IPV4_UDP.to_vec()),
@@ -44,7 +54,7 @@ fn the_same_datagram_is_found_behind_every_link_layer() {
         let ip = frame.ip().unwrap();
         assert_eq!(ip.source_socket().unwrap().to_string(), "10.0.0.1:4000");
         assert_eq!(ip.destination_socket().unwrap().to_string(), "10.0.0.2:5000");
-        let addressed = !matches!(link, LinkType::RawIp | LinkType::Loopback);
+        let addressed = matches!(link, LinkType::Ethernet | LinkType::LinuxCooked | LinkType::LinuxCooked2);
         assert_eq!(frame.source, addressed.then_some(Mac([2, 0, 0, 0, 0, 1])));
     }
 }
@@ -59,7 +69,10 @@ fn ethernet_padding_is_no_payload() {
 fn a_fragment_is_not_taken_for_a_datagram() {
     let mut first = IPV4_UDP;
     first[6] = 0x20;
-    assert_eq!(Frame::parse(LinkType::RawIp, &first).ip().unwrap().transport, Transport::Fragment);
+    let Transport::Fragment(part) = Frame::parse(LinkType::RawIp, &first).ip().unwrap().transport.clone() else {
+        panic!()
+    };
+    assert_eq!((part.protocol, part.offset, part.more, part.payload.len()), (17, 0, true, 10));
 }
 
 #[test]
@@ -85,7 +98,7 @@ fn a_gratuitous_arp_tells_the_new_owner() {
 proptest! {
     #[test]
     fn no_octets_make_it_panic(octets in proptest::collection::vec(any::<u8>(), 0..120), nibble in 4u8..7) {
-        for link in [0, 1, 101, 113, 276, 147].map(LinkType::from) {
+        for link in [0, 1, 9, 51, 101, 113, 276, 147].map(LinkType::from) {
             let _ = Frame::parse(link, &octets);
         }
         let mut ip = octets;

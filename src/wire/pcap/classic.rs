@@ -5,7 +5,7 @@ use pcap_parser::{
     LegacyPcapBlock, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
 };
 
-use super::{Flaw, LinkType, OpenError, Packet, Sense};
+use super::{Flaw, Flaws, LinkType, OpenError, Packet, Sense};
 
 /// The upper bits of the link type tell the length of the frame check sequence.
 const LINK_TYPE_MASK: u32 = 0x0fff_ffff;
@@ -19,14 +19,15 @@ pub(super) struct Classic<'a> {
     fraction_ns: i64,
     link: LinkType,
     read: u64,
-    flaws: Vec<Flaw>,
+    length: usize,
+    flaws: Flaws,
 }
 
 impl<'a> Classic<'a> {
     pub(super) fn new(file: &'a [u8]) -> Result<Classic<'a>, OpenError> {
         let (rest, header) = parse_pcap_header(file).map_err(|_| OpenError::BadHeader("pcap"))?;
         let mut classic = Classic::of(&header);
-        classic.rest = rest;
+        (classic.rest, classic.length) = (rest, file.len());
         Ok(classic)
     }
 
@@ -38,12 +39,17 @@ impl<'a> Classic<'a> {
             fraction_ns: if header.is_nanosecond_precision() { 1 } else { 1000 },
             link: LinkType::from(header.network.0.cast_unsigned() & LINK_TYPE_MASK),
             read: 0,
-            flaws: Vec::new(),
+            length: 0,
+            flaws: Flaws::default(),
         }
     }
 
     pub(super) fn flaws(&self) -> &[Flaw] {
-        &self.flaws
+        &self.flaws.0
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.read
     }
 
     #[inline]
@@ -106,7 +112,7 @@ impl<'a> Classic<'a> {
             Err::Incomplete(_) => format!("the file ends inside a packet ({} octets are left)", self.rest.len()),
             Err::Error(_) | Err::Failure(_) => "a packet header is damaged; the rest cannot be read".to_owned(),
         };
-        self.flaws.push(Flaw { after_packet: self.read, what });
+        self.flaws.add(self.read, self.length - self.rest.len(), what);
         self.rest = &[];
     }
 }

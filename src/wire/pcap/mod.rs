@@ -5,9 +5,12 @@
 //! before it. Nothing is copied.
 
 mod classic;
+mod foreign;
 mod ng;
 
 use std::borrow::Cow;
+
+use super::limits::MOST_FLAWS;
 
 /// One captured packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,10 @@ pub enum LinkType {
     Loopback,
     /// Ethernet (1).
     Ethernet,
+    /// PPP, with or without its address and control octets (9, 50).
+    Ppp,
+    /// PPP over Ethernet without the Ethernet header (51).
+    PppEthernet,
     /// An IPv4 or IPv6 header (101, and 12, 14, 228, 229).
     RawIp,
     /// Linux cooked capture, version 1 (113).
@@ -62,18 +69,39 @@ pub enum LinkType {
 pub struct Flaw {
     /// The last whole packet before it; 0 at the start of the file.
     pub after_packet: u64,
+    /// Octets of the file before it.
+    pub offset: u64,
+    /// How often the same was met; place and offset are those of the first time.
+    pub count: u64,
     /// What is broken.
     pub what: String,
+}
+
+/// The flaws of one file: the same flaw is kept once and counted.
+#[derive(Debug, Default)]
+struct Flaws(Vec<Flaw>);
+
+impl Flaws {
+    fn add(&mut self, after_packet: u64, offset: usize, what: impl Into<String>) {
+        let what = what.into();
+        if let Some(known) = self.0.iter_mut().find(|flaw| flaw.what == what) {
+            known.count += 1;
+        } else if self.0.len() < MOST_FLAWS {
+            self.0.push(Flaw { after_packet, offset: offset as u64, count: 1, what });
+        }
+    }
 }
 
 /// Why a file cannot be read at all.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum OpenError {
     /// Neither pcap nor pcapng.
-    #[error("is neither pcap nor pcapng (it begins with {0}); compressed files must be unpacked first")]
+    #[error("is no capture file that can be read here: {0}")]
     UnknownFormat(String),
     /// The first header is cut off or damaged.
-    #[error("has a damaged {0} header; nothing in it can be read")]
+    #[error(
+        "begins as a {0} file does, but its header is cut off or damaged within its first octets: nothing in it can be read"
+    )]
     BadHeader(&'static str),
 }
 
@@ -87,6 +115,7 @@ pub struct Reader<'a> {
 enum Format<'a> {
     Classic(classic::Classic<'a>),
     Ng(ng::Ng<'a>),
+    Empty,
 }
 
 impl<'a> Reader<'a> {
@@ -97,20 +126,42 @@ impl<'a> Reader<'a> {
     pub fn new(file: &'a [u8]) -> Result<Reader<'a>, OpenError> {
         let format = match file.get(..4) {
             Some([0x0a, 0x0d, 0x0d, 0x0a]) => Format::Ng(ng::Ng::new(file)?),
-            Some([0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1] | [0xa1, 0xb2, 0xc3 | 0x3c, 0xd4 | 0x4d]) => {
-                Format::Classic(classic::Classic::new(file)?)
-            }
-            start => return Err(OpenError::UnknownFormat(format!("{:02x?}", start.unwrap_or(file)))),
+            Some(
+                // The second is that of a modified libpcap: its packets have eight octets more before them.
+                [0xd4, 0xc3, 0xb2, 0xa1]
+                | [0x34, 0xcd, 0xb2, 0xa1]
+                | [0xa1, 0xb2, 0xc3, 0xd4]
+                | [0x4d, 0x3c, 0xb2, 0xa1]
+                | [0xa1, 0xb2, 0x3c, 0x4d],
+            ) => Format::Classic(classic::Classic::new(file)?),
+            _ => return Err(OpenError::UnknownFormat(foreign::advice(file))),
         };
         Ok(Reader { format })
+    }
+
+    /// The reader of a file in which nothing is.
+    #[must_use]
+    pub fn empty() -> Reader<'a> {
+        Reader { format: Format::Empty }
     }
 
     /// What is broken, as far as the file has been read.
     #[must_use]
     pub fn flaws(&self) -> &[Flaw] {
         match &self.format {
+            Format::Empty => &[],
             Format::Classic(classic) => classic.flaws(),
             Format::Ng(ng) => ng.flaws(),
+        }
+    }
+
+    /// The number of the last packet so far.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        match &self.format {
+            Format::Empty => 0,
+            Format::Classic(classic) => classic.packets(),
+            Format::Ng(ng) => ng.packets(),
         }
     }
 
@@ -118,7 +169,7 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn dropped(&self) -> Option<u64> {
         match &self.format {
-            Format::Classic(_) => None,
+            Format::Classic(_) | Format::Empty => None,
             Format::Ng(ng) => ng.dropped(),
         }
     }
@@ -131,6 +182,7 @@ impl<'a> Reader<'a> {
     pub fn each(&mut self, first: Option<Packet<'a>>, mut take: impl FnMut(Packet<'a>)) {
         let mut next = first;
         match &mut self.format {
+            Format::Empty => {}
             Format::Classic(classic) => {
                 while let Some(packet) = next.take().or_else(|| classic.next()) {
                     take(packet);
@@ -151,6 +203,7 @@ impl<'a> Iterator for Reader<'a> {
     #[inline]
     fn next(&mut self) -> Option<Packet<'a>> {
         match &mut self.format {
+            Format::Empty => None,
             Format::Classic(classic) => classic.next(),
             Format::Ng(ng) => ng.next(),
         }
@@ -162,6 +215,8 @@ impl From<u32> for LinkType {
         match number {
             0 | 108 => LinkType::Loopback,
             1 => LinkType::Ethernet,
+            9 | 50 => LinkType::Ppp,
+            51 => LinkType::PppEthernet,
             12 | 14 | 101 | 228 | 229 => LinkType::RawIp,
             113 => LinkType::LinuxCooked,
             276 => LinkType::LinuxCooked2,

@@ -11,10 +11,13 @@ use pcap_parser::{
     parse_interfacedescriptionblock_le, parse_interfacestatisticsblock_be, parse_interfacestatisticsblock_le,
 };
 
-use super::{Flaw, LinkType, OpenError, Packet, Sense};
+use super::{Flaw, Flaws, LinkType, OpenError, Packet, Sense};
+use crate::wire::limits::{MOST_DROP_COUNTERS, MOST_INTERFACES};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
+/// Replaced by the enhanced packet block in 2009; old files have it (draft-ietf-opsawg-pcapng appendix A).
+const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
@@ -32,7 +35,10 @@ pub(super) struct Ng<'a> {
     read: u64,
     /// Drop counters by section and interface: each statistics block replaces the one before it.
     drops: BTreeMap<(u32, u32), u64>,
-    flaws: Vec<Flaw>,
+    length: usize,
+    /// Where the block that was read last begins.
+    offset: usize,
+    flaws: Flaws,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +66,9 @@ impl<'a> Ng<'a> {
             section: 0,
             read: 0,
             drops: BTreeMap::new(),
-            flaws: Vec::new(),
+            length: file.len(),
+            offset: 0,
+            flaws: Flaws::default(),
         };
         ng.note_byte_order();
         match ng.block() {
@@ -70,7 +78,11 @@ impl<'a> Ng<'a> {
     }
 
     pub(super) fn flaws(&self) -> &[Flaw] {
-        &self.flaws
+        &self.flaws.0
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.read
     }
 
     pub(super) fn dropped(&self) -> Option<u64> {
@@ -89,14 +101,22 @@ impl<'a> Ng<'a> {
                 INTERFACE_DESCRIPTION => self.interface(block.octets),
                 INTERFACE_STATISTICS => self.statistics(block.octets),
                 ENHANCED_PACKET => {
+                    let packet = self.plain(block.octets).or_else(|| self.packet(block.octets));
                     self.read += 1;
-                    if let Some(packet) = self.plain(block.octets).or_else(|| self.packet(block.octets)) {
-                        return Some(packet);
+                    if packet.is_some() {
+                        return packet;
+                    }
+                }
+                OBSOLETE_PACKET => {
+                    let packet = self.obsolete_packet(block.octets);
+                    self.read += 1;
+                    if packet.is_some() {
+                        return packet;
                     }
                 }
                 SIMPLE_PACKET => {
+                    self.flaw("a packet without time (simple packet block) is left out");
                     self.read += 1;
-                    self.flaw("a simple packet block carries no time and is left out");
                 }
                 _ => {}
             }
@@ -124,26 +144,29 @@ impl<'a> Ng<'a> {
             let left = self.rest.len();
             return self.end(format!("the file ends inside a block ({left} of {length} octets are there)"));
         };
+        self.offset = self.length - self.rest.len();
         self.rest = rest;
         Some(Raw { kind, octets })
     }
 
     fn word(&self, at: usize) -> Option<u32> {
-        let octets = self.rest.get(at..at + 4)?.try_into().ok()?;
-        Some(if self.big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) })
+        Some(word(self.rest.get(at..at + 4)?.try_into().ok()?, self.big_endian))
     }
 
     fn end(&mut self, what: String) -> Option<Raw<'a>> {
+        self.flaws.add(self.read, self.length - self.rest.len(), what);
         self.rest = &[];
-        self.flaws.push(Flaw { after_packet: self.read, what });
         None
     }
 
     fn flaw(&mut self, what: &str) {
-        self.flaws.push(Flaw { after_packet: self.read, what: what.to_owned() });
+        self.flaws.add(self.read, self.offset, what);
     }
 
     fn interface(&mut self, octets: &[u8]) {
+        if self.interfaces.len() >= MOST_INTERFACES {
+            return self.flaw("too many interfaces are described; packets of the further ones are left out");
+        }
         let block: Option<InterfaceDescriptionBlock<'_>> =
             whole(octets, self.big_endian, parse_interfacedescriptionblock_le, parse_interfacedescriptionblock_be);
         let interface = block.map(|block| {
@@ -165,7 +188,11 @@ impl<'a> Ng<'a> {
             .map(|code| self.signed_option(&block.options, code).map(i64::cast_unsigned));
         if counts.iter().any(Option::is_some) {
             let dropped = counts.into_iter().flatten().fold(0, u64::saturating_add);
-            self.drops.insert((self.section, block.if_id), dropped);
+            let counter = (self.section, block.if_id);
+            if self.drops.len() >= MOST_DROP_COUNTERS && !self.drops.contains_key(&counter) {
+                return self.flaw("too many interfaces have drop counters; the further ones are not counted");
+            }
+            self.drops.insert(counter, dropped);
         }
     }
 
@@ -184,7 +211,7 @@ impl<'a> Ng<'a> {
             return None;
         }
         Some(Packet {
-            number: self.read,
+            number: self.read + 1,
             unix_ns: interface.unix_ns(u64::from(word(12)) << 32 | u64::from(word(16))),
             link: interface.link,
             sense: Sense::Unknown,
@@ -210,13 +237,42 @@ impl<'a> Ng<'a> {
             return None;
         };
         Some(Packet {
-            number: self.read,
+            number: self.read + 1,
             unix_ns: interface.unix_ns(u64::from(block.ts_high) << 32 | u64::from(block.ts_low)),
             link: interface.link,
             sense: self.sense(&block.options),
             comment: comment(&block.options),
             octets: data,
             wire_length: block.origlen,
+        })
+    }
+
+    /// Interface and drop counter in 16 bits each, then as in an enhanced packet block; its options are not read.
+    fn obsolete_packet(&mut self, octets: &'a [u8]) -> Option<Packet<'a>> {
+        let word = |at: usize| Some(word(octets.get(at..at + 4)?.try_into().ok()?, self.big_endian));
+        let head = word(8).zip(word(12)).zip(word(16)).zip(word(20)).zip(word(24));
+        let Some(((((ids, high), low), captured), wire_length)) = head else {
+            self.flaw("a packet block is damaged and left out");
+            return None;
+        };
+        let number = if self.big_endian { ids >> 16 } else { ids & 0xffff };
+        let Some(interface) = self.interfaces.get(number as usize).copied() else {
+            self.flaw("a packet of an interface that is not described is left out");
+            return None;
+        };
+        let data = octets.get(28..octets.len() - 4).and_then(|data| data.get(..captured as usize));
+        let Some(data) = data else {
+            self.flaw("a packet is longer than its block and left out");
+            return None;
+        };
+        Some(Packet {
+            number: self.read + 1,
+            unix_ns: interface.unix_ns(u64::from(high) << 32 | u64::from(low)),
+            link: interface.link,
+            sense: Sense::Unknown,
+            comment: None,
+            octets: data,
+            wire_length,
         })
     }
 
@@ -256,6 +312,10 @@ impl Interface {
         let ns = (u128::from(stamp) * 1_000_000_000 / self.ticks.max(1)).min(i64::MAX as u128) as i64;
         ns.saturating_add(self.offset_s.saturating_mul(1_000_000_000))
     }
+}
+
+fn word(octets: [u8; 4], big_endian: bool) -> u32 {
+    if big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) }
 }
 
 /// Ticks a second of an `if_tsresol` octet: a power of ten, or of two with the high bit set.

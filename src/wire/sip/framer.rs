@@ -2,8 +2,7 @@
 
 use super::message::Message;
 
-/// Octets of the longest message that is taken from a stream. UDP could carry no more.
-const LONGEST: usize = 65_535;
+const LONGEST: usize = crate::wire::limits::LONGEST_SIP_MESSAGE;
 
 /// What came out of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +28,21 @@ pub enum FrameError {
 #[derive(Clone, Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
+    /// The header has not ended before the line that begins here: single octets shall not make it be read again
+    /// and again.
+    searched: usize,
 }
 
 impl Framer {
     /// Adds what was read from the stream.
     pub fn push(&mut self, octets: &[u8]) {
         self.buffer.extend_from_slice(octets);
+    }
+
+    /// Octets that are kept.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// The next frame, if it is whole.
@@ -57,7 +65,9 @@ impl Framer {
     }
 
     fn next_message(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some(header) = header_length(&self.buffer) else {
+        let (searched, header) = header_length(&self.buffer, self.searched);
+        self.searched = searched;
+        let Some(header) = header else {
             return if self.buffer.len() > LONGEST { Err(FrameError::TooLong) } else { Ok(None) };
         };
         let message = Message::parse(&self.buffer[..header]).map_err(|_| FrameError::NotSip)?;
@@ -69,24 +79,25 @@ impl Framer {
         if self.buffer.len() < whole {
             return Ok(None);
         }
+        self.searched = 0;
         let rest = self.buffer.split_off(whole);
         Ok(Some(Frame::Message(std::mem::replace(&mut self.buffer, rest))))
     }
 }
 
-/// Octets up to the end of the blank line.
-fn header_length(octets: &[u8]) -> Option<usize> {
-    let first = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n'))?;
-    let mut line_start = first;
-    for (at, &octet) in octets.iter().enumerate().skip(first) {
-        if octet == b'\n' {
-            if octets[line_start..at].iter().all(|&octet| octet == b'\r') {
-                return Some(at + 1);
-            }
-            line_start = at + 1;
+/// The start of the last line that was searched, and the octets up to the end of the blank line.
+fn header_length(octets: &[u8], searched: usize) -> (usize, Option<usize>) {
+    let ends = |octet: &u8| matches!(octet, b'\r' | b'\n');
+    let first = octets.iter().position(|octet| !ends(octet)).unwrap_or(octets.len());
+    let mut line = searched.max(first);
+    while let Some(length) = octets[line..].iter().position(|&octet| octet == b'\n') {
+        let end = line + length;
+        if octets[line..end].iter().all(|&octet| octet == b'\r') {
+            return (line, Some(end + 1));
         }
+        line = end + 1;
     }
-    None
+    (line, None)
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@ use super::streams::Flow;
 use crate::analysis::measure::model::{CallFate, CallMeasured};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
+use crate::wire::limits::{MOST_CALLS, MOST_DESCRIPTIONS, MOST_DESCRIPTIONS_OF_A_CALL};
 use crate::wire::sip::Message;
 use crate::wire::sip::sdp::{self, Description};
 
-/// Hostile captures may invent a Call-ID for each message.
-const MOST_CALLS: usize = 1_000_000;
-/// Session descriptions of one call that are looked at: a call is not changed that often.
-const MOST_DESCRIPTIONS: usize = 1000;
+/// What [`Dialogs::left_out`] counts.
+pub(super) const LEFT_OUT: &str = "calls or session descriptions beyond the number that is kept were left out";
 /// Media may run this long before its description was seen (the answer is still under way).
 const BEFORE_DESCRIPTION: Span = Span::from_secs(1);
 
@@ -24,6 +23,8 @@ pub(super) struct Dialogs {
     calls: Vec<Call>,
     /// Who announced an address when.
     addresses: BTreeMap<SocketAddr, Vec<Announcement>>,
+    descriptions: usize,
+    left_out: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +96,11 @@ impl Dialogs {
             return Some(*number);
         }
         let opens = message.method() == Some("INVITE") && message.to_tag().is_none();
-        if !opens || self.calls.len() >= MOST_CALLS {
+        if !opens {
+            return None;
+        }
+        if self.calls.len() >= MOST_CALLS {
+            self.left_out += 1;
             return None;
         }
         self.numbers.insert(call_id.to_owned(), self.calls.len());
@@ -118,9 +123,12 @@ impl Dialogs {
         let wants = matches!(audio.direction, sdp::Direction::SendRecv | sdp::Direction::RecvOnly);
         // The old way to hold: an address to which nothing can be sent (RFC 3264 §8.4).
         let wants = wants && !audio.address.ip().is_unspecified();
-        if self.calls[call].said.len() >= MOST_DESCRIPTIONS {
+        let of_call = self.calls[call].said.len();
+        if of_call >= MOST_DESCRIPTIONS_OF_A_CALL || self.descriptions >= MOST_DESCRIPTIONS {
+            self.left_out += 1;
             return;
         }
+        self.descriptions += 1;
         self.calls[call].said.push(Said { at, by_caller, sends, wants, transaction });
         let announcement = Announcement { at, call, by_caller, formats: audio.formats };
         self.addresses.entry(audio.address).or_default().push(announcement);
@@ -173,6 +181,11 @@ impl Dialogs {
             let format = formats.iter().find(|format| format.payload_type == payload_type)?;
             Some((format.encoding.clone(), clock_rate(format)))
         })
+    }
+
+    /// Calls and descriptions that came after too many.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     pub(super) fn call(&self, number: usize) -> Option<&Call> {

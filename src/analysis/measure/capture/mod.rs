@@ -1,9 +1,11 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
 mod calls;
+mod chat;
 mod clock;
 mod dialogs;
 mod due;
+mod excess;
 pub(super) mod filter;
 mod index;
 mod seen;
@@ -12,6 +14,7 @@ mod signalling;
 mod stitch;
 mod streams;
 mod talkspurts;
+mod tcp;
 mod transactions;
 mod transit;
 mod video;
@@ -19,9 +22,12 @@ mod voice;
 
 use std::path::PathBuf;
 
+use self::chat::Chats;
+use self::excess::{Excess, Spot};
 use self::filter::Filter;
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
+use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
 use self::video::{LEAST_DYNAMIC, Videos};
 use super::address::Claims;
@@ -29,8 +35,10 @@ use super::model::{Anomaly, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
-use crate::wire::frame::{Body, Datagram, Frame, Ip, Transport};
-use crate::wire::pcap::{Packet, Sense};
+use crate::wire::fragments::Fragments;
+use crate::wire::frame::{Body, Datagram, Fragment, Frame, Ip, Transport};
+use crate::wire::limits::MOST_CLAIMS;
+use crate::wire::pcap::{LinkType, Packet, Sense};
 use crate::wire::rtp::Rtp;
 
 /// RTP uses no well-known port (RFC 3551 §8 registers 5004 and above 1024).
@@ -46,8 +54,13 @@ struct Pass {
     videos: Videos,
     signalling: Signalling,
     claims: Claims,
+    connections: Connections,
+    chats: Chats,
+    fragments: Fragments,
+    /// Where the first fragment was.
+    first_fragment: Option<String>,
+    excess: Excess,
     end: RunTime,
-    fragments: u64,
 }
 
 /// Measures capture files of one trace, merged by time. Times are Unix times.
@@ -66,7 +79,10 @@ pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, Meas
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
-    merged.each(|file, packet| pass.packet(&files[file].name, packet));
+    merged.each(|file, packet| pass.packet((file, &files[file].name), packet));
+    if let Some((file, last)) = files.iter().enumerate().next_back() {
+        pass.finish(&Spot { file, name: &last.name, packet: merged.packets(file) });
+    }
     let (mut measured, mut routes) = pass.measure()?;
     if !routes.is_empty() {
         Merged::new(&files)?.each(|file, packet| follow(&mut routes, file, packet));
@@ -101,25 +117,35 @@ fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
 
 impl Pass {
     #[inline]
-    fn packet(&mut self, file: &str, packet: &Packet<'_>) {
+    fn packet(&mut self, (file, name): (usize, &str), packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         let Some(measured) = self.in_time(at) else { return };
         if measured
             && let Some(datagram) = Datagram::of(packet.link, packet.octets)
-            && self.media(at, packet.sense, &datagram)
+            && let Some(taken) = self.media(at, packet.sense, &datagram)
         {
+            if !taken {
+                self.refuse(&Spot { file, name, packet: packet.number });
+            }
             return;
         }
-        self.frame(at, measured, file, packet);
+        self.frame(at, measured, &Spot { file, name, packet: packet.number }, packet);
     }
 
-    fn frame(&mut self, at: RunTime, measured: bool, file: &str, packet: &Packet<'_>) {
+    fn frame(&mut self, at: RunTime, measured: bool, spot: &Spot<'_>, packet: &Packet<'_>) {
         match Frame::parse(packet.link, packet.octets).body {
-            Body::Ip(ip) if measured => self.ip(at, file, packet, &ip),
-            Body::Ip(ip) => self.remember(at, &ip),
-            Body::Arp(arp) if measured => self.claims.arp(at, &arp, place(file, packet)),
-            Body::Arp(_) | Body::Other => {}
+            Body::Ip(ip) => self.ip(at, measured, spot, packet, &ip),
+            Body::Arp(arp) if measured && arp.gratuitous() && self.keeps_claims(spot) => {
+                self.claims.arp(at, &arp, spot.place());
+            }
+            Body::Arp(_) => {}
+            Body::Other => self.undecoded(spot, packet),
         }
+    }
+
+    #[cold]
+    fn refuse(&mut self, spot: &Spot<'_>) {
+        self.excess.note("packets of RTP sources beyond the number that is told apart were left out", spot);
     }
 
     /// Whether an instant lies in the measured time; `None` after its end.
@@ -140,61 +166,116 @@ impl Pass {
         Some(self.signalling.counts)
     }
 
-    /// What SIP said before the measured time is known in it.
-    fn remember(&mut self, at: RunTime, ip: &Ip<'_>) {
-        match (&ip.transport, ip.source_socket(), ip.destination_socket()) {
-            (Transport::Udp { payload, .. }, ..) => {
-                self.signalling.datagram(at, payload);
+    /// The short way of nearly all packets of a capture of calls: whether it was taken; `None` when this is none of
+    /// them.
+    #[inline]
+    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>) -> Option<bool> {
+        let media_ports = datagram.source_port.min(datagram.destination_port) >= LEAST_PORT;
+        if !media_ports {
+            return None;
+        }
+        let rtp = Rtp::parse(datagram.payload)?;
+        if rtp.payload_type >= LEAST_DYNAMIC {
+            return None;
+        }
+        Some(self.streams.datagram(at, sense, datagram, &rtp))
+    }
+
+    /// What SIP and XMPP said before the measured time is known in it.
+    fn ip(&mut self, at: RunTime, measured: bool, spot: &Spot<'_>, packet: &Packet<'_>, ip: &Ip<'_>) {
+        match &ip.transport {
+            Transport::Udp { payload, .. } => self.datagram(at, measured, spot, packet, ip, payload),
+            Transport::Vrrp(advert) if measured && self.keeps_claims(spot) => {
+                self.claims.advert(at, ip.source.to_string(), advert, spot.place());
             }
-            (Transport::Tcp { sequence, flags, payload, .. }, Some(source), Some(destination)) => {
-                self.signalling.segment(at, (source, destination), *sequence, *flags, payload);
+            Transport::Fragment(fragment) => self.fragment(at, measured, spot, packet, ip, fragment),
+            Transport::Tcp { sequence, acknowledgment, flags, payload, .. } => {
+                let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
+                let (sequence, acknowledgment, flags) = (*sequence, *acknowledgment, *flags);
+                let segment =
+                    Segment { at, spot: *spot, source, destination, sequence, acknowledgment, flags, payload };
+                let (connections, mut readers) = self.readers();
+                connections.segment(&segment, &mut readers);
             }
-            _ => {}
+            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Other => {}
         }
     }
 
-    /// The short way of nearly all packets of a capture of calls; false when this is none of them.
-    #[inline]
-    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>) -> bool {
-        let media_ports = datagram.source_port.min(datagram.destination_port) >= LEAST_PORT;
-        if !media_ports {
-            return false;
+    fn readers(&mut self) -> (&mut Connections, Readers<'_>) {
+        let (signalling, chats, excess) = (&mut self.signalling, &mut self.chats, &mut self.excess);
+        (&mut self.connections, Readers { filter: &self.filter, signalling, chats, excess })
+    }
+
+    fn datagram(
+        &mut self,
+        at: RunTime,
+        measured: bool,
+        spot: &Spot<'_>,
+        packet: &Packet<'_>,
+        ip: &Ip<'_>,
+        payload: &[u8],
+    ) {
+        let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
+        if source.port().min(destination.port()) < LEAST_PORT {
+            return;
         }
-        let Some(rtp) = Rtp::parse(datagram.payload) else { return false };
-        if rtp.payload_type >= LEAST_DYNAMIC {
-            return false;
+        self.signalling.touches = self.filter.wants_address([source, destination]);
+        if self.signalling.datagram(at, payload) {
+            self.excess.total(dialogs::LEFT_OUT, self.signalling.dialogs.left_out(), spot);
+            if packet.octets.len() < packet.wire_length as usize {
+                self.excess.note("SIP messages were cut by the snap length of the capture", spot);
+            }
+        } else if measured && !self.any_media(at, Flow { source, destination, sense: packet.sense }, payload) {
+            self.refuse(spot);
         }
-        self.streams.datagram(at, sense, datagram, &rtp);
+    }
+
+    /// Sound, video or RTCP; false when it is of a source too many.
+    fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8]) -> bool {
+        match Rtp::parse(payload) {
+            Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
+            Some(rtp) => return self.streams.packet(at, flow, &rtp),
+            None => self.videos.rtcp(flow.source, payload),
+        }
         true
     }
 
-    fn ip(&mut self, at: RunTime, file: &str, packet: &Packet<'_>, ip: &Ip<'_>) {
-        match &ip.transport {
-            Transport::Udp { payload, .. } => self.datagram(at, packet.sense, ip, payload),
-            Transport::Vrrp(advert) => self.claims.advert(at, ip.source.to_string(), advert, place(file, packet)),
-            Transport::Fragment => self.fragments += 1,
-            Transport::Tcp { sequence, flags, payload, .. } => {
-                if let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) {
-                    self.signalling.touches = self.filter.wants_address([source, destination]);
-                    self.signalling.segment(at, (source, destination), *sequence, *flags, payload);
-                }
-            }
-            Transport::Icmp(_) | Transport::Other => {}
+    fn fragment(
+        &mut self,
+        at: RunTime,
+        measured: bool,
+        spot: &Spot<'_>,
+        packet: &Packet<'_>,
+        ip: &Ip<'_>,
+        fragment: &Fragment<'_>,
+    ) {
+        self.first_fragment.get_or_insert_with(|| spot.place());
+        if let Some(whole) = self.fragments.push(at, ip, fragment) {
+            let ip = Ip::whole(ip.source, ip.destination, whole.protocol, &whole.octets);
+            self.ip(at, measured, spot, packet, &ip);
         }
     }
 
-    fn datagram(&mut self, at: RunTime, sense: Sense, ip: &Ip<'_>, payload: &[u8]) {
-        let (Some(source), Some(destination)) = (ip.source_socket(), ip.destination_socket()) else { return };
-        self.signalling.touches = self.filter.wants_address([source, destination]);
-        let media_ports = source.port().min(destination.port()) >= LEAST_PORT;
-        if media_ports && !self.signalling.datagram(at, payload) {
-            let flow = Flow { source, destination, sense };
-            match Rtp::parse(payload) {
-                Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
-                Some(rtp) => self.streams.packet(at, flow, &rtp),
-                None => self.videos.rtcp(source, payload),
-            }
+    fn keeps_claims(&mut self, spot: &Spot<'_>) -> bool {
+        let room = self.claims.adverts.len() + self.claims.announcements.len() < MOST_CLAIMS;
+        if !room {
+            self.excess.note("VRRP adverts and gratuitous ARPs beyond the number that is kept were left out", spot);
         }
+        room
+    }
+
+    /// A frame that is neither IP nor ARP is nobody's loss, unless its whole link cannot be read.
+    fn undecoded(&mut self, spot: &Spot<'_>, packet: &Packet<'_>) {
+        if let LinkType::Other(number) = packet.link {
+            let what = format!("frames were left out: link type {number} (tcpdump.org/linktypes) is not decoded");
+            self.excess.note(&what, spot);
+        }
+    }
+
+    /// The end of the capture.
+    fn finish(&mut self, spot: &Spot<'_>) {
+        let (connections, mut readers) = self.readers();
+        connections.finish(spot, &mut readers);
     }
 
     /// The figures, and the flows between which a second reading may follow packets through a server.
@@ -207,6 +288,7 @@ impl Pass {
         measured.filter = filter.described((from, to));
         measured.owners = self.claims.owners(end);
         measured.anomalies = limits(&self);
+        measured.anomalies.extend(self.excess.anomalies());
         let Signalling { dialogs, transactions, .. } = self.signalling;
         let mut streams = self.streams.streams(&dialogs);
         let (steps, stepped) = clock::mark_steps(&mut streams);
@@ -241,6 +323,7 @@ impl Pass {
             measured.outages.extend(video.outages);
             measured.videos.push(video.figures);
         }
+        self.chats.measure(filter, from, end, &mut measured);
         let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));
         Ok((measured, routes))
@@ -260,26 +343,22 @@ fn within(first: RunTime, end: RunTime, from: Option<RunTime>, to: Option<RunTim
     }
 }
 
-fn place(file: &str, packet: &Packet<'_>) -> String {
-    format!("{file} packet {}", packet.number)
-}
-
 fn limits(pass: &Pass) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
-    if pass.streams.refused() > 0 {
-        anomalies.push(Anomaly {
-            place: "whole capture".to_owned(),
-            what: format!("{} packets of too many different SSRCs were not measured", pass.streams.refused()),
-        });
+    let left_out = pass.claims.left_out();
+    if left_out > 0 {
+        let what = format!("{left_out} claims of the floating address after too many handovers were left out");
+        anomalies.push(Anomaly { place: "whole capture".to_owned(), what });
     }
-    if pass.fragments > 0 {
-        anomalies.push(Anomaly {
-            place: "whole capture".to_owned(),
-            what: format!("{} IP fragments were not put together", pass.fragments),
-        });
+    let unfinished = pass.fragments.unfinished();
+    if let Some(place) = pass.first_fragment.clone().filter(|_| unfinished > 0) {
+        let what = format!("{unfinished} datagrams lack some of their fragments; the first fragment is here");
+        anomalies.push(Anomaly { place, what });
     }
     anomalies
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -11,13 +11,12 @@ use super::talkspurts::{self, Pauses};
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
 use crate::wire::frame::Datagram;
+use crate::wire::limits::MOST_SOURCES;
 use crate::wire::pcap::Sense;
 use crate::wire::rtp::{Rtp, static_payload};
 
 /// A source counts as RTP from this many packets on, when no SDP announced it.
 const LEAST_PACKETS: usize = 4;
-/// A forged capture may invent an SSRC for each packet; beyond this many sources no new one is opened.
-const MOST_SOURCES: usize = 100_000;
 /// Comfort noise (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
 /// Events of a keypad (RFC 4733): their timestamps are when the key went down, not when the packet was due.
@@ -52,7 +51,6 @@ pub(super) struct Collector {
     /// Flow and SSRC of each source, and its packets.
     sources: Vec<(Flow, u32)>,
     packets: Vec<Packets>,
-    refused: u64,
 }
 
 /// By SSRC.
@@ -97,26 +95,25 @@ pub(super) struct Stream {
 }
 
 impl Collector {
-    /// Takes a datagram that looks like RTP.
-    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) {
+    /// Takes a datagram that looks like RTP; false when it is of a source too many.
+    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) -> bool {
         let place = self.index.get(&flow, rtp.ssrc).or_else(|| self.open(flow, rtp.ssrc));
-        self.push(place, at, rtp);
+        self.push(place, at, rtp)
     }
 
     /// The same for the common case: without making a flow of each packet.
     #[inline]
-    pub(super) fn datagram(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, rtp: &Rtp<'_>) {
+    pub(super) fn datagram(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, rtp: &Rtp<'_>) -> bool {
         let known = self.index.of(datagram, sense, rtp.ssrc);
         let place = known.or_else(|| self.open(Flow::of(datagram, sense), rtp.ssrc));
-        self.push(place, at, rtp);
+        self.push(place, at, rtp)
     }
 
     #[inline]
-    fn push(&mut self, place: Option<usize>, at: RunTime, rtp: &Rtp<'_>) {
-        match place.and_then(|place| self.packets.get_mut(place)) {
-            Some(packets) => packets.push(at, rtp),
-            None => self.refused += 1,
-        }
+    fn push(&mut self, place: Option<usize>, at: RunTime, rtp: &Rtp<'_>) -> bool {
+        let Some(packets) = place.and_then(|place| self.packets.get_mut(place)) else { return false };
+        packets.push(at, rtp);
+        true
     }
 
     /// The place of a new source, unless there are too many.
@@ -129,11 +126,6 @@ impl Collector {
         self.sources.push((flow, ssrc));
         self.packets.push(Packets::default());
         Some(self.sources.len() - 1)
-    }
-
-    /// Packets of sources beyond the limit, which were not looked at.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused
     }
 
     /// The streams, in order of their first packets.

@@ -6,6 +6,7 @@ use super::dialogs::Dialogs;
 use super::*;
 use crate::analysis::measure::model::{CallFate, Outage, StreamMeasured};
 use crate::evidence::history::Direction;
+use crate::wire::pcap::Sense;
 
 fn golden(name: &str) -> Measured {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name);
@@ -55,7 +56,7 @@ fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage
             ssrc: *ssrc,
             payload: &[0; 20],
         };
-        collector.packet(RunTime::from_millis(*at_ms), flow, &rtp);
+        assert!(collector.packet(RunTime::from_millis(*at_ms), flow, &rtp));
     }
     let dialogs = Dialogs::default();
     let context = voice::Context { dialogs: &dialogs, from: None, end: RunTime::ZERO };
@@ -146,7 +147,7 @@ impl Pass {
             let sequence = (at_ms / 20) as u16;
             let timestamp = u32::from(sequence) * 160;
             let rtp = Rtp { payload_type: 96, marker: false, sequence, timestamp, ssrc, payload: &[0; 20] };
-            self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp);
+            assert!(self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp));
         }
         self.end = self.end.max(RunTime::from_millis(to_ms));
     }
@@ -249,24 +250,13 @@ fn a_phone_with_one_address_for_all_its_calls_does_not_mix_them() {
     assert_eq!(calls, [(1, Some(0)), (2, Some(1))]);
 }
 
-#[test]
-fn sip_over_tcp_is_put_together_from_its_segments() {
-    let invite = sip("INVITE sip:b@x SIP/2.0", "1 INVITE", ("t1", ""), Some((CALLER, "sendrecv")));
-    let flow = ("10.0.0.1:40000".parse().unwrap(), "10.0.0.9:5060".parse().unwrap());
-    let mut signalling = Signalling::default();
-    let (head, tail) = invite.split_at(100);
-    for (sequence, piece) in [(7, head), (7, head), (107, tail)] {
-        signalling.segment(RunTime::ZERO, flow, sequence, 16, piece);
-    }
-    assert_eq!(signalling.dialogs.calls().len(), 1);
-}
-
 /// Runs a whole file that lies in memory.
 fn pass_over(file: &[u8]) -> Measured {
     let mut pass = Pass::default();
     for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
-        pass.packet("hostile.pcap", &packet);
+        pass.packet((0, "hostile.pcap"), &packet);
     }
+    pass.finish(&Spot { file: 0, name: "hostile.pcap", packet: 0 });
     pass.measure().unwrap().0
 }
 

@@ -98,13 +98,11 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     caveats.extend(video::caveats(&watched));
     Ok(Measured {
         schema: SCHEMA.to_owned(),
-        filter: None,
         window: Some(window),
         streams: heard.iter().map(|heard| heard.measured(window, &faults)).collect(),
         faults: faults.list,
         outages,
         users,
-        transits: Vec::new(),
         videos: watched,
         calls,
         chatters,
@@ -117,6 +115,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
         health: health(&evidence),
         anomalies: evidence.anomalies,
         caveats,
+        ..Measured::default()
     })
 }
 

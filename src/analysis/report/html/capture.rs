@@ -9,6 +9,7 @@ use crate::analysis::report::figures::every_lane;
 use crate::analysis::report::words;
 use crate::units::RunTime;
 
+use super::chats::chats;
 use super::{PAGE, caveats, drawn, page, tables};
 
 /// More rows than these nobody reads on a page; all of them are in the JSON and the CSV.
@@ -33,6 +34,7 @@ fn body(names: &[String], measured: &Measured) -> Markup {
         @if !measured.outages.is_empty() { section { h2 { "Outages" } (tables::outage_list(measured)) } }
         @if !measured.calls.is_empty() { section { h2 { "Calls" } (calls(&measured.calls, zero)) } }
         @if !measured.streams.is_empty() { section { h2 { "Streams" } (streams(&measured.streams)) } }
+        @if !measured.chats.is_empty() { section { h2 { "Chat sessions" } (chats(measured, zero, MOST_ROWS)) } }
         @if !measured.owners.is_empty() { section { h2 { "Who held the address" } (owners(&measured.owners, zero)) } }
         section { h2 { "Before believing it" } (caveats(&measured.caveats)) }
         section { h2 { "Anomalies" } (tables::anomaly_list(&measured.anomalies)) }

@@ -1,6 +1,7 @@
 //! `report.html`: one file without anything from outside, for screen (light and dark) and paper.
 
 mod capture;
+mod chats;
 mod estimates;
 mod quality;
 mod svg;
