@@ -5,14 +5,15 @@
 //! durations are milliseconds (`_ms`).
 
 mod chat;
+mod failover;
 mod quality;
 mod sip;
 mod video;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::theory::Law;
 pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured, ChatterMeasured, MessageFate, MessageMeasured};
+pub use failover::{FaultMeasured, Finding, Part, Phase, Takeover, TimerPhase};
 pub use quality::{
     Categories, DejitterScore, FaultStretch, Grade, Mos, MosSecond, OverTime, PeriodDejitter, QosPeriod, Stretch,
     ThesisCompatible, TiphonIndex,
@@ -92,131 +93,6 @@ pub struct Window {
     pub start_ns: RunTime,
     /// What is unrecovered now is censored.
     pub end_ns: RunTime,
-}
-
-/// One fault and what followed, or one heal inside the window, which is a disturbance of its own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FaultMeasured {
-    /// Number in the scenario, from 0. A heal has the number of its fault behind those of all faults.
-    pub fault: usize,
-    /// The fault that was healed, where this is a heal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heal_of: Option<usize>,
-    /// `power_off` …, `heal`.
-    pub kind: String,
-    /// The node that was hit.
-    pub node: String,
-    /// The node that held the address afterwards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub successor: Option<String>,
-    /// The first command of the injection started.
-    pub command_start_ns: RunTime,
-    /// The last command of the injection returned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command_end_ns: Option<RunTime>,
-    /// Its effect on the wire: the last packet of the hit service before the silence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect_ns: Option<RunTime>,
-    /// Where in the interval of the cluster's timer it struck; absent where the cluster has no such timer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<TimerPhase>,
-    /// Whether the injection was seen to bite.
-    pub verified: bool,
-    /// Healed at, where it was healed inside the window.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healed_ns: Option<RunTime>,
-    /// The outage that the reference cluster was told to produce.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub configured_ms: Option<f64>,
-    /// The failover's phases in order of time; only those with evidence.
-    pub phases: Vec<Phase>,
-    /// The takeover against its law; absent where adverts do not show one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub takeover: Option<Takeover>,
-    /// Where the time of a typical outage of each service went; the parts of a service add up to it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<Part>,
-}
-
-/// One takeover of the address against what the engine's declared timers predict, from the adverts on the wire.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Takeover {
-    /// VRRP version.
-    pub version: u8,
-    /// Advertisement interval.
-    pub advert_ms: f64,
-    /// Priority of the node that took over.
-    pub priority: u8,
-    /// The old owner gave the address up by an advert of priority 0.
-    pub resigned: bool,
-    /// The law of the time from the fault to the first advert of the new owner.
-    pub law: Law,
-    /// From the old owner's last advert to the fault: the phase that this trial drew. Negative when it still
-    /// advertised after the command began.
-    pub since_last_advert_ms: f64,
-    /// What the timers predict for this phase.
-    pub expected_ms: f64,
-    /// From the fault to the first advert of the new owner.
-    pub measured_ms: f64,
-    /// Measured less expected.
-    pub residual_ms: f64,
-}
-
-/// One part of an outage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
-    /// As in [`Outage::service`].
-    pub service: String,
-    /// `resignation` (until the old owner said so), `detection` (until the new owner's first advert), `announcement`
-    /// (until its gratuitous ARP), `service` (until the service answered).
-    pub part: String,
-    /// Its length.
-    pub ms: f64,
-}
-
-/// Something that a cluster did and that no outage tells.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `byes_refused` (481),
-    /// `registrations_lost` (404 until the callee registers again),
-    /// `messages_black_holed`, `other_timers`.
-    pub kind: String,
-    /// How often.
-    pub count: u64,
-    /// The longest of them; for lost registrations, how long after the fault the last call was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub longest_ms: Option<f64>,
-    /// Who, or what was seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<String>,
-}
-
-/// The phase of a fault against the timer by which the cluster notices a death: a death right after an advert goes
-/// unnoticed for an interval longer than one right before.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TimerPhase {
-    /// Interval of the timer.
-    pub interval_ms: f64,
-    /// As drawn, evenly over the interval.
-    pub drawn_ms: f64,
-    /// From the last advert on the wire to the first command of the injection; absent where none was captured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen_ms: Option<f64>,
-}
-
-/// One instant of a failover.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Phase {
-    /// `effect`, `first_advert`, `first_garp`, `reachable`, `first_sip_answer`, `first_xmpp_answer`,
-    /// `registered_50`, `registered_95`, `registered_all`, `first_new_call`, `media_to_caller`,
-    /// `media_to_callee`, `stable`.
-    pub phase: String,
-    /// When.
-    pub at_ns: RunTime,
-    /// Milliseconds since the fault's command started.
-    pub after_ms: f64,
-    /// The evidence: `VRRP advert of 10.77.0.12, bridge.pcapng packet 4711`.
-    pub evidence: String,
 }
 
 /// A time in which a user did not have a service.

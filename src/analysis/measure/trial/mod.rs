@@ -46,15 +46,14 @@ const SERVICES: [&str; 9] =
 /// `anomalies` and `caveats`.
 pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, MeasureError> {
     let evidence = Evidence::read(trial)?;
-    let window = evidence.window;
-    let owners = owners::owners(&evidence);
+    let (window, owners) = (evidence.window, owners::owners(&evidence));
     let mut faults = Faults::of(&evidence.events, scenario, window.end_ns);
     faults.name_successors(&owners, window.end_ns);
     faults.note_phases(&evidence);
-    let validate = scenario.validate.0;
+    let (validate, probes) = (scenario.validate.0, scenario.traffic.options.as_ref());
+    let probe_interval = probes.map(|train| train.interval.as_ref().0);
     let operations = services::operations(&evidence.events);
     let streams = media::streams(&evidence, &operations, validate);
-    let probe_interval = scenario.traffic.options.as_ref().map(|train| train.interval.as_ref().0);
     let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval };
     let chat = Chat::of(&evidence.events);
     let frame = chat_frame(scenario, &faults, window);
@@ -94,8 +93,8 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let heard: Vec<Heard<'_>> =
         streams.iter().map(|stream| Heard::of(stream, scenario.dejitter, evidence.clock_error)).collect();
     let qos = qos::periods(&heard, &faults, &outages, window, evidence.clock_error);
-    let watched: Vec<VideoMeasured> =
-        videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error)).collect();
+    let watched = videos.iter().map(|video| video.measured(&faults, &streams, evidence.clock_error));
+    let watched: Vec<VideoMeasured> = watched.collect();
     caveats.extend(video::caveats(&watched));
     Ok(Measured {
         schema: SCHEMA.to_owned(),
