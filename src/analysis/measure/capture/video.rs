@@ -128,8 +128,8 @@ impl Collected {
         let interval = Span(step.saturating_mul(1_000_000_000) / i64::from(CLOCK_RATE));
         let numbers = numbers(&self.frames, step, interval);
         let (start, last) = (self.frames.first()?.first_at, self.frames.iter().map(|frame| frame.at).max()?);
-        let told = leg.and_then(|leg| dialogs.call(leg.call)).and_then(|call| call.media_time(end));
-        let (due_end, cut) = told.map_or((last, false), |(_, end, cut)| (end, cut));
+        let due = leg.and_then(|leg| dialogs.call(leg.call)?.media_time(end));
+        let (due_end, cut) = due.map_or((last, false), |(_, end, cut)| (end, cut));
         let packets: u64 = self.frames.iter().map(|frame| u64::from(frame.packets)).sum();
         let expected = packets_expected(&self.frames).max(packets) + unnumbered(&self.frames, &numbers);
         let size = self.frames.iter().find_map(|frame| frame.size);
