@@ -59,6 +59,16 @@ pub const MOST_CALLS: usize = 1_000_000;
 pub const MOST_DESCRIPTIONS: usize = 2_000_000;
 /// Session descriptions of one call: a call is not changed that often.
 pub const MOST_DESCRIPTIONS_OF_A_CALL: usize = 1000;
+/// SIP transactions of all calls together. About 300 octets each.
+pub const MOST_TRANSACTIONS: usize = 2_000_000;
+/// Packets of one voice stream that its numbering may span (28 hours of 20 ms); a longer one is not scored.
+pub const MOST_SLOTS: u64 = 5_000_000;
+/// Video flows that are told apart; further ones are read as sound.
+pub const MOST_VIDEO_FLOWS: usize = 10_000;
+/// Frames of one video stream that its timestamps may span (two days of 60 a second).
+pub const MOST_FRAMES: i64 = 10_000_000;
+/// RTP packets that are waited for behind a server at once: a second of 2,000 two-way calls.
+pub const MOST_IN_TRANSIT: usize = 200_000;
 /// VRRP adverts and gratuitous ARPs. About 150 octets each; one advert a second fills it in eleven days.
 pub const MOST_CLAIMS: usize = 1_000_000;
 /// Unbroken reigns over a floating address. They are compared with each other, which takes the square of their

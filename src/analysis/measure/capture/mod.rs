@@ -221,7 +221,7 @@ impl Pass {
         }
         self.signalling.touches = self.filter.wants_address([source, destination]);
         if self.signalling.datagram(at, payload) {
-            self.excess.total(dialogs::LEFT_OUT, self.signalling.dialogs.left_out(), spot);
+            self.signalling.tell(&mut self.excess, spot);
             if packet.octets.len() < packet.wire_length as usize {
                 self.excess.note("SIP messages were cut by the snap length of the capture", spot);
             }

@@ -1,7 +1,8 @@
 //! SIP in a capture, out of datagrams and TCP streams.
 
-use super::dialogs::Dialogs;
-use super::transactions::Transactions;
+use super::dialogs::{self, Dialogs};
+use super::excess::{Excess, Spot};
+use super::transactions::{self, Transactions};
 use crate::units::RunTime;
 use crate::wire::sip::Message;
 
@@ -26,6 +27,12 @@ impl Signalling {
         let Ok(message) = Message::parse(octets) else { return false };
         self.message(at, &message);
         true
+    }
+
+    /// Tells what was left out so far.
+    pub(super) fn tell(&self, excess: &mut Excess, spot: &Spot<'_>) {
+        excess.total(dialogs::LEFT_OUT, self.dialogs.left_out(), spot);
+        excess.total(transactions::LEFT_OUT, self.transactions.left_out(), spot);
     }
 
     /// Takes a message that came out of a stream.

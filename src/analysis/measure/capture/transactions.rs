@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analysis::measure::model::{SipMetrics, SipRequests, SipResponses};
 use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
 use crate::units::{RunTime, Span};
+use crate::wire::limits::MOST_TRANSACTIONS;
 use crate::wire::sip::Message;
 
 /// The same message again within this time is a copy of a mirror port: nobody retransmits so soon (T1 is 500 ms).
 const COPY_WITHIN: Span = Span::from_millis(50);
 /// Timers B and F, 64 · T1 (RFC 3261 §17.1): without an answer for so long an attempt has failed.
 const TIMER: Span = Span::from_secs(32);
-/// Hostile captures may invent a transaction for each message.
-const MOST_TRANSACTIONS: usize = 2_000_000;
+/// What [`Transactions::left_out`] counts.
+pub(super) const LEFT_OUT: &str = "SIP messages of transactions beyond the number that is kept were left out";
 
 /// All transactions by Call-ID.
 #[derive(Debug, Default)]
@@ -24,6 +25,7 @@ pub(super) struct Transactions {
     /// Call-IDs of which a message came from or went to an address that is meant.
     touched: BTreeSet<String>,
     count: usize,
+    left_out: u64,
 }
 
 /// Transactions by who asked (tag of From), method and number.
@@ -54,7 +56,9 @@ impl Transactions {
         let (Some(call_id), Some((number, method))) = (message.call_id(), message.cseq()) else { return };
         let key = (message.from_tag().unwrap_or_default().to_owned(), method.to_owned(), number);
         let branch = message.branch().unwrap_or_default();
-        if self.count >= MOST_TRANSACTIONS && !self.conversations.contains_key(call_id) {
+        let full = self.count >= MOST_TRANSACTIONS;
+        if full && !self.conversations.get(call_id).is_some_and(|conversation| conversation.contains_key(&key)) {
+            self.left_out += 1;
             return;
         }
         let conversation = self.conversations.entry(call_id.to_owned()).or_default();
@@ -68,6 +72,11 @@ impl Transactions {
                 None => transaction.request(at),
             }
         }
+    }
+
+    /// Messages of transactions that came after too many.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// A message of this Call-ID came from or went to an address that is meant.

@@ -12,14 +12,13 @@ use super::streams::Flow;
 use crate::analysis::measure::figures::{mean, percentile};
 use crate::analysis::measure::model::{Caveat, Delay, Transit};
 use crate::units::{RunTime, Span};
+use crate::wire::limits::MOST_IN_TRANSIT;
 use crate::wire::rtp::Rtp;
 
 /// A server that holds a packet for longer is a voice box.
 const LONGEST: Span = Span::from_secs(1);
 /// Octets by which a payload is known: all of G.729's, a seventh of G.711's.
 const KEY: usize = 20;
-/// Packets that are waited for at once: a second of 2,000 two-way calls.
-const MOST_WAITING: usize = 200_000;
 /// Fewer packets of a pair may match by chance.
 const LEAST_MATCHES: usize = 10;
 /// Delays of one pair that are kept; of more, every second, fourth … is.
@@ -113,7 +112,7 @@ impl Routes {
         if self.flows[route].out {
             self.leave(at, file, route, &key);
         }
-        if self.flows[route].into && self.order.len() < MOST_WAITING {
+        if self.flows[route].into && self.order.len() < MOST_IN_TRANSIT {
             self.enter(Waiting { at, file, route, number: (rtp.ssrc, rtp.sequence), spent: false }, key);
         }
     }

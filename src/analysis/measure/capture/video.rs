@@ -10,6 +10,7 @@ use crate::analysis::measure::model::{Outage, VideoMeasured};
 use crate::analysis::measure::video::{self, PeriodInput, Watched};
 use crate::analysis::quality::freeze;
 use crate::units::{RunTime, Span};
+use crate::wire::limits::{MOST_FRAMES, MOST_VIDEO_FLOWS};
 use crate::wire::pcap::Sense;
 use crate::wire::rtp::Rtp;
 use crate::wire::video::feedback::{Request, requests};
@@ -17,14 +18,10 @@ use crate::wire::video::{Assembler, CLOCK_RATE, Codec, Frame, Packet};
 
 /// The payload types that only a session description gives a meaning (RFC 3551 §6).
 pub(super) const LEAST_DYNAMIC: u8 = 96;
-/// Hostile captures may invent a flow for each packet.
-const MOST_FLOWS: usize = 10_000;
 /// Recovery of a foreign stream must hold for so long; no scenario tells.
 const VALIDATE: Span = Span::from_secs(1);
 /// Fewer frames than this are no video.
 const LEAST_FRAMES: usize = 3;
-/// More frames than this were never due in one stream (two days of 60 a second).
-const MOST_FRAMES: i64 = 10_000_000;
 
 /// All video flows seen so far.
 #[derive(Debug, Default)]
@@ -58,7 +55,7 @@ impl Videos {
         if !self.flows.contains_key(&flow) {
             let announced = dialogs.codec(&flow, at, rtp.payload_type);
             let codec = announced.and_then(|(name, _)| Codec::of_encoding(&name));
-            let Some(codec) = codec.filter(|_| self.flows.len() < MOST_FLOWS) else { return false };
+            let Some(codec) = codec.filter(|_| self.flows.len() < MOST_VIDEO_FLOWS) else { return false };
             self.flows.insert(flow, Collected::new(codec, rtp.payload_type));
         }
         self.flows.get_mut(&flow).is_some_and(|collected| collected.packet(at, rtp))
@@ -106,7 +103,7 @@ impl Collected {
         if rtp.payload_type != self.payload_type {
             return false;
         }
-        if !self.ssrcs.contains(&rtp.ssrc) && self.ssrcs.len() < MOST_FLOWS {
+        if !self.ssrcs.contains(&rtp.ssrc) && self.ssrcs.len() < MOST_VIDEO_FLOWS {
             self.ssrcs.push(rtp.ssrc);
         }
         self.frames.extend(self.assembler.push(&Packet { at, rtp: *rtp }));

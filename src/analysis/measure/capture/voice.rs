@@ -17,6 +17,7 @@ use crate::analysis::quality::categories::tiphon::gap_columns;
 use crate::analysis::quality::dejitter::{Expected, Profile};
 use crate::analysis::quality::time_series::Second;
 use crate::units::{RunTime, Span};
+use crate::wire::limits::MOST_SLOTS;
 
 /// Two packets of a foreign stream further apart than this, and than three packet intervals, are an outage.
 const LEAST_SILENCE: Span = Span::from_millis(100);
@@ -24,8 +25,6 @@ const LEAST_SILENCE: Span = Span::from_millis(100);
 const VALIDATE: Span = Span::from_secs(1);
 /// Assumed where neither timestamps nor arrivals tell the packet interval.
 const COMMON_INTERVAL: Span = Span::from_millis(20);
-/// More packets than these were never due in one stream (28 hours of 20 ms): such a numbering is not scored.
-const MOST_SLOTS: u64 = 5_000_000;
 const BUFFER: Profile = Profile::Fixed { depth_ms: 50 };
 
 /// One logical stream, measured.

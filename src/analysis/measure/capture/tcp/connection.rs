@@ -4,7 +4,6 @@ use super::decoder::{Decoder, Event};
 use super::tls::Records;
 use super::{Readers, Segment};
 use crate::analysis::measure::capture::chat::Opening;
-use crate::analysis::measure::capture::dialogs::LEFT_OUT;
 use crate::analysis::measure::capture::excess::Spot;
 use crate::units::RunTime;
 use crate::wire::sip::Message;
@@ -134,7 +133,7 @@ impl Connection {
                     let ends = [self.opening.client, self.opening.server];
                     readers.signalling.touches = readers.filter.wants_address(ends);
                     readers.signalling.message(at, &message);
-                    readers.excess.total(LEFT_OUT, readers.signalling.dialogs.left_out(), spot);
+                    readers.signalling.tell(readers.excess, spot);
                 }
             }
             Event::LeftOut(what) => readers.excess.note(what, spot),
