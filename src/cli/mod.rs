@@ -3,6 +3,19 @@
 //! Exit codes: 0 pass · 1 a threshold or a comparison failed · 2 usage or scenario error · 3 environment not ready ·
 //! 4 measurement void · 5 a fault could not be healed.
 
+/// As the standard macro, but a reader that has gone, as `head`, has had enough: that is no panic.
+macro_rules! print {
+    ($($words:tt)*) => {{
+        let _gone = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!($($words)*));
+    }};
+}
+
+/// See `print!`.
+macro_rules! println {
+    () => { print!("\n") };
+    ($($words:tt)*) => { print!("{}\n", format_args!($($words)*)) };
+}
+
 pub mod availability;
 pub mod calibrate;
 pub mod compare;
