@@ -4,8 +4,9 @@
 //! silence begins within the validation time (RFC 6412, sustained convergence validation time). Until the end of the
 //! expected media it may stay open: then its length is a lower bound and never 0.
 
-use super::model::Estimates;
+use super::model::{Estimates, Outage};
 use super::track::Arrival;
+use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
 /// What counts as a silence.
@@ -44,6 +45,27 @@ pub struct Silence {
     pub error: Span,
     /// All estimators.
     pub estimates: Estimates,
+}
+
+impl Silence {
+    /// The outage that it was to a user of `service`, who did not leave in it. No fault is named yet.
+    #[must_use]
+    pub fn outage(&self, service: &str, scope: String, direction: Option<Direction>) -> Outage {
+        Outage {
+            service: service.to_owned(),
+            scope,
+            direction,
+            fault: None,
+            start_ns: self.start,
+            end_ns: self.end,
+            duration_ms: self.length.as_millis_f64(),
+            censored: self.end.is_none(),
+            left: false,
+            method: "timestamp".to_owned(),
+            error_ms: self.error.as_millis_f64(),
+            estimates: self.estimates,
+        }
+    }
 }
 
 /// A pair of neighbours that are too far apart; `None` stands for the edges of the due time.

@@ -127,35 +127,18 @@ impl Wanted<'_> {
 
 /// All outages: those of streams, then those of directions without one.
 pub(super) fn outages(voices: &[Voice], unheard: &Unheard) -> Vec<Outage> {
+    // None of them is `left`: whether a BYE was the user's plan or his despair, a capture does not tell.
     let of_streams = voices.iter().flat_map(|voice| {
         let scope = voice.figures.scope();
         let direction = voice.leg.map(|leg| leg.direction);
-        voice.silences.iter().map(move |silence| outage(scope.clone(), direction, silence))
+        voice.silences.iter().map(move |silence| silence.outage("media", scope.clone(), direction))
     });
-    let of_nobody = unheard.iter().map(|(leg, silence)| outage(scope(*leg), Some(leg.direction), silence));
+    let of_nobody = unheard.iter().map(|(leg, silence)| silence.outage("media", scope(*leg), Some(leg.direction)));
     of_streams.chain(of_nobody).collect()
 }
 
 fn scope(leg: Leg) -> String {
     format!("call {}", leg.call)
-}
-
-fn outage(scope: String, direction: Option<Direction>, silence: &Silence) -> Outage {
-    Outage {
-        service: "media".to_owned(),
-        scope,
-        direction,
-        fault: None,
-        start_ns: silence.start,
-        end_ns: silence.end,
-        duration_ms: silence.length.as_millis_f64(),
-        censored: silence.end.is_none(),
-        // Whether a BYE was the user's plan or his despair, a capture does not tell.
-        left: false,
-        method: "timestamp".to_owned(),
-        error_ms: silence.error.as_millis_f64(),
-        estimates: silence.estimates,
-    }
 }
 
 /// All calls with the longest gap and the fate that their streams show.

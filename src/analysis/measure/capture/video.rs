@@ -200,22 +200,7 @@ fn outages(watched: &Watched, flow: &Flow, leg: Option<Leg>) -> Vec<Outage> {
     let outages = services
         .into_iter()
         .flat_map(|(service, silences)| silences.into_iter().map(move |silence| (service, silence)));
-    outages
-        .map(|(service, silence)| Outage {
-            service: service.to_owned(),
-            scope: scope.clone(),
-            direction: leg.map(|leg| leg.direction),
-            fault: None,
-            start_ns: silence.start,
-            end_ns: silence.end,
-            duration_ms: silence.length.as_millis_f64(),
-            censored: silence.end.is_none(),
-            left: false,
-            method: "timestamp".to_owned(),
-            error_ms: silence.error.as_millis_f64(),
-            estimates: silence.estimates,
-        })
-        .collect()
+    outages.map(|(service, silence)| silence.outage(service, scope.clone(), leg.map(|leg| leg.direction))).collect()
 }
 
 /// Timestamp units from frame to frame: the median distance of neighbours.

@@ -264,18 +264,9 @@ impl OwnStream {
     /// The stream's outages.
     pub(super) fn outages(&self, faults: &Faults) -> impl Iterator<Item = Outage> {
         self.silences.iter().map(|silence| Outage {
-            service: "media".to_owned(),
-            scope: format!("call {}", self.call),
-            direction: Some(self.direction),
             fault: faults.of_outage(silence.start, silence.end.unwrap_or(self.end)),
-            start_ns: silence.start,
-            end_ns: silence.end,
-            duration_ms: silence.length.as_millis_f64(),
-            censored: silence.end.is_none(),
             left: silence.end.is_none() && self.hung_up,
-            method: "timestamp".to_owned(),
-            error_ms: silence.error.as_millis_f64(),
-            estimates: silence.estimates,
+            ..silence.outage("media", format!("call {}", self.call), Some(self.direction))
         })
     }
 }

@@ -97,18 +97,8 @@ impl Services<'_> {
         let silences = silence::silences(&good, rule, due).into_iter();
         silences
             .map(|silence| Outage {
-                service: "sip_answer".to_owned(),
-                scope: "all".to_owned(),
-                direction: None,
                 fault: self.faults.of_outage(silence.start, silence.end.unwrap_or(self.window.end_ns)),
-                start_ns: silence.start,
-                end_ns: silence.end,
-                duration_ms: silence.length.as_millis_f64(),
-                censored: silence.end.is_none(),
-                left: false,
-                method: "timestamp".to_owned(),
-                error_ms: silence.error.as_millis_f64(),
-                estimates: silence.estimates,
+                ..silence.outage("sip_answer", "all".to_owned(), None)
             })
             .collect()
     }

@@ -139,18 +139,9 @@ impl OwnVideo<'_> {
     pub(super) fn outages(&self, faults: &Faults) -> impl Iterator<Item = Outage> {
         let packets = self.packets.iter().map(|silence| ("video", silence));
         packets.chain(self.pictures.iter().map(|silence| ("picture", silence))).map(|(service, silence)| Outage {
-            service: service.to_owned(),
-            scope: format!("call {}", self.mark.call),
-            direction: Some(self.mark.direction),
             fault: faults.of_outage(silence.start, silence.end.unwrap_or(self.watched.end)),
-            start_ns: silence.start,
-            end_ns: silence.end,
-            duration_ms: silence.length.as_millis_f64(),
-            censored: silence.end.is_none(),
             left: silence.end.is_none() && self.hung_up,
-            method: "timestamp".to_owned(),
-            error_ms: silence.error.as_millis_f64(),
-            estimates: silence.estimates,
+            ..silence.outage(service, format!("call {}", self.mark.call), Some(self.mark.direction))
         })
     }
 
