@@ -6,6 +6,7 @@ mod figures;
 mod listening;
 pub mod model;
 pub mod packets;
+mod parallel;
 mod rfc6076;
 mod silence;
 mod source;

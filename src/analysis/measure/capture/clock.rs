@@ -4,7 +4,7 @@
 //! carry, and what it held back comes in a burst afterwards. Backward steps need no second witness: no network makes
 //! a packet arrive before the one that was captured earlier.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::streams::Stream;
@@ -39,22 +39,13 @@ pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat
     let mut shifts: Vec<Shift> =
         streams.iter().enumerate().flat_map(|(number, stream)| shifts(number, stream)).collect();
     shifts.sort_by_key(|shift| (shift.at, shift.stream));
-    let (back, forward): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.by < 0);
-    let mut anomalies = Vec::new();
-    let mut steps = back;
-    let mut rest = &forward[..];
-    while let Some(first) = rest.first() {
-        let same = |shift: &&Shift| shift.at - first.at <= TOGETHER && (shift.by - first.by).abs() <= TOLERANCE;
-        let together: Vec<Shift> = rest.iter().take_while(same).copied().collect();
-        rest = &rest[together.len()..];
-        if witnesses(&together, streams) > 1 && !contradicted(&together, streams) {
-            anomalies.push(told(first, together.len()));
-            steps.extend(together);
-        }
-    }
-    for step in &steps {
-        cut(&mut streams[step.stream].arrivals, step.place);
-    }
+    let (mut steps, forward): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.by < 0);
+    let mut together = groups(&forward);
+    together.retain(|group| witnesses(group, streams) > 1);
+    uncontradicted(&mut together, streams);
+    let anomalies = together.iter().map(|group| told(&group[0], group.len())).collect();
+    steps.extend(together.into_iter().flatten().copied());
+    cut(streams, &steps);
     let caveat = (!steps.is_empty()).then(|| Caveat {
         text: STEPPED.to_owned(),
         remedy: "capture on a host whose clock is only slewed (chrony, PTP)".into(),
@@ -63,13 +54,27 @@ pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat
     (anomalies, caveat)
 }
 
+/// Shifts by much the same at much the same time.
+fn groups(forward: &[Shift]) -> Vec<&[Shift]> {
+    let mut groups = Vec::new();
+    let mut rest = forward;
+    while let Some(first) = rest.first() {
+        let same = |shift: &&Shift| shift.at - first.at <= TOGETHER && (shift.by - first.by).abs() <= TOLERANCE;
+        let (group, others) = rest.split_at(rest.iter().take_while(same).count());
+        groups.push(group);
+        rest = others;
+    }
+    groups
+}
+
 fn shifts(stream: usize, of: &Stream) -> Vec<Shift> {
-    let pairs = of.arrivals.windows(2).zip(1..);
+    let arrivals = of.arrivals.unpack();
+    let pairs = arrivals.windows(2).zip(1..);
     let shifted = pairs.filter_map(|(pair, place)| {
         // What comes early and yet after the one before catches up with a delay.
         let possible = |by: &i64| by.abs() > LEAST_STEP && (*by > 0 || pair[1].at < pair[0].at);
         let by = shift(&pair[0], &pair[1]).filter(possible)?;
-        lasts(&of.arrivals, place, by).then_some(Shift { stream, place, at: pair[1].at, by })
+        lasts(&arrivals, place, by).then_some(Shift { stream, place, at: pair[1].at, by })
     });
     shifted.collect()
 }
@@ -92,15 +97,22 @@ fn witnesses(together: &[Shift], streams: &[Stream]) -> usize {
     together.iter().map(|shift| streams[shift.stream].flow.source.ip()).collect::<BTreeSet<IpAddr>>().len()
 }
 
-/// Whether a stream went on in time while the others were shifted.
-fn contradicted(together: &[Shift], streams: &[Stream]) -> bool {
+/// Drops the groups in whose time a stream went on, while those were shifted.
+fn uncontradicted(groups: &mut Vec<&[Shift]>, streams: &[Stream]) {
+    for stream in streams {
+        if groups.is_empty() {
+            return;
+        }
+        let arrivals = stream.arrivals.unpack();
+        groups.retain(|group| !on_time(&arrivals, group));
+    }
+}
+
+fn on_time(arrivals: &[Arrival], together: &[Shift]) -> bool {
     let Some(earliest) = together.iter().map(|shift| (shift.at, shift.by)).min() else { return false };
     let (from, to) = (earliest.0 - Span(earliest.1), earliest.0);
-    let on_time = |stream: &Stream| {
-        let next = stream.arrivals.partition_point(|arrival| arrival.at <= from + TOGETHER);
-        stream.arrivals.get(next).is_some_and(|arrival| arrival.at < to)
-    };
-    streams.iter().any(on_time)
+    let next = arrivals.partition_point(|arrival| arrival.at <= from + TOGETHER);
+    arrivals.get(next).is_some_and(|arrival| arrival.at < to)
 }
 
 fn told(first: &Shift, streams: usize) -> Anomaly {
@@ -115,8 +127,17 @@ fn told(first: &Shift, streams: usize) -> Anomaly {
     }
 }
 
-/// The packet before is marked as followed by no silence, what comes after is numbered anew where none is missing.
-fn cut(arrivals: &mut [Arrival], place: usize) {
+/// The packet before each step is marked as followed by no silence, what comes after is numbered anew where none is
+/// missing.
+fn cut(streams: &mut [Stream], steps: &[Shift]) {
+    let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    steps.iter().for_each(|step| places.entry(step.stream).or_default().push(step.place));
+    for (stream, places) in places {
+        streams[stream].arrivals.change(|arrivals| places.iter().for_each(|place| cut_at(arrivals, *place)));
+    }
+}
+
+fn cut_at(arrivals: &mut [Arrival], place: usize) {
     let whole = arrivals[place].index == arrivals[place - 1].index + 1;
     arrivals[place - 1].pause = true;
     if whole {

@@ -1,5 +1,6 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
+mod arrivals;
 mod calls;
 mod chat;
 mod clock;
@@ -8,6 +9,8 @@ mod due;
 mod excess;
 pub(super) mod filter;
 mod index;
+mod packed;
+mod relays;
 mod seen;
 mod sequence;
 mod signalling;
@@ -25,6 +28,7 @@ use std::path::PathBuf;
 use self::chat::Chats;
 use self::excess::{Excess, Spot};
 use self::filter::Filter;
+use self::relays::Relays;
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
 use self::tcp::{Connections, Readers, Segment};
@@ -51,6 +55,7 @@ struct Pass {
     /// The first packet.
     first: Option<RunTime>,
     streams: Collector,
+    relays: Relays,
     videos: Videos,
     signalling: Signalling,
     claims: Claims,
@@ -178,6 +183,7 @@ impl Pass {
         if rtp.payload_type >= LEAST_DYNAMIC {
             return None;
         }
+        self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
         Some(self.streams.datagram(at, sense, datagram, &rtp))
     }
 
@@ -232,7 +238,12 @@ impl Pass {
 
     /// Sound, video or RTCP; false when it is of a source too many.
     fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8]) -> bool {
-        match Rtp::parse(payload) {
+        let rtp = Rtp::parse(payload);
+        if let Some(rtp) = &rtp {
+            let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
+            self.relays.packet(source, destination, rtp.payload);
+        }
+        match rtp {
             Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
             Some(rtp) => return self.streams.packet(at, flow, &rtp),
             None => self.videos.rtcp(flow.source, payload),
@@ -298,7 +309,7 @@ impl Pass {
         let flows: Vec<_> =
             streams.iter().map(|stream| (stream.flow, dialogs.leg(&stream.flow, stream.start()))).collect();
         let context = voice::Context { dialogs: &dialogs, from, end };
-        let mut voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+        let mut voices = voice::voices(&stitch::logical(streams, &dialogs), &context);
         let mut unheard = calls::unheard(&voices, &context);
         measured.calls = calls::calls(&voices, &unheard, &context);
         let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
@@ -324,7 +335,8 @@ impl Pass {
             measured.videos.push(video.figures);
         }
         self.chats.measure(filter, from, end, &mut measured);
-        let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
+        let flows = flows.into_iter().filter(|_| self.relays.found());
+        let flows = flows.map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));
         Ok((measured, routes))
     }

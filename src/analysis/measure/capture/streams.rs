@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::arrivals::Arrivals;
 use super::dialogs::Dialogs;
 use super::index::Index;
 use super::seen::{Packets, Seen};
@@ -91,7 +92,7 @@ pub(super) struct Stream {
     pub(super) signed_stream: Option<u32>,
     /// Packet interval by the timestamps, or by the arrivals where the clock rate is unknown.
     pub(super) interval: Option<Span>,
-    pub(super) arrivals: Vec<Arrival>,
+    pub(super) arrivals: Arrivals,
 }
 
 impl Collector {
@@ -147,7 +148,7 @@ impl Collector {
                 streams.push(stream(flow, &chain, dialogs));
             }
         }
-        streams.sort_by_key(|stream| (stream.arrivals.first().map(|arrival| arrival.at), stream.flow));
+        streams.sort_by_key(|stream| (stream.arrivals.first(), stream.flow));
         streams
     }
 
@@ -175,7 +176,7 @@ impl Source {
         }
         let rows = Vec::with_capacity(packets.len());
         let mut source = Source { rows, signed_stream: packets.signed_stream(), ..Source::default() };
-        packets.iter().for_each(|packet| source.packet(packet));
+        packets.each(|packet| source.packet(packet));
         source.is_plausible().then_some(source)
     }
 
@@ -296,7 +297,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
         interval: interval(&arrivals),
-        arrivals,
+        arrivals: arrivals.into_iter().collect(),
     }
 }
 
@@ -352,11 +353,11 @@ fn media_instant(timestamp: i64, rate: i64) -> Span {
 
 impl Stream {
     pub(super) fn start(&self) -> RunTime {
-        self.arrivals.first().map(|arrival| arrival.at).unwrap_or_default()
+        self.arrivals.first().unwrap_or_default()
     }
 
     fn end(&self) -> RunTime {
-        self.arrivals.last().map(|arrival| arrival.at).unwrap_or_default()
+        self.arrivals.last().unwrap_or_default()
     }
 
     /// Whether `next` can be the same media on another flow: it begins when this one has ended, but for stragglers.
@@ -368,12 +369,10 @@ impl Stream {
 
     /// Goes on with `next`: one stream with a hole.
     pub(super) fn join(&mut self, next: Stream) {
-        let segments = self.arrivals.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
         let straggles = next.start() < self.end();
-        let shifted = next.arrivals.iter().map(|a| Arrival { segment: a.segment + segments, ..*a });
-        self.arrivals.extend(shifted);
+        self.arrivals.append(&next.arrivals);
         if straggles {
-            self.arrivals.sort_by_key(|arrival| arrival.at);
+            self.arrivals.change(|arrivals| arrivals.sort_by_key(|arrival| arrival.at));
         }
         self.ssrcs.extend(next.ssrcs.into_iter().filter(|ssrc| !self.ssrcs.contains(ssrc)).collect::<Vec<_>>());
         let new = next.codec.into_iter().chain(next.more_codecs);

@@ -18,7 +18,7 @@ use crate::wire::rtp::Rtp;
 /// A server that holds a packet for longer is a voice box.
 const LONGEST: Span = Span::from_secs(1);
 /// Octets by which a payload is known: all of G.729's, a seventh of G.711's.
-const KEY: usize = 20;
+pub(super) const KEY: usize = 20;
 /// Fewer packets of a pair may match by chance.
 const LEAST_MATCHES: usize = 10;
 /// Delays of one pair that are kept; of more, every second, fourth … is.
