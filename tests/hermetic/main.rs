@@ -6,4 +6,5 @@ mod cli;
 mod gate;
 mod golden;
 mod layering;
+mod memory;
 mod seeds;

@@ -26,24 +26,29 @@ const TOGETHER: Span = Span::from_millis(200);
 
 /// Where a stream seems shifted for good.
 #[derive(Clone, Copy, Debug)]
-struct Shift {
-    stream: usize,
+pub(super) struct Shift {
+    /// The first arrival after it.
     place: usize,
     at: RunTime,
     by: i64,
 }
 
+/// A shift of a stream, by number.
+type Met = (usize, Shift);
+
 /// Finds the steps, so marks the arrivals after them that nothing takes a step for silence or jitter, and tells of
 /// forward steps. Of backward ones the reading of the file tells.
 pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat>) {
-    let mut shifts: Vec<Shift> =
-        streams.iter().enumerate().flat_map(|(number, stream)| shifts(number, stream)).collect();
-    shifts.sort_by_key(|shift| (shift.at, shift.stream));
-    let (mut steps, forward): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.by < 0);
+    let mut shifts: Vec<Met> = Vec::new();
+    for (number, stream) in streams.iter().enumerate() {
+        shifts.extend(stream.shifts.iter().map(|shift| (number, *shift)));
+    }
+    shifts.sort_by_key(|(stream, shift)| (shift.at, *stream));
+    let (mut steps, forward): (Vec<Met>, Vec<Met>) = shifts.into_iter().partition(|(_, shift)| shift.by < 0);
     let mut together = groups(&forward);
     together.retain(|group| witnesses(group, streams) > 1);
     uncontradicted(&mut together, streams);
-    let anomalies = together.iter().map(|group| told(&group[0], group.len())).collect();
+    let anomalies = together.iter().map(|group| told(&group[0].1, group.len())).collect();
     steps.extend(together.into_iter().flatten().copied());
     cut(streams, &steps);
     let caveat = (!steps.is_empty()).then(|| Caveat {
@@ -55,11 +60,11 @@ pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat
 }
 
 /// Shifts by much the same at much the same time.
-fn groups(forward: &[Shift]) -> Vec<&[Shift]> {
+fn groups(forward: &[Met]) -> Vec<&[Met]> {
     let mut groups = Vec::new();
     let mut rest = forward;
-    while let Some(first) = rest.first() {
-        let same = |shift: &&Shift| shift.at - first.at <= TOGETHER && (shift.by - first.by).abs() <= TOLERANCE;
+    while let Some((_, first)) = rest.first() {
+        let same = |(_, shift): &&Met| shift.at - first.at <= TOGETHER && (shift.by - first.by).abs() <= TOLERANCE;
         let (group, others) = rest.split_at(rest.iter().take_while(same).count());
         groups.push(group);
         rest = others;
@@ -67,14 +72,14 @@ fn groups(forward: &[Shift]) -> Vec<&[Shift]> {
     groups
 }
 
-fn shifts(stream: usize, of: &Stream) -> Vec<Shift> {
-    let arrivals = of.arrivals.unpack();
+/// Where a stream seems shifted, by its arrivals in order.
+pub(super) fn shifts(arrivals: &[Arrival]) -> Vec<Shift> {
     let pairs = arrivals.windows(2).zip(1..);
     let shifted = pairs.filter_map(|(pair, place)| {
         // What comes early and yet after the one before catches up with a delay.
         let possible = |by: &i64| by.abs() > LEAST_STEP && (*by > 0 || pair[1].at < pair[0].at);
         let by = shift(&pair[0], &pair[1]).filter(possible)?;
-        lasts(&arrivals, place, by).then_some(Shift { stream, place, at: pair[1].at, by })
+        lasts(arrivals, place, by).then_some(Shift { place, at: pair[1].at, by })
     });
     shifted.collect()
 }
@@ -93,12 +98,12 @@ fn lasts(arrivals: &[Arrival], place: usize, by: i64) -> bool {
 }
 
 /// From how many hosts the shifted streams come.
-fn witnesses(together: &[Shift], streams: &[Stream]) -> usize {
-    together.iter().map(|shift| streams[shift.stream].flow.source.ip()).collect::<BTreeSet<IpAddr>>().len()
+fn witnesses(together: &[Met], streams: &[Stream]) -> usize {
+    together.iter().map(|(stream, _)| streams[*stream].flow.source.ip()).collect::<BTreeSet<IpAddr>>().len()
 }
 
 /// Drops the groups in whose time a stream went on, while those were shifted.
-fn uncontradicted(groups: &mut Vec<&[Shift]>, streams: &[Stream]) {
+fn uncontradicted(groups: &mut Vec<&[Met]>, streams: &[Stream]) {
     for stream in streams {
         if groups.is_empty() {
             return;
@@ -108,8 +113,8 @@ fn uncontradicted(groups: &mut Vec<&[Shift]>, streams: &[Stream]) {
     }
 }
 
-fn on_time(arrivals: &[Arrival], together: &[Shift]) -> bool {
-    let Some(earliest) = together.iter().map(|shift| (shift.at, shift.by)).min() else { return false };
+fn on_time(arrivals: &[Arrival], together: &[Met]) -> bool {
+    let Some(earliest) = together.iter().map(|(_, shift)| (shift.at, shift.by)).min() else { return false };
     let (from, to) = (earliest.0 - Span(earliest.1), earliest.0);
     let next = arrivals.partition_point(|arrival| arrival.at <= from + TOGETHER);
     arrivals.get(next).is_some_and(|arrival| arrival.at < to)
@@ -129,9 +134,9 @@ fn told(first: &Shift, streams: usize) -> Anomaly {
 
 /// The packet before each step is marked as followed by no silence, what comes after is numbered anew where none is
 /// missing.
-fn cut(streams: &mut [Stream], steps: &[Shift]) {
+fn cut(streams: &mut [Stream], steps: &[Met]) {
     let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    steps.iter().for_each(|step| places.entry(step.stream).or_default().push(step.place));
+    steps.iter().for_each(|(stream, step)| places.entry(*stream).or_default().push(step.place));
     for (stream, places) in places {
         streams[stream].arrivals.change(|arrivals| places.iter().for_each(|place| cut_at(arrivals, *place)));
     }

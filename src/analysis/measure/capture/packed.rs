@@ -210,8 +210,7 @@ mod tests {
     #[test]
     fn a_steady_packet_takes_four_octets() {
         let numbers = (0..5000).filter(|number| *number == 0 || number % 100 != 0);
-        let rows: Vec<Row> =
-            numbers.map(|k| Row { at: k * 20_000_000, number: k, clock: k * 160, kind: 8 }).collect();
+        let rows: Vec<Row> = numbers.map(|k| Row { at: k * 20_000_000, number: k, clock: k * 160, kind: 8 }).collect();
         assert_eq!(rows.len(), 4951);
         assert_eq!(words(&packed(&rows)), 9 + 3 + 49 * 9 + (4951 - 2 - 49));
     }

@@ -41,8 +41,11 @@ impl Relays {
             return;
         }
         let Some(key) = payload.first_chunk::<KEY>() else { return };
-        let word = |at: usize| u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|k| key[at + k]));
-        let words = [word(0), word(8), word(KEY - 8)];
+        // 20 octets: the third word overlaps the second.
+        let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _] = *key;
+        let [_, _, _, _, _, _, _, _, middle @ .., _, _, _, _] = *key;
+        let [_, _, _, _, _, _, _, _, _, _, _, _, last @ ..] = *key;
+        let words = [u64::from_le_bytes(first), u64::from_le_bytes(middle), u64::from_le_bytes(last)];
         let silence = u64::from(key[0]) * 0x0101_0101_0101_0101;
         if words == [silence; 3] {
             return;

@@ -72,6 +72,7 @@ mod tests {
             pauses: Pauses::default(),
             signed_stream: None,
             interval: None,
+            shifts: Vec::new(),
             arrivals: arrivals.collect(),
         }
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::arrivals::Arrivals;
+use super::clock::{self, Shift};
 use super::dialogs::Dialogs;
 use super::index::Index;
 use super::seen::{Packets, Seen};
 use super::sequence::{Place, Sequencer, Timestamps};
 use super::talkspurts::{self, Pauses};
+use crate::analysis::measure::parallel;
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
 use crate::wire::frame::Datagram;
@@ -92,6 +94,8 @@ pub(super) struct Stream {
     pub(super) signed_stream: Option<u32>,
     /// Packet interval by the timestamps, or by the arrivals where the clock rate is unknown.
     pub(super) interval: Option<Span>,
+    /// Where the capture's clock may have stepped.
+    pub(super) shifts: Vec<Shift>,
     pub(super) arrivals: Arrivals,
 }
 
@@ -132,22 +136,8 @@ impl Collector {
     /// The streams, in order of their first packets.
     pub(super) fn streams(self, dialogs: &Dialogs) -> Vec<Stream> {
         let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
-        let mut streams = Vec::new();
-        for (flow, sources) in received {
-            let mut sources: Vec<(u32, Source)> =
-                sources.into_iter().filter_map(|(ssrc, packets)| Some((ssrc, Source::of(&packets)?))).collect();
-            for (_, source) in &mut sources {
-                if flow.sense != Sense::Unknown {
-                    source.rows.sort_by_key(|row| row.at);
-                }
-            }
-            let mut sources: Vec<(u32, Source)> =
-                sources.into_iter().flat_map(|(ssrc, source)| by_call(&flow, ssrc, source, dialogs)).collect();
-            sources.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
-            for chain in chains(&flow, sources, dialogs) {
-                streams.push(stream(flow, &chain, dialogs));
-            }
-        }
+        let of_flows = parallel::map(&received, |(flow, sources)| of_flow(flow, sources, dialogs));
+        let mut streams: Vec<Stream> = of_flows.into_iter().flatten().collect();
         streams.sort_by_key(|stream| (stream.arrivals.first(), stream.flow));
         streams
     }
@@ -232,6 +222,20 @@ impl Source {
     }
 }
 
+/// The streams of one flow.
+fn of_flow(flow: &Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
+    let mut parts: Vec<(u32, Source)> = Vec::new();
+    for (ssrc, packets) in sources {
+        let Some(mut source) = Source::of(packets) else { continue };
+        if flow.sense != Sense::Unknown {
+            source.rows.sort_by_key(|row| row.at);
+        }
+        parts.extend(by_call(flow, *ssrc, source, dialogs));
+    }
+    parts.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
+    chains(flow, parts, dialogs).iter().map(|chain| stream(*flow, chain, dialogs)).collect()
+}
+
 /// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
 fn by_call(flow: &Flow, ssrc: u32, mut source: Source, dialogs: &Dialogs) -> Vec<(u32, Source)> {
     let another = |pair: &[Row]| {
@@ -297,6 +301,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
         interval: interval(&arrivals),
+        shifts: clock::shifts(&arrivals),
         arrivals: arrivals.into_iter().collect(),
     }
 }

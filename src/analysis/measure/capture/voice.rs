@@ -9,7 +9,6 @@ use super::dialogs::{Dialogs, Leg};
 use super::due::{self, Stretch};
 use super::stitch::Logical;
 use super::streams::Stream;
-use crate::analysis::measure::figures::mean;
 use crate::analysis::measure::listening::categories::{self, Graded};
 use crate::analysis::measure::listening::{Listener, over_time};
 use crate::analysis::measure::model::{Categories, StreamMeasured};
@@ -154,7 +153,7 @@ fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<
     let counts = track::counts(track.arrivals, firsts);
     let unnumbered = unnumbered(silences, firsts, stream.interval.unwrap_or(COMMON_INTERVAL));
     let expected = unnumbered.iter().fold(counts.expected, |sum: u64, (_, packets)| sum.saturating_add(*packets));
-    let jitter = track::jitter(firsts, silent.threshold);
+    let jitter = Jitter::of(firsts, silent.threshold);
     let delta = silent.largest_distance(firsts).map(Span::as_millis_f64);
     let longest = silences.iter().map(|silence| silence.length.as_millis_f64());
     let mut figures = StreamMeasured {
@@ -174,8 +173,8 @@ fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<
         duplicates: counts.duplicates,
         reordered: counts.reordered,
         ptime_ms: stream.interval.map(Span::as_millis_f64),
-        jitter_ms_mean: mean(jitter.iter().map(|(_, jitter)| *jitter)),
-        jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
+        jitter_ms_mean: jitter.mean,
+        jitter_ms_max: jitter.largest,
         delta_ms_max: delta,
         gap_ms_max: longest.reduce(f64::max).or(delta),
         more_codecs: stream.more_codecs.clone(),
@@ -186,6 +185,23 @@ fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<
     listen(&mut figures, stream, (firsts, counts.expected), &unnumbered);
     figures.categories = graded(&figures, firsts);
     figures
+}
+
+/// Interarrival jitter in milliseconds; absent without two packets that it is between.
+#[derive(Clone, Copy, Debug, Default)]
+struct Jitter {
+    mean: Option<f64>,
+    largest: Option<f64>,
+}
+
+impl Jitter {
+    fn of(firsts: &[Arrival], silence: Span) -> Jitter {
+        let (mut sum, mut n, mut largest) = (0.0, 0u64, f64::NEG_INFINITY);
+        track::each_jitter(firsts, silence, |_, jitter| {
+            (sum, n, largest) = (sum + jitter, n + 1, jitter.max(largest));
+        });
+        if n == 0 { Jitter::default() } else { Jitter { mean: Some(sum / n as f64), largest: Some(largest) } }
+    }
 }
 
 /// Packets that were due in silences which the numbering does not span: where a new numbering began after the
@@ -267,7 +283,8 @@ fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
 fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
     let mut ordered: Vec<&Arrival> = firsts.iter().collect();
     ordered.sort_by_key(|arrival| (arrival.segment, arrival.index));
-    let mut all: Vec<Expected> = Vec::with_capacity(ordered.len());
+    // Some are missing.
+    let mut all: Vec<Expected> = Vec::with_capacity(ordered.len() + ordered.len() / 8);
     let mut before: Option<&Arrival> = None;
     for arrival in ordered {
         let slot = |index: i64, arrived| Expected {
