@@ -2,7 +2,7 @@
 //! does: packets of both legs are known again by their payload.
 //!
 //! Both stamps must be of one file, thus of one clock: then the difference of two stamps is off by less than one unit
-//! of the stamps. The capture is read a second time, and only where a host sends on what it may have received.
+//! of the stamps. The capture is read a second time, and only where a host sent on what it had received (`relays`).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
