@@ -2,6 +2,8 @@
 
 use crate::analysis::measure::model::{SipDelay, SipMetrics, SipRatio};
 
+use super::words;
+
 /// What one row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
@@ -47,20 +49,25 @@ pub fn delays(sip: &SipMetrics) -> [(Metric, Option<&SipDelay>); 7] {
 
 /// What the end of the capture or window left open, and so enters no figure.
 #[must_use]
-pub fn undecided(sip: &SipMetrics) -> [(&'static str, &'static str, u64); 3] {
+pub fn undecided(sip: &SipMetrics) -> [(&'static str, u64); 3] {
     [
-        ("undecided_sessions", "INVITEs", sip.undecided_sessions),
-        ("undecided_registrations", "REGISTERs", sip.undecided_registrations),
-        ("open_sessions", "sessions still going on", sip.open_sessions),
+        ("undecided_sessions", sip.undecided_sessions),
+        ("undecided_registrations", sip.undecided_registrations),
+        ("open_sessions", sip.open_sessions),
     ]
 }
 
 /// The same in a sentence; `None` when nothing was left open.
 #[must_use]
 pub fn left_open(sip: &SipMetrics) -> Option<String> {
-    let left = undecided(sip).into_iter().filter(|(_, _, n)| *n > 0);
-    let left: Vec<String> = left.map(|(_, what, n)| format!("{n} {what}")).collect();
-    (!left.is_empty()).then(|| format!("not decided within the capture: {}", left.join(", ")))
+    let left = [
+        (sip.undecided_sessions, "INVITE", "INVITEs"),
+        (sip.undecided_registrations, "registration", "registrations"),
+        (sip.open_sessions, "session that still went on", "sessions that still went on"),
+    ];
+    let left = left.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| words::plural(n, one, many));
+    let left: Vec<String> = left.collect();
+    (!left.is_empty()).then(|| format!("Not decided within the capture: {}", left.join(", ")))
 }
 
 #[cfg(test)]
@@ -83,7 +90,7 @@ mod tests {
         };
         let json = serde_json::to_value(&sip).unwrap();
         let keys = ratios(&sip).map(|(metric, _)| metric.key).into_iter();
-        let keys = keys.chain(delays(&sip).map(|(metric, _)| metric.key)).chain(undecided(&sip).map(|(key, ..)| key));
+        let keys = keys.chain(delays(&sip).map(|(metric, _)| metric.key)).chain(undecided(&sip).map(|(key, _)| key));
         let mut keys: Vec<&str> = keys.collect();
         keys.sort_unstable();
         let mut known: Vec<&String> = json.as_object().unwrap().keys().collect();

@@ -2,7 +2,7 @@
 //! operation, metric of RFC 6076, SIP method, SIP answer, way through a server, owner of the address and anomaly.
 //!
 //! Units stand in the column names; what is undefined is empty. Times are seconds from the start of the window, in a
-//! capture from the first thing that was measured.
+//! capture from its first packet.
 
 mod chat;
 mod sip;
@@ -309,7 +309,7 @@ fn anomaly(anomaly: &Anomaly) -> Row {
 }
 
 fn seconds(measured: &Measured, at: RunTime) -> String {
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     format!("{:.6}", (at - zero).as_secs_f64())
 }
 

@@ -10,7 +10,7 @@ use crate::analysis::report::signalling::{self, Metric};
 pub(super) fn table(sip: &SipMetrics) -> String {
     let mut lines = ratios(sip);
     lines.extend(delays(sip));
-    lines.extend(signalling::left_open(sip));
+    lines.extend(signalling::left_open(sip).map(|left| format!("{left}.")));
     lines.extend(answers(sip));
     lines.iter().fold(String::new(), |mut text, line| {
         let _infallible = writeln!(text, "{}", line.trim_end());

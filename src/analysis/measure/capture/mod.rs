@@ -31,7 +31,7 @@ use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
 use self::video::{LEAST_DYNAMIC, Videos};
 use super::address::Claims;
-use super::model::{Anomaly, Measured};
+use super::model::{Anomaly, Captured, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
@@ -286,6 +286,8 @@ impl Pass {
         let (from, to) = (filter.from.map(|from| from.after(first)), filter.to.map(|to| to.after(first)));
         within(first, end, from, to)?;
         measured.filter = filter.described((from, to));
+        let start = from.map_or(first, |from| from.max(first));
+        measured.captured = self.first.map(|first| Captured { first_ns: first, start_ns: start, end_ns: end });
         measured.owners = self.claims.owners(end);
         measured.anomalies = limits(&self);
         measured.anomalies.extend(self.excess.anomalies());

@@ -30,7 +30,7 @@ pub(super) fn metrics(measured: &Measured) -> Vec<Row> {
     let Some(sip) = &measured.sip else { return Vec::new() };
     let mut rows: Vec<Row> = ratios(sip).into_iter().map(|(metric, ratio)| ratio_row(metric, ratio)).collect();
     rows.extend(delays(sip).into_iter().map(|(metric, delay)| delay_row(metric, delay)));
-    rows.extend(undecided(sip).into_iter().map(|(key, _, n)| {
+    rows.extend(undecided(sip).into_iter().map(|(key, n)| {
         let mut row = vec![String::new(); SIP.len()];
         row[0] = key.to_owned();
         row[6] = n.to_string();
