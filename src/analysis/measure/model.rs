@@ -358,7 +358,8 @@ pub struct CallMeasured {
     pub callee: String,
     /// When it was due (the first INVITE in a foreign capture).
     pub planned_ns: RunTime,
-    /// From the plan to 200 (RFC 6076 SRD counts from the INVITE; this counts what the user waited).
+    /// From the plan to 200 (RFC 6076 SRD counts from the INVITE; this counts what the user waited); in a foreign capture
+    /// from the whole INVITE, over TCP from its last segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_ms: Option<f64>,
     /// Final status of the INVITE.

@@ -34,33 +34,56 @@ struct Shift {
 }
 
 /// Finds the steps, so marks the arrivals after them that nothing takes a step for silence or jitter, and tells of
-/// forward steps. Of backward ones the reading of the file tells.
-pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat>) {
+/// forward steps. Of backward ones the reading of the file tells. A shift that the streams of one host alone show is
+/// no step: a host that stood still looks the same. It stays a silence, with a caveat.
+pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Vec<Caveat>) {
     let mut shifts: Vec<Shift> =
         streams.iter().enumerate().flat_map(|(number, stream)| shifts(number, stream)).collect();
     shifts.sort_by_key(|shift| (shift.at, shift.stream));
     let (back, forward): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.by < 0);
     let mut anomalies = Vec::new();
     let mut steps = back;
+    let mut alone = Vec::new();
     let mut rest = &forward[..];
     while let Some(first) = rest.first() {
         let same = |shift: &&Shift| shift.at - first.at <= TOGETHER && (shift.by - first.by).abs() <= TOLERANCE;
         let together: Vec<Shift> = rest.iter().take_while(same).copied().collect();
         rest = &rest[together.len()..];
-        if witnesses(&together, streams) > 1 && !contradicted(&together, streams) {
-            anomalies.push(told(first, together.len()));
-            steps.extend(together);
+        match witnesses(&together, streams) {
+            _ if contradicted(&together, streams) => {}
+            1 => alone.push(*first),
+            _ => {
+                anomalies.push(told(first, together.len()));
+                steps.extend(together);
+            }
         }
     }
     for step in &steps {
         cut(&mut streams[step.stream].arrivals, step.place);
     }
-    let caveat = (!steps.is_empty()).then(|| Caveat {
-        text: STEPPED.to_owned(),
-        remedy: "capture on a host whose clock is only slewed (chrony, PTP)".into(),
-        voids: false,
-    });
-    (anomalies, caveat)
+    let stepped = (!steps.is_empty())
+        .then(|| caveat(STEPPED.to_owned(), "capture on a host whose clock is only slewed (chrony, PTP)"));
+    (anomalies, stepped.into_iter().chain(undecided(&alone)).collect())
+}
+
+fn caveat(text: String, remedy: &str) -> Caveat {
+    Caveat { text, remedy: remedy.to_owned(), voids: false }
+}
+
+/// Silences that may be steps: only streams of one host were there to see them.
+fn undecided(alone: &[Shift]) -> Option<Caveat> {
+    let first = alone.first()?;
+    let silences = match alone.len() {
+        1 => "1 silence is".to_owned(),
+        n => format!("{n} silences are"),
+    };
+    let text = format!(
+        "{silences} followed by neither a missing packet nor a burst, the first at Unix time {:.3} ({} ms): the only host \
+         that was heard then stood still, or the capture's clock stepped forward; told as outages",
+        first.at.as_nanos() as f64 / 1e9,
+        first.by / 1_000_000,
+    );
+    Some(caveat(text, "capture both directions of a call: two hosts do not stand still at once"))
 }
 
 fn shifts(stream: usize, of: &Stream) -> Vec<Shift> {
@@ -121,5 +144,64 @@ fn cut(arrivals: &mut [Arrival], place: usize) {
     arrivals[place - 1].pause = true;
     if whole {
         arrivals[place..].iter_mut().for_each(|arrival| arrival.segment += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::measure::capture::streams::Flow;
+    use crate::analysis::measure::capture::talkspurts::Pauses;
+    use crate::wire::pcap::Sense;
+
+    /// Four seconds of packets every 20 ms from a host; what is due from 2 s on is stamped so much later.
+    fn stream(host: u8, later_ms: i64) -> Stream {
+        let flow = Flow {
+            source: format!("10.0.0.{host}:4000").parse().unwrap(),
+            destination: "10.0.0.9:5000".parse().unwrap(),
+            sense: Sense::Unknown,
+        };
+        let arrival = |index: i64| {
+            let due = Span::from_millis(index * 20);
+            let late = Span::from_millis(if index < 100 { 0 } else { later_ms });
+            Arrival { at: RunTime::ZERO + due + late, segment: 0, index, media: Some(due), pause: false }
+        };
+        Stream {
+            flow,
+            ssrcs: vec![host.into()],
+            codec: None,
+            more_codecs: Vec::new(),
+            pauses: Pauses::default(),
+            signed_stream: None,
+            interval: Some(Span::from_millis(20)),
+            arrivals: (0..200).map(arrival).collect(),
+        }
+    }
+
+    /// What is told, and whether the first stream is cut where the step would be.
+    fn told_of(mut streams: Vec<Stream>) -> (usize, Vec<String>, bool) {
+        let (anomalies, caveats) = mark_steps(&mut streams);
+        let texts = caveats.into_iter().map(|caveat| caveat.text).collect();
+        (anomalies.len(), texts, streams[0].arrivals[99].pause)
+    }
+
+    #[test]
+    fn two_hosts_that_shift_at_once_are_a_step() {
+        let (steps, caveats, cut) = told_of(vec![stream(1, 700), stream(2, 700)]);
+        assert_eq!((steps, caveats, cut), (1, vec![STEPPED.to_owned()], true));
+    }
+
+    #[test]
+    fn one_host_alone_may_also_have_stood_still_and_nobody_can_tell() {
+        for streams in [vec![stream(1, 700)], vec![stream(1, 700), stream(1, 700)]] {
+            let (steps, caveats, cut) = told_of(streams);
+            assert!(steps == 0 && !cut && caveats.len() == 1, "{caveats:?}");
+            assert!(caveats[0].starts_with("1 silence is") && caveats[0].contains("2.700 (700 ms)"), "{caveats:?}");
+        }
+    }
+
+    #[test]
+    fn one_host_that_stood_still_while_another_went_on_needs_no_caveat() {
+        assert_eq!(told_of(vec![stream(1, 700), stream(2, 0)]), (0, vec![], false));
     }
 }

@@ -197,7 +197,7 @@ impl Pass {
                 let (connections, mut readers) = self.readers();
                 connections.segment(&segment, &mut readers);
             }
-            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Other => {}
+            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Tunnel { .. } | Transport::Other => {}
         }
     }
 
@@ -219,7 +219,7 @@ impl Pass {
         if source.port().min(destination.port()) < LEAST_PORT {
             return;
         }
-        self.signalling.touches = self.filter.wants_address([source, destination]);
+        self.signalling.between([source, destination], &self.filter);
         if self.signalling.datagram(at, payload) {
             self.signalling.tell(&mut self.excess, spot);
             if packet.octets.len() < packet.wire_length as usize {
@@ -304,21 +304,18 @@ impl Pass {
         let mut unheard = calls::unheard(&voices, &context);
         measured.calls = calls::calls(&voices, &unheard, &context);
         let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
+        let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
         if filter.chooses() {
             wanted.check(&measured.calls, &voices)?;
-            let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
             calls::narrow(&mut measured, &mut voices, &mut unheard, &wanted);
-            if voices.is_empty() && wanted.conversations(&measured.calls).is_empty() {
-                let asked = measured.filter.unwrap_or_default();
-                let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
-                return Err(filter::nothing(asked, &address, ends.into_iter()));
-            }
         }
         let meant = wanted.conversations(&measured.calls);
+        let hosts = transactions.hosts_of(&meant);
         measured.sip = transactions.metrics(end, &|call_id| meant.contains(call_id));
         measured.caveats.extend(calls::caveat(&unheard));
         measured.outages = calls::outages(&voices, &unheard);
         measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        calls::narrow_owners(&mut measured, filter, &hosts);
         let shown = |call: Option<u64>| measured.calls.iter().any(|of| Some(of.call) == call);
         let videos = self.videos.measured(&dialogs, end).into_iter();
         for video in videos.filter(|video| !filter.chooses() || shown(video.figures.call)) {
@@ -326,6 +323,11 @@ impl Pass {
             measured.videos.push(video.figures);
         }
         self.chats.measure(filter, from, end, &mut measured);
+        if filter.chooses() && calls::shows_nothing(&measured, filter) {
+            let asked = measured.filter.unwrap_or_default();
+            let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
+            return Err(filter::nothing(asked, &address, ends.into_iter()));
+        }
         let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));
         Ok((measured, routes))
