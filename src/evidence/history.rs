@@ -108,6 +108,10 @@ pub struct Op {
     /// Final SIP status code, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
+    /// INVITEs only: the first answer that told the user something, a provisional one other than 100 or else the final
+    /// one (RFC 6076 §4.3). Absent when none came, and in histories from before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_ns: Option<RunTime>,
     /// The node that answered, where it says so (`X-Node`, `Server`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -422,6 +426,7 @@ mod tests {
                 planned_ns: RunTime(3),
                 call: Some(9),
                 code: Some(200),
+                status_ns: None,
                 node: None,
                 retransmissions: Some(0),
                 reason: None,

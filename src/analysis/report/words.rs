@@ -1,6 +1,10 @@
 //! How figures are written: one place, so that terminal, page and figures say the same.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use crate::analysis::measure::model::StreamMeasured;
 
 use super::model::{FindingSummary, PartsSummary, PublishedRow, TakeoverSummary, Transition};
 use crate::evidence::history::Direction;
@@ -151,6 +155,22 @@ pub fn plain(value: f64) -> String {
 #[must_use]
 pub fn json_word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Why streams have no MOS or no R(t), each reason once. What has no MOS has no R(t) for the same reason.
+#[must_use]
+pub fn refusals(streams: &[StreamMeasured]) -> Vec<String> {
+    let mut refused: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for stream in streams {
+        let without = match (&stream.mos_cqe_refused, &stream.over_time_refused) {
+            (Some(reason), _) => ("MOS", reason),
+            (None, Some(reason)) => ("R(t)", reason),
+            (None, None) => continue,
+        };
+        *refused.entry((without.0, without.1.as_str())).or_default() += 1;
+    }
+    let line = |((what, reason), streams)| format!("{} without {what}: {reason}", plural(streams, "stream", "streams"));
+    refused.into_iter().map(line).collect()
 }
 
 /// A de-jitter buffer as a reader sees it: `fixed 50 ms`.

@@ -37,26 +37,45 @@ pub(super) struct Shift {
 type Met = (usize, Shift);
 
 /// Finds the steps, so marks the arrivals after them that nothing takes a step for silence or jitter, and tells of
-/// forward steps. Of backward ones the reading of the file tells.
-pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Option<Caveat>) {
+/// forward steps. Of backward ones the reading of the file tells. A shift that the streams of one host alone show is
+/// no step: a host that stood still looks the same. It stays a silence, with a caveat.
+pub(super) fn mark_steps(streams: &mut [Stream]) -> (Vec<Anomaly>, Vec<Caveat>) {
     let mut shifts: Vec<Met> = Vec::new();
     for (number, stream) in streams.iter().enumerate() {
         shifts.extend(stream.shifts.iter().map(|shift| (number, *shift)));
     }
     shifts.sort_by_key(|(stream, shift)| (shift.at, *stream));
     let (mut steps, forward): (Vec<Met>, Vec<Met>) = shifts.into_iter().partition(|(_, shift)| shift.by < 0);
-    let mut together = groups(&forward);
-    together.retain(|group| witnesses(group, streams) > 1);
-    uncontradicted(&mut together, streams);
+    let mut groups = groups(&forward);
+    uncontradicted(&mut groups, streams);
+    let (together, alone): (Vec<&[Met]>, Vec<&[Met]>) =
+        groups.into_iter().partition(|group| witnesses(group, streams) > 1);
     let anomalies = together.iter().map(|group| told(&group[0].1, group.len())).collect();
     steps.extend(together.into_iter().flatten().copied());
     cut(streams, &steps);
-    let caveat = (!steps.is_empty()).then(|| Caveat {
-        text: STEPPED.to_owned(),
-        remedy: "capture on a host whose clock is only slewed (chrony, PTP)".into(),
-        voids: false,
-    });
-    (anomalies, caveat)
+    let stepped = (!steps.is_empty())
+        .then(|| caveat(STEPPED.to_owned(), "capture on a host whose clock is only slewed (chrony, PTP)"));
+    (anomalies, stepped.into_iter().chain(undecided(&alone)).collect())
+}
+
+fn caveat(text: String, remedy: &str) -> Caveat {
+    Caveat { text, remedy: remedy.to_owned(), voids: false }
+}
+
+/// Silences that may be steps: only streams of one host were there to see them.
+fn undecided(alone: &[&[Met]]) -> Option<Caveat> {
+    let (_, first) = alone.first()?.first()?;
+    let silences = match alone.len() {
+        1 => "1 silence is".to_owned(),
+        n => format!("{n} silences are"),
+    };
+    let text = format!(
+        "{silences} followed by neither a missing packet nor a burst, the first at Unix time {:.3} ({} ms): the only host \
+         that was heard then stood still, or the capture's clock stepped forward; told as outages",
+        first.at.as_nanos() as f64 / 1e9,
+        first.by / 1_000_000,
+    );
+    Some(caveat(text, "capture both directions of a call: two hosts do not stand still at once"))
 }
 
 /// Shifts by much the same at much the same time.
@@ -147,5 +166,66 @@ fn cut_at(arrivals: &mut [Arrival], place: usize) {
     arrivals[place - 1].pause = true;
     if whole {
         arrivals[place..].iter_mut().for_each(|arrival| arrival.segment += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::measure::capture::streams::Flow;
+    use crate::analysis::measure::capture::talkspurts::Pauses;
+    use crate::wire::pcap::Sense;
+
+    /// Four seconds of packets every 20 ms from a host; what is due from 2 s on is stamped so much later.
+    fn stream(host: u8, later_ms: i64) -> Stream {
+        let flow = Flow {
+            source: format!("10.0.0.{host}:4000").parse().unwrap(),
+            destination: "10.0.0.9:5000".parse().unwrap(),
+            sense: Sense::Unknown,
+        };
+        let arrival = |index: i64| {
+            let due = Span::from_millis(index * 20);
+            let late = Span::from_millis(if index < 100 { 0 } else { later_ms });
+            Arrival { at: RunTime::ZERO + due + late, segment: 0, index, media: Some(due), pause: false }
+        };
+        let arrivals: Vec<Arrival> = (0..200).map(arrival).collect();
+        Stream {
+            flow,
+            ssrcs: vec![host.into()],
+            codec: None,
+            more_codecs: Vec::new(),
+            pauses: Pauses::default(),
+            signed_stream: None,
+            interval: Some(Span::from_millis(20)),
+            shifts: shifts(&arrivals),
+            arrivals: arrivals.into_iter().collect(),
+        }
+    }
+
+    /// What is told, and whether the first stream is cut where the step would be.
+    fn told_of(mut streams: Vec<Stream>) -> (usize, Vec<String>, bool) {
+        let (anomalies, caveats) = mark_steps(&mut streams);
+        let texts = caveats.into_iter().map(|caveat| caveat.text).collect();
+        (anomalies.len(), texts, streams[0].arrivals.unpack()[99].pause)
+    }
+
+    #[test]
+    fn two_hosts_that_shift_at_once_are_a_step() {
+        let (steps, caveats, cut) = told_of(vec![stream(1, 700), stream(2, 700)]);
+        assert_eq!((steps, caveats, cut), (1, vec![STEPPED.to_owned()], true));
+    }
+
+    #[test]
+    fn one_host_alone_may_also_have_stood_still_and_nobody_can_tell() {
+        for streams in [vec![stream(1, 700)], vec![stream(1, 700), stream(1, 700)]] {
+            let (steps, caveats, cut) = told_of(streams);
+            assert!(steps == 0 && !cut && caveats.len() == 1, "{caveats:?}");
+            assert!(caveats[0].starts_with("1 silence is") && caveats[0].contains("2.700 (700 ms)"), "{caveats:?}");
+        }
+    }
+
+    #[test]
+    fn one_host_that_stood_still_while_another_went_on_needs_no_caveat() {
+        assert_eq!(told_of(vec![stream(1, 700), stream(2, 0)]), (0, vec![], false));
     }
 }

@@ -35,7 +35,7 @@ use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
 use self::video::{LEAST_DYNAMIC, Videos};
 use super::address::Claims;
-use super::model::{Anomaly, Measured};
+use super::model::{Anomaly, Captured, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
@@ -203,7 +203,7 @@ impl Pass {
                 let (connections, mut readers) = self.readers();
                 connections.segment(&segment, &mut readers);
             }
-            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Other => {}
+            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Tunnel { .. } | Transport::Other => {}
         }
     }
 
@@ -225,7 +225,7 @@ impl Pass {
         if source.port().min(destination.port()) < LEAST_PORT {
             return;
         }
-        self.signalling.touches = self.filter.wants_address([source, destination]);
+        self.signalling.between([source, destination], &self.filter);
         if self.signalling.datagram(at, payload) {
             self.signalling.tell(&mut self.excess, spot);
             if packet.octets.len() < packet.wire_length as usize {
@@ -297,6 +297,8 @@ impl Pass {
         let (from, to) = (filter.from.map(|from| from.after(first)), filter.to.map(|to| to.after(first)));
         within(first, end, from, to)?;
         measured.filter = filter.described((from, to));
+        let start = from.map_or(first, |from| from.max(first));
+        measured.captured = self.first.map(|first| Captured { first_ns: first, start_ns: start, end_ns: end });
         measured.owners = self.claims.owners(end);
         measured.anomalies = limits(&self);
         measured.anomalies.extend(self.excess.anomalies());
@@ -313,21 +315,18 @@ impl Pass {
         let mut unheard = calls::unheard(&voices, &context);
         measured.calls = calls::calls(&voices, &unheard, &context);
         let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
+        let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
         if filter.chooses() {
             wanted.check(&measured.calls, &voices)?;
-            let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
             calls::narrow(&mut measured, &mut voices, &mut unheard, &wanted);
-            if voices.is_empty() && wanted.conversations(&measured.calls).is_empty() {
-                let asked = measured.filter.unwrap_or_default();
-                let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
-                return Err(filter::nothing(asked, &address, ends.into_iter()));
-            }
         }
         let meant = wanted.conversations(&measured.calls);
+        let hosts = transactions.hosts_of(&meant);
         measured.sip = transactions.metrics(end, &|call_id| meant.contains(call_id));
         measured.caveats.extend(calls::caveat(&unheard));
         measured.outages = calls::outages(&voices, &unheard);
         measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        calls::narrow_owners(&mut measured, filter, &hosts);
         let shown = |call: Option<u64>| measured.calls.iter().any(|of| Some(of.call) == call);
         let videos = self.videos.measured(&dialogs, end).into_iter();
         for video in videos.filter(|video| !filter.chooses() || shown(video.figures.call)) {
@@ -335,6 +334,11 @@ impl Pass {
             measured.videos.push(video.figures);
         }
         self.chats.measure(filter, from, end, &mut measured);
+        if filter.chooses() && calls::shows_nothing(&measured, filter) {
+            let asked = measured.filter.unwrap_or_default();
+            let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
+            return Err(filter::nothing(asked, &address, ends.into_iter()));
+        }
         let flows = flows.into_iter().filter(|_| self.relays.found());
         let flows = flows.map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));

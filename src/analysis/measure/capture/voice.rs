@@ -247,7 +247,9 @@ fn listen(
     let listener = Listener::new(model, interval, BUFFER, &packets);
     listener.fill(figures, None);
     let heard = seconds(&listener, &packets, interval);
-    match over_time::curve(&listener, &heard) {
+    let curve = over_time::curve(&listener, &heard);
+    figures.seconds = over_time::seconds(curve.as_ref().ok(), &heard, &[]);
+    match curve {
         Ok(curve) => figures.over_time = over_time::summary(&curve, &heard, &[]),
         Err(reason) => figures.over_time_refused = Some(reason),
     }

@@ -253,6 +253,7 @@ impl Driver {
             planned_ns: planned,
             call: Some(call.call),
             code: None,
+            status_ns: None,
             node: None,
             retransmissions: None,
             reason: Some(reason.to_owned()),

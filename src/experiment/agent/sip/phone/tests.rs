@@ -203,6 +203,26 @@ fn a_call_that_rings_too_long_is_cancelled() {
     assert_eq!(bench.steps(), [(0, 1, Step::Invoke), (2000, 1, Step::Fail)]);
 }
 
+// RFC 6076 §4.3: 100 tells the user nothing, 180 does; what comes later changes nothing.
+#[test]
+fn the_first_answer_that_tells_something_is_remembered() {
+    let status = |answers: &[(i64, u16)]| {
+        let mut bench = Bench::new(Transport::Udp);
+        bench.command(call(2));
+        let invite = bench.last("INVITE");
+        for (at, code) in answers {
+            bench.run_until(ms(*at));
+            bench.answer(&invite, *code);
+        }
+        bench.run_until(ms(60_000));
+        let (_, end) = bench.ops().pop().unwrap();
+        end.status_ns.map(|at| at.as_nanos() / 1_000_000)
+    };
+    assert_eq!(status(&[(100, 100), (200, 180), (300, 183), (900, 486)]), Some(200));
+    assert_eq!(status(&[(100, 100), (900, 486)]), Some(900));
+    assert_eq!((status(&[(300, 180)]), status(&[(300, 100)]), status(&[])), (Some(300), None, None));
+}
+
 #[test]
 fn an_answer_after_giving_up_is_acknowledged_and_ended() {
     let mut bench = Bench::new(Transport::Udp);
