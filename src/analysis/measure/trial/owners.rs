@@ -12,6 +12,9 @@ use crate::units::{RunTime, Span};
 /// Frames and statements carry the instant at which they were made; this is for writing them down.
 const STATED: Span = Span::from_millis(1);
 
+/// A node's gratuitous ARP and the cluster's word that it holds the address are no further apart.
+const WITHIN: Span = Span::from_secs(2);
+
 /// Owners over time: by VRRP or gratuitous ARP where captures show them, else as the cluster itself said.
 pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
     let mut seen = evidence.claims.owners(evidence.window.end_ns);
@@ -71,7 +74,7 @@ pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
             if seen {
                 by_claims(evidence, faults, *fault, *start, *end)
             } else {
-                by_word(evidence, faults, *fault, *start, *end)
+                by_word(evidence, faults, *fault, *start, *end).map(|told| by_wire(evidence, faults, told))
             }
         })
         .collect()
@@ -130,6 +133,20 @@ fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, e
     }
     let recovered = after().find(|(at, nodes)| *at >= gone.0 && !nodes.is_empty()).map(|(at, _)| at);
     Some(outage(fault, start, recovered, end, "cluster", STATED))
+}
+
+/// The same outage by the gratuitous ARP of another node, where one is on the wire: it tells when clients could know,
+/// and the cluster's word only when somebody looked.
+fn by_wire(evidence: &Evidence, faults: &Faults, told: Outage) -> Outage {
+    let hit = faults.list.iter().find(|of| Some(of.fault) == told.fault);
+    let announced = hit.and_then(|hit| {
+        let mut others = evidence.announcements_of_others(&hit.node).map(|claim| claim.at);
+        others.find(|at| *at > told.start_ns && told.end_ns.is_some_and(|end| *at <= end + WITHIN))
+    });
+    match (announced, told.fault) {
+        (Some(at), Some(fault)) => outage(fault, told.start_ns, Some(at), at, "timestamp", STATED),
+        _ => told,
+    }
 }
 
 fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime, method: &str, error: Span) -> Outage {

@@ -4,7 +4,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 /// Name and text. Values stand as `{{ name }}`; the syntax is Jinja's.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("kamailio.cfg", include_str!("templates/kamailio.cfg")),
     ("rtpengine.conf", include_str!("templates/rtpengine.conf")),
     ("keepalived.conf", include_str!("templates/keepalived.conf")),
@@ -15,6 +15,7 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("heartbeat/authkeys", include_str!("templates/heartbeat/authkeys")),
     ("heartbeat/haresources", include_str!("templates/heartbeat/haresources")),
     ("ejabberd/ejabberd.yml", include_str!("templates/ejabberd/ejabberd.yml")),
+    ("ejabberd/inetrc", include_str!("templates/ejabberd/inetrc")),
     ("ejabberd/accounts.xml", include_str!("templates/ejabberd/accounts.xml")),
     ("prosody.cfg.lua", include_str!("templates/prosody.cfg.lua")),
     ("prosody-account.dat", include_str!("templates/prosody-account.dat")),
