@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use serde_spanned::Spanned;
 
-use super::{design, engine};
 use super::error::Complaint;
 use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario, VideoCalls};
+use super::{design, engine};
 use crate::units::Span;
 
 type Checked = Result<(), Complaint>;

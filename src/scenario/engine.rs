@@ -256,9 +256,9 @@ impl LabCluster {
     pub fn timers(&self) -> EngineTimers {
         let of = |name: &str| self.engine.timer(name);
         match self.engine_kind() {
-            LabEngine::Keepalived => {
-                EngineTimers::Keepalived { advert: self.advert_interval.as_ref().map_or(Span::ZERO, |of| of.get_ref().0) }
-            }
+            LabEngine::Keepalived => EngineTimers::Keepalived {
+                advert: self.advert_interval.as_ref().map_or(Span::ZERO, |of| of.get_ref().0),
+            },
             LabEngine::Pacemaker => {
                 let token = of("token").unwrap_or(Span::ZERO);
                 let token_coefficient = of("token_coefficient").unwrap_or(TOKEN_COEFFICIENT);
@@ -361,7 +361,8 @@ fn check_pacemaker(cluster: &LabCluster) -> Result<(), Complaint> {
 
 fn check_heartbeat(cluster: &LabCluster) -> Result<(), Complaint> {
     if cluster.nodes.len() != 2 {
-        let message = format!("heartbeat cannot keep {} nodes: two survivors would both take the address", cluster.nodes.len());
+        let message =
+            format!("heartbeat cannot keep {} nodes: two survivors would both take the address", cluster.nodes.len());
         return complain(0..0, message, "", "name two nodes, or use a profile with keepalived or pacemaker");
     }
     if let Some(watch) = cluster.watch_sip.as_ref().filter(|watch| *watch.get_ref()) {
@@ -381,7 +382,8 @@ fn check_heartbeat(cluster: &LabCluster) -> Result<(), Complaint> {
         return complain(table.span_of("deadtime"), message, "too short", "use five keepalives");
     }
     if warntime <= keepalive || warntime >= deadtime {
-        let message = format!("a warntime of {warntime} is not between keepalive ({keepalive}) and deadtime ({deadtime})");
+        let message =
+            format!("a warntime of {warntime} is not between keepalive ({keepalive}) and deadtime ({deadtime})");
         return complain(table.span_of("warntime"), message, "warntime", "leave it out: it is then half of deadtime");
     }
     Ok(())
@@ -433,7 +435,10 @@ mod tests {
             check(&cluster(nodes, profile, table)).err().map(|of| format!("{} / {}", of.message, of.help))
         };
         let heartbeat = told("asterisk-prosody-heartbeat", "token = \"1s\"").unwrap();
-        assert!(heartbeat.contains("no timer `token`") && heartbeat.contains("keepalive, warntime, deadtime"), "{heartbeat}");
+        assert!(
+            heartbeat.contains("no timer `token`") && heartbeat.contains("keepalive, warntime, deadtime"),
+            "{heartbeat}"
+        );
         let keepalived = told("asterisk-prosody-keepalived", "deadtime = \"1s\"").unwrap();
         assert!(keepalived.contains("no timer `deadtime`") && keepalived.contains("advert_interval"), "{keepalived}");
         assert!(told("asterisk-ejabberd-pacemaker", "").unwrap().contains("needs `token`"));
@@ -463,7 +468,8 @@ mod tests {
         let advert = EngineTimers::Keepalived { advert: Span::from_millis(250) };
         assert_eq!(hand("asterisk-prosody-keepalived", &[("advert_interval", 250)]), Ok(advert));
         let warntime = Span::from_millis(900);
-        let EngineTimers::Heartbeat { deadtime, .. } = hand("asterisk-prosody-heartbeat", &[("deadtime", 1800)]).unwrap()
+        let EngineTimers::Heartbeat { deadtime, .. } =
+            hand("asterisk-prosody-heartbeat", &[("deadtime", 1800)]).unwrap()
         else {
             panic!("not heartbeat")
         };

@@ -36,9 +36,11 @@ impl Heartbeat {
         let value = |key: &str| fields.iter().find(|(known, _)| *known == key).map(|(_, value)| *value);
         let told = match value("t")? {
             // Milliseconds, in hexadecimal digits.
-            "status" => {
-                Told::Alive(value("dt").and_then(|ms| i64::from_str_radix(ms, 16).ok()).map(|ms| Span(ms.saturating_mul(1_000_000))))
-            }
+            "status" => Told::Alive(
+                value("dt")
+                    .and_then(|ms| i64::from_str_radix(ms, 16).ok())
+                    .map(|ms| Span(ms.saturating_mul(1_000_000))),
+            ),
             "stonith" => Told::Dead(value("node")?.to_owned()),
             _ => Told::Other,
         };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::evidence::Evidence;
 use super::faults::Faults;
 use super::services::OpLife;
+use crate::analysis::measure::membership::{Said, Sign};
 use crate::analysis::measure::model::{CallFate, CallMeasured, Finding, MessageFate, MessageMeasured, OwnerInterval};
-use crate::analysis::measure::membership::Sign;
 use crate::evidence::history::OpKind;
 use crate::scenario::EngineTimers;
 use crate::units::{RunTime, Span};
@@ -110,11 +110,14 @@ impl Seen<'_> {
                 (advert, seen.map(|advert| advert.interval).find(|interval| *interval != advert)?)
             }
             EngineTimers::Heartbeat { deadtime, .. } => {
-                let told = self.evidence.membership.said.iter().filter_map(|said| match said.sign {
+                // A node that boots, after the window, starts with more patience.
+                let window = self.evidence.window;
+                let inside = move |said: &&Said| said.at >= window.start_ns && said.at < window.end_ns;
+                let told = self.evidence.membership.said.iter().filter(inside).filter_map(|said| match said.sign {
                     Sign::Alive { deadtime } => deadtime,
                     _ => None,
                 });
-                (deadtime, told.into_iter().find(|told| *told != deadtime)?)
+                (deadtime, told.clone().find(|told| *told != deadtime)?)
             }
             // Its messages carry no timers.
             EngineTimers::Pacemaker { .. } => return None,

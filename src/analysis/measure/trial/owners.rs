@@ -54,13 +54,17 @@ fn told(evidence: &Evidence) -> Vec<OwnerInterval> {
     owners
 }
 
-/// The node's name for each address that may claim, as the cluster stated it.
+/// The node's name for each address and Ethernet address that may claim, as the cluster stated it.
 fn names(evidence: &Evidence) -> BTreeMap<String, String> {
     let stated = evidence.events.iter().filter_map(|event| match &event.what {
         What::Node { name, address } => Some((address.to_string(), name.clone())),
         _ => None,
     });
-    stated.collect()
+    let mut names: BTreeMap<String, String> = stated.collect();
+    let macs = evidence.membership.hosts.iter();
+    let macs: Vec<_> = macs.filter_map(|(mac, address)| Some((mac.clone(), names.get(address)?.clone()))).collect();
+    names.extend(macs);
+    names
 }
 
 /// The outage of the address after each fault that took its owner away.

@@ -167,7 +167,10 @@ mod tests {
 
     fn layout(profile: &str, shares_calls: bool) -> Layout {
         let names: Vec<_> = ["alpha", "beta", "charlie"].map(String::from).into();
-        let engine = EngineOptions { timers: EngineTimers::Keepalived { advert: Span::from_millis(250) }, ..EngineOptions::default() };
+        let engine = EngineOptions {
+            timers: EngineTimers::Keepalived { advert: Span::from_millis(250) },
+            ..EngineOptions::default()
+        };
         Layout::of(&names, profile, engine, Some(shares_calls)).unwrap()
     }
 

@@ -238,7 +238,8 @@ mod tests {
 
     #[test]
     fn all_profiles_of_a_suite_share_one_root_with_the_packages_of_each() {
-        let roots: Vec<Root> = Profile::all().map(|profile| Root::of(&profile)).filter(|of| *of != Root::Host).collect();
+        let roots: Vec<Root> =
+            Profile::all().map(|profile| Root::of(&profile)).filter(|of| *of != Root::Host).collect();
         assert!(roots.iter().all(|root| *root == roots[0]));
         if let Some(Root::Made(recipe)) = roots.first() {
             for package in ["asterisk", "ejabberd", "pacemaker", "heartbeat", "keepalived"] {

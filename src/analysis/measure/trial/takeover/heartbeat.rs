@@ -15,10 +15,7 @@ pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
     let last = struck.last_beat(found, keepalive)?;
     let (expected, measured) = (last + timers.death() - struck.start, found - struck.start);
     let takeover = Takeover {
-        timers: Timers::Heartbeat {
-            keepalive_ms: keepalive.as_millis_f64(),
-            deadtime_ms: deadtime.as_millis_f64(),
-        },
+        timers: Timers::Heartbeat { keepalive_ms: keepalive.as_millis_f64(), deadtime_ms: deadtime.as_millis_f64() },
         resigned: false,
         law: timers.crash(),
         since_last_beat_ms: (struck.start - last).as_millis_f64(),

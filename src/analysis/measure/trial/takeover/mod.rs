@@ -51,9 +51,9 @@ pub(super) fn fill(faults: &mut Faults, evidence: &Evidence, outages: &[Outage])
 /// By the place of the fault in the list.
 fn courses(faults: &Faults, evidence: &Evidence) -> Vec<(usize, Course)> {
     let spans = faults.spans(evidence.window.end_ns).into_iter().enumerate();
-    let struck = spans.zip(&faults.list).map(|((place, (_, start, end)), fault)| {
-        (place, Struck { evidence, faults, fault, start, end })
-    });
+    let struck = spans
+        .zip(&faults.list)
+        .map(|((place, (_, start, end)), fault)| (place, Struck { evidence, faults, fault, start, end }));
     // An address that a healed node takes back was not waited for.
     let struck = struck.filter(|(_, struck)| struck.fault.heal_of.is_none());
     struck.filter_map(|(place, struck)| struck.course().map(|course| (place, course))).collect()

@@ -9,7 +9,8 @@ use crate::units::{RunTime, Span};
 /// How the address changed hands by adverts, if it did.
 pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
     let claims = &struck.evidence.claims;
-    let change = Change::of(&claims.adverts, struck.start, struck.end).filter(|change| change.follows(struck.command_end()))?;
+    let change =
+        Change::of(&claims.adverts, struck.start, struck.end).filter(|change| change.follows(struck.command_end()))?;
     let garp = claims.announced_with(change.first.at);
     Some(change.course(struck.start, garp))
 }
