@@ -162,7 +162,7 @@ fn timers(timers: EngineTimers) -> BTreeMap<&'static str, String> {
 mod tests {
     use super::super::layout::EngineOptions;
     use super::*;
-    use crate::scenario::LAB_PROFILES;
+    use crate::scenario::{LAB_PROFILES, LabCluster};
     use crate::units::Span;
 
     fn layout(profile: &str, shares_calls: bool) -> Layout {
@@ -180,10 +180,34 @@ mod tests {
         texts.into_iter().find(|text| text.path == path).unwrap_or_else(|| panic!("no {path}")).text
     }
 
+    fn by_hand(profile: &str, timers: &[(&str, i64)]) -> Layout {
+        let timers: Vec<_> = timers.iter().map(|(name, ms)| ((*name).to_owned(), Span::from_millis(*ms))).collect();
+        Layout::new(&LabCluster::by_hand(profile, &timers).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_engine_gets_its_own_timers() {
+        let pacemaker = by_hand("asterisk-ejabberd-pacemaker", &[("token", 700), ("monitor_interval", 3000)]);
+        let text = rendered(&pacemaker, "etc/corosync.conf");
+        // 700 ms and 650 ms for the third node, times 1.2.
+        for line in ["    token: 700\n", "    token_coefficient: 650\n", "    consensus: 1620\n", "name: charlie\n"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let text = rendered(&pacemaker, "etc/pacemaker/cib.xml");
+        assert_eq!(text.matches("interval=\"3s\"").count(), 2, "{text}");
+        assert!(text.contains("rsc_colocation") && text.contains("node=\"alpha\" score=\"190\""), "{text}");
+        let text = rendered(&by_hand("asterisk-prosody-heartbeat", &[("deadtime", 3000)]), "etc/heartbeat/ha.cf");
+        for line in ["keepalive 200ms\n", "warntime 1500ms\n", "deadtime 3000ms\n", "ucast eth0 10.77.0.11\n"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(text.contains("auto_failback off\n"), "{text}");
+    }
+
     #[test]
     fn every_file_of_every_profile_can_be_written_and_no_two_are_the_same() {
         for profile in LAB_PROFILES {
-            let texts = texts(&layout(profile, false), &layout(profile, false).nodes[0], &["1001".to_owned()]).unwrap();
+            let layout = by_hand(profile, &[]);
+            let texts = texts(&layout, &layout.nodes[0], &["1001".to_owned()]).unwrap();
             let paths: std::collections::BTreeSet<_> = texts.iter().map(|text| &text.path).collect();
             assert_eq!(paths.len(), texts.len(), "{profile}");
             assert!(texts.iter().all(|text| !text.text.contains("{{") && !text.text.contains("{%")), "{profile}");

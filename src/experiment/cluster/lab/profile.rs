@@ -291,7 +291,7 @@ mod tests {
     fn a_profiles_name_lists_its_servers() {
         for name in LAB_PROFILES {
             let profile = Profile::named(name).unwrap();
-            let told = profile.servers.describe.to_lowercase() + &profile.engine.describe;
+            let told = format!("{} {}", profile.servers.describe, profile.engine.describe).to_lowercase();
             let listed = name.split('-').filter(|word| *word != "redis");
             assert!(listed.into_iter().all(|word| told.contains(word)), "{name}: {told}");
             assert_eq!(profile.servers.store.is_some(), name.contains("redis"));
