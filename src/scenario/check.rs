@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use serde_spanned::Spanned;
 
-use super::design;
 use super::error::Complaint;
 use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario, VideoCalls};
+use super::{design, engine};
 use crate::units::Span;
 
 type Checked = Result<(), Complaint>;
@@ -182,19 +182,7 @@ fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
 fn check_lab(cluster: &LabCluster) -> Result<&[String], Complaint> {
     check_nodes(&cluster.nodes)?;
     check_profile(cluster)?;
-    let interval = cluster.advert_interval.get_ref().0;
-    if interval < Span::from_millis(10) || interval > Span::from_secs(40) || interval.as_nanos() % 10_000_000 != 0 {
-        complain(
-            cluster.advert_interval.span(),
-            format!("keepalived cannot advertise every {interval}"),
-            "VRRPv3 counts in steps of 10ms up to 40s",
-            "use 100ms",
-        )?;
-    }
-    if cluster.garp_refresh.get_ref().0.as_nanos() % 1_000_000_000 != 0 {
-        let message = format!("keepalived cannot refresh every {}", cluster.garp_refresh.get_ref().0);
-        complain(cluster.garp_refresh.span(), message, "whole seconds", "use 2s, or 0s for never")?;
-    }
+    engine::check(cluster)?;
     Ok(&cluster.nodes)
 }
 

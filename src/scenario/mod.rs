@@ -6,6 +6,7 @@
 mod check;
 mod describe;
 mod design;
+mod engine;
 mod error;
 mod fault;
 mod lab;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 pub use design::Design;
+pub use engine::{EngineTable, EngineTimers, LabEngine};
 pub use error::ScenarioError;
 pub use fault::{
     DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,

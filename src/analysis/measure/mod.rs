@@ -4,6 +4,7 @@ mod address;
 mod capture;
 mod figures;
 mod listening;
+mod membership;
 pub mod model;
 pub mod packets;
 mod parallel;

@@ -13,7 +13,7 @@ mod video;
 use serde::{Deserialize, Serialize};
 
 pub use chat::{ChatEnd, ChatMeasured, ChatMessageMeasured, ChatterMeasured, MessageFate, MessageMeasured};
-pub use failover::{FaultMeasured, Finding, Part, Phase, Takeover, TimerPhase};
+pub use failover::{FaultMeasured, Finding, Part, Phase, Takeover, TimerPhase, Timers};
 pub use quality::{
     Categories, DejitterScore, FaultStretch, Grade, Mos, MosSecond, OverTime, PeriodDejitter, QosPeriod, Stretch,
     ThesisCompatible, TiphonIndex,

@@ -1,6 +1,7 @@
 //! From figures to what people read: terminal, JSON, HTML, PNG/SVG, CSV, JUnit.
 
 mod assemble;
+pub mod engine_words;
 mod estimates;
 mod figures;
 pub mod html;

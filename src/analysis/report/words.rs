@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::measure::model::StreamMeasured;
-
+use super::engine_words;
 use super::model::{FindingSummary, PartsSummary, PublishedRow, TakeoverSummary, Transition};
+use crate::analysis::measure::model::StreamMeasured;
 use crate::evidence::history::Direction;
 use crate::units::Span;
 
@@ -239,6 +239,9 @@ pub fn phase(name: &str) -> String {
     match name {
         "effect" => "last packet of the dead node".to_owned(),
         "first_advert" => "first VRRP advert of the new owner".to_owned(),
+        "token_lost" => "token lost, first join message".to_owned(),
+        "membership" => "new membership".to_owned(),
+        "declared_dead" => "found dead by the other node".to_owned(),
         "first_garp" => "first gratuitous ARP".to_owned(),
         "reachable" => "address reachable".to_owned(),
         "first_sip_answer" => "first SIP answer".to_owned(),
@@ -257,6 +260,8 @@ pub fn short_phase(name: &str) -> String {
     match name {
         "effect" => "last packet".to_owned(),
         "first_advert" => "first advert".to_owned(),
+        "token_lost" => "token lost".to_owned(),
+        "declared_dead" => "found dead".to_owned(),
         "first_garp" => "first ARP".to_owned(),
         "reachable" => "reachable".to_owned(),
         "first_sip_answer" => "SIP answers".to_owned(),
@@ -339,19 +344,13 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
 /// A takeover against its law.
 #[must_use]
 pub fn takeover(of: &TakeoverSummary) -> String {
-    let (low, high) = of.law.bounds_ms();
-    let timers = format!("VRRPv{}, adverts every {}, priority {}", of.version, duration(of.advert_ms), of.priority);
-    let law = if of.resigned {
-        format!("after the owner resigned ({timers}) the skew time of {} is due", duration(low))
-    } else {
-        format!("after missed adverts ({timers}) any time from {} to {} is due", duration(low), duration(high))
-    };
+    let law = engine_words::law(of);
     let seen = if of.n == 1 {
         duration(of.measured_ms_min)
     } else {
         format!("{} to {} in {} trials", duration(of.measured_ms_min), duration(of.measured_ms_max), of.n)
     };
-    let residual = format!("{} later than the phase of its adverts predicts", duration(of.residual_ms_median));
+    let residual = format!("{} than the phase of its messages predicts", later(of.residual_ms_median));
     let test = of.ks_d.zip(of.ks_p).map_or(String::new(), |(d, p)| {
         let agrees = if p < 0.05 { "the law does not hold" } else { "nothing speaks against the law" };
         format!("; Kolmogorov–Smirnov D {d:.2}, p {p:.2}: {agrees}")
@@ -362,6 +361,12 @@ pub fn takeover(of: &TakeoverSummary) -> String {
         String::new()
     };
     format!("Takeover: {law}. Seen: {seen}, {residual}{test}{other}.")
+}
+
+/// `3 ms later`, `3 ms earlier`.
+fn later(ms: f64) -> String {
+    let way = if ms < 0.0 { "earlier" } else { "later" };
+    format!("{} {way}", duration(ms.abs()))
 }
 
 /// Where the time of an outage went.

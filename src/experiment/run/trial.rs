@@ -206,7 +206,7 @@ impl Traffic {
     /// When the cluster's timer ticked last, as a capture saw it.
     fn last_tick(&self) -> Option<RunTime> {
         let clock = self.recorder.clock();
-        self.captures.iter().filter_map(PacketCapture::last_advert).max().map(|unix_ns| clock.from_wall(unix_ns))
+        self.captures.iter().filter_map(PacketCapture::last_beat).max().map(|unix_ns| clock.from_wall(unix_ns))
     }
 
     /// Records the map between run clock and wall clock, once a second.

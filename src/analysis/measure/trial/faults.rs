@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use crate::analysis::measure::model::{FaultMeasured, OwnerInterval, TimerPhase};
 use crate::evidence::history::{Event, FaultStep, What};
-use crate::scenario::{Cluster, Fault, Scenario};
+use crate::scenario::{Cluster, EngineTimers, Fault, Scenario};
 use crate::units::{RunTime, Span};
 
 /// An outage that begins later than this after a fault is not put down to it.
@@ -17,13 +17,13 @@ pub(super) struct Faults {
     /// Faults, and what was healed inside the window: that is a disturbance of its own, with a number behind those of
     /// the scenario's faults.
     pub(super) list: Vec<FaultMeasured>,
-    /// The advertisement interval that the scenario asks for.
-    pub(super) declared_advert: Option<Span>,
+    /// The timers of the engine that the scenario asks for.
+    pub(super) declared: Option<EngineTimers>,
 }
 
 impl Faults {
     pub(super) fn of(events: &[Event], scenario: &Scenario, end: RunTime) -> Faults {
-        let mut faults = Faults { declared_advert: declared_advert(scenario), ..Faults::default() };
+        let mut faults = Faults { declared: declared(scenario), ..Faults::default() };
         for event in events {
             if let What::Fault(mark) = &event.what {
                 faults.step(event.t_ns, mark, scenario, end);
@@ -40,7 +40,7 @@ impl Faults {
         }
     }
 
-    /// How long after the last advert of the owner each fault struck: the wire's own word on what was drawn.
+    /// How long after the last advert of the owner, or the last beat of the node that was hit, each fault struck: the wire's own word on what was drawn.
     pub(super) fn note_phases(&mut self, evidence: &Evidence) {
         for fault in &mut self.list {
             let drawn = evidence.events.iter().find_map(|event| match &event.what {
@@ -48,7 +48,11 @@ impl Faults {
                 _ => None,
             });
             let adverts = evidence.claims.adverts.iter().rev();
-            let tick = adverts.map(|claim| claim.at).find(|at| *at <= fault.command_start_ns);
+            let advert = adverts.map(|claim| claim.at).find(|at| *at <= fault.command_start_ns);
+            let tick = advert.or_else(|| {
+                let address = evidence.address_of(&fault.node)?;
+                evidence.membership.last_beat(&address, fault.command_start_ns).map(|said| said.at)
+            });
             fault.phase = drawn.map(|drawn| TimerPhase {
                 interval_ms: Span(drawn.interval_ns).as_millis_f64(),
                 drawn_ms: Span(drawn.drawn_ns).as_millis_f64(),
@@ -129,9 +133,9 @@ fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
     }
 }
 
-fn declared_advert(scenario: &Scenario) -> Option<Span> {
+fn declared(scenario: &Scenario) -> Option<EngineTimers> {
     match &scenario.cluster {
-        Cluster::Lab(lab) => Some(lab.advert_interval.as_ref().0),
+        Cluster::Lab(lab) => Some(lab.timers()),
         Cluster::Reference(_) => None,
     }
 }

@@ -127,7 +127,7 @@ fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
 fn timer_phase(fault: &FaultMeasured) -> Markup {
     let seen = fault.phase.map(|phase| (phase.seen_ms.unwrap_or(phase.drawn_ms), phase.interval_ms));
     html! { @if let Some((after, interval)) = seen {
-        br; small { (words::duration(after)) " after an advert, of " (words::duration(interval)) }
+        br; small { (words::duration(after)) " after the engine's last message, of " (words::duration(interval)) }
     } }
 }
 

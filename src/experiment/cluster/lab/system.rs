@@ -33,10 +33,10 @@ impl Cluster for Lab {
         let shared = store.map_or("", |shares| if shares { ", calls shared" } else { ", calls not shared" });
         let returns = if engine.preempt { ", takes back" } else { "" };
         format!(
-            "lab: {} behind {VIP}, {} every {}{returns}, {}{shared}",
+            "lab: {} behind {VIP}, {} {}{returns}, {}{shared}",
             self.layout.names().join(" "),
             profile.engine.describe,
-            engine.advert,
+            engine.timers.describe(),
             profile.servers.describe,
         )
     }
