@@ -50,6 +50,7 @@ impl Scenario {
             // Its takeover delay is planted and runs from the death itself.
             Cluster::Reference(_) => None,
             Cluster::Lab(lab) => Some(lab.advert_interval.get_ref().0),
+            Cluster::External(external) => external.advert_interval.as_ref().map(|interval| interval.get_ref().0),
         }
     }
 

@@ -132,6 +132,7 @@ fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
 fn declared_advert(scenario: &Scenario) -> Option<Span> {
     match &scenario.cluster {
         Cluster::Lab(lab) => Some(lab.advert_interval.as_ref().0),
+        Cluster::External(external) => external.advert_interval.as_ref().map(|interval| interval.as_ref().0),
         Cluster::Reference(_) => None,
     }
 }
