@@ -23,7 +23,7 @@ address = "127.0.NET.10"
 domain = "fivenines.test"
 ca = "DIR/ca.pem"
 owner = { command = "echo owner $FIVENINES_NODE > DIR/ask; [ $(cat DIR/answer) = yes ]" }
-accounts = { phones = ["1001..1008"], password = "secret-{user}" }
+accounts = { phones = ["1001..1008"], chatters = ["alice", "bob"], password = "secret-{user}" }
 [[cluster.external.node]]
 name = "alpha"
 address = "127.0.NET.11"
@@ -80,7 +80,7 @@ impl World {
         };
         let mut cluster = Reference::new(&config, env!("CARGO_BIN_EXE_fivenines").into(), 16).unwrap();
         let mut users: Vec<String> = (1001..=1008).map(|user| user.to_string()).collect();
-        users.extend(["chat-00-a".to_owned(), "chat-00-b".to_owned()]);
+        users.extend(["alice".to_owned(), "bob".to_owned()]);
         cluster.up(&users).unwrap();
         fs::write(directory.join("ca.pem"), cluster.endpoints().ca_pem).unwrap();
         let (tell, asked) = channel();

@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct Accounts {
     /// SIP users, one a phone: names, or `1001..1040` for a row of numbers with both ends. Empty: `1001`, `1002` ….
     pub phones: Vec<Users>,
-    /// XMPP users, two a chat pair: who writes, then who reads. Empty: `chat-00-a`, `chat-00-b` ….
+    /// XMPP users, two a chat pair: who writes, then who reads. Empty: `chat00a`, `chat00b` ….
     pub chatters: Vec<Users>,
     /// Every password, with `{user}` for the name of the user, as `secret-{user}`. The scenario goes into the
     /// evidence: real passwords belong into `file`.
