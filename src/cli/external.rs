@@ -1,5 +1,7 @@
 //! What `plan` and `doctor` say of an external cluster.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_spanned::Spanned;
 
@@ -38,7 +40,7 @@ pub(super) fn commands(scenario: &Scenario) -> Vec<FaultCommands> {
     scenario.faults.iter().map(Spanned::get_ref).enumerate().map(of).collect()
 }
 
-/// Prints them for people: each line can be copied into a shell.
+/// Prints them for people.
 pub(super) fn print(scenario: &Scenario, plan: &Plan, commands: &[FaultCommands]) {
     let Cluster::External(config) = &scenario.cluster else { return };
     if let Some(missing) = plan.missing_accounts(scenario) {
@@ -47,12 +49,15 @@ pub(super) fn print(scenario: &Scenario, plan: &Plan, commands: &[FaultCommands]
     if !config.i_own_this_cluster {
         println!("! `run` will refuse: i_own_this_cluster is not set");
     }
+    for (node, line) in by_hand(commands) {
+        println!("{node}: {line}");
+    }
     for of in commands {
         println!("\nfault {}: {}", of.fault, of.what);
         if let Some(refused) = &of.refused {
             println!("  ! {refused}");
         }
-        for Commands { node, inject, verify, heal, remark } in &of.commands {
+        for Commands { node, by_hand: _, inject, verify, heal, remark } in &of.commands {
             println!("  if it hits {node}:");
             println!("    inject  {inject}");
             println!(
@@ -65,6 +70,12 @@ pub(super) fn print(scenario: &Scenario, plan: &Plan, commands: &[FaultCommands]
             }
         }
     }
+}
+
+/// How a command is run on each node, once.
+fn by_hand(commands: &[FaultCommands]) -> BTreeMap<&str, &str> {
+    let all = commands.iter().flat_map(|of| &of.commands);
+    all.filter_map(|of| Some((of.node.as_str(), of.by_hand.as_deref()?))).collect()
 }
 
 /// Tries the ways to the cluster; exit code 3 when one does not work.

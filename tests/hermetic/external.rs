@@ -59,6 +59,30 @@ address = "127.0.NET.10"
 takeover = ["1s"]
 "#;
 
+/// Stand-ins for docker and virsh: no daemon is here. They note their arguments, do what those mean to the test's cluster,
+/// and refuse anything else; so what is proved is which commands are run and what is made of their answers.
+const DOCKER: &str = r#"#!/bin/sh
+echo "docker $1 $2 $3" >> DIR/calls
+ask() { echo "$1 alpha" > DIR/ask; cat DIR/answer; }
+case "$*" in
+    "kill pbx") ask inject ;;
+    "start pbx") ask heal ;;
+    "inspect -f {{.State.Running}} pbx") case $(ask verify) in *"state Z"*) echo false ;; *) echo true ;; esac ;;
+    "exec pbx sh -c "*) shift 2; exec "$@" ;;
+    *) echo "fake docker: unknown: $*" >&2; exit 64 ;;
+esac
+"#;
+const VIRSH: &str = r#"#!/bin/sh
+echo "virsh $*" >> DIR/calls
+ask() { echo "$1 beta" > DIR/ask; cat DIR/answer; }
+case "$*" in
+    "-c test:///own destroy guest") ask inject; touch DIR/off ;;
+    "-c test:///own start guest") ask heal; rm DIR/off ;;
+    "-c test:///own domstate guest") if [ -e DIR/off ]; then echo "shut off"; else echo running; fi; echo ;;
+    *) echo "fake virsh: unknown: $*" >&2; exit 64 ;;
+esac
+"#;
+
 /// A cluster kept up by a thread of the test, and a directory with the pipes to it.
 struct World {
     directory: PathBuf,
@@ -110,12 +134,19 @@ impl World {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fivenines"));
-        command.args(arguments).env("XDG_STATE_HOME", self.directory.join("state"));
+        let path = format!("{}:{}", self.directory.display(), std::env::var("PATH").unwrap_or_default());
+        command.args(arguments).env("XDG_STATE_HOME", self.directory.join("state")).env("PATH", path);
         command
     }
 
     fn fivenines(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.directory.join(name);
+        fs::write(&path, script.replace("DIR", text(&self.directory))).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
 
     fn journal(&self) -> PathBuf {
@@ -256,7 +287,7 @@ fn nothing_is_sent_without_the_owners_word_and_a_plan_shows_what_would_be_run() 
     assert!(!out.exists());
     let plan = world.fivenines(&["plan", text(&scenario)]);
     let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
-    assert!(plan.contains("if it hits beta:") && plan.contains("inject  sh -c"), "{plan}");
+    assert!(plan.contains("if it hits beta:") && plan.contains("inject  here: export FIVENINES_NODE=beta"), "{plan}");
     assert!(plan.contains("`run` will refuse"), "{plan}");
     assert!(world.breaking().is_empty());
     let doctor = world.fivenines(&["doctor", text(&scenario), "--json"]);
@@ -270,4 +301,38 @@ fn nothing_is_sent_without_the_owners_word_and_a_plan_shows_what_would_be_run() 
     assert_eq!(found("route")["told"], "phones bind 127.0.0.1");
     assert_eq!(found("SIP 127.0.94.10:5060")["told"], "SIP/2.0 200 OK");
     assert!(world.breaking().is_empty(), "a doctor only asks");
+}
+
+#[test]
+fn a_container_and_a_guest_are_switched_off_and_on_by_docker_and_virsh() {
+    let world = World::new("power", 95);
+    world.program("docker", DOCKER);
+    world.program("virsh", VIRSH);
+    let by_power = |text: String| {
+        let (head, _) = text.split_once("[cluster.external.hooks.power_off]").unwrap();
+        let (_, traffic) = text.split_once("[traffic.standing_calls]").unwrap();
+        let head = head.replacen("local = true", "docker = \"pbx\"", 1);
+        let head = head.replacen("local = true", "virsh = \"guest\"\nconnect = \"test:///own\"", 1);
+        let traffic = traffic.replace("at = \"3s\"", "at = \"3s\", heal_at = \"6s\"");
+        let again = "[[fault]]\npower_off = { target = \"vip-owner\", at = \"8s\" }\n";
+        format!("{head}[traffic.standing_calls]{traffic}{again}").replace("window = \"9s\"", "window = \"13s\"")
+    };
+    let (scenario, out) = (world.scenario(by_power), world.directory.join("run"));
+    let done = world.fivenines(&["run", text(&scenario), "--out", text(&out), "--json"]);
+    assert_eq!(done.status.code(), Some(0), "{}", complaint(&done));
+    let asked = ["inject alpha", "verify alpha", "heal alpha", "inject beta", "heal beta"];
+    assert_eq!(world.breaking(), asked);
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    for fault in report["trials"][0]["measured"]["faults"].as_array().unwrap() {
+        assert_eq!(fault["verified"], true, "{fault:#}");
+    }
+    let calls = fs::read_to_string(world.directory.join("calls")).unwrap();
+    for call in [
+        "docker kill pbx",
+        "docker start pbx",
+        "virsh -c test:///own destroy guest",
+        "virsh -c test:///own start guest",
+    ] {
+        assert_eq!(calls.lines().filter(|line| line.trim() == call).count(), 1, "{call}: {calls}");
+    }
 }

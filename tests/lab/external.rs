@@ -48,7 +48,9 @@ fn node(name: &str, number: u8, scratch: &Path) -> String {
 }
 
 fn scenario(name: &str, cluster: &str) -> String {
-    format!("name = \"{name}\"\nquestion = \"how long is a service gone when the owner loses its link?\"\n{TRAFFIC}{cluster}")
+    format!(
+        "name = \"{name}\"\nquestion = \"how long is a service gone when the owner loses its link?\"\n{TRAFFIC}{cluster}"
+    )
 }
 
 /// A lab that stands, and is gone with this.

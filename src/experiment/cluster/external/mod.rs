@@ -57,6 +57,8 @@ pub struct External {
 pub struct Commands {
     /// The node.
     pub node: String,
+    /// The whole line that runs a command on it; absent: none can be.
+    pub by_hand: Option<String>,
     /// The command that breaks it.
     pub inject: String,
     /// The command that succeeds once it has bitten; absent: nobody can tell.
@@ -95,6 +97,7 @@ impl External {
             let Recipe { inject, verify, heal, remark } = recipe::of(&self.config, node, action, due)?;
             Ok(Commands {
                 node: node.spec.name.clone(),
+                by_hand: node.by_hand(),
                 inject: inject.to_string(),
                 verify: verify.map(|verify| verify.to_string()),
                 heal: heal.to_string(),

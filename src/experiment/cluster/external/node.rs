@@ -53,13 +53,27 @@ impl Node {
 
     /// How it is reached, for people: `ssh root@alpha`.
     pub(super) fn way(&self) -> String {
+        let power = self.spec.virsh.as_ref().map(|name| format!("virsh {name}"));
+        let ways = [Some(self.shell_way()), power].into_iter().flatten().filter(|way| !way.is_empty());
+        ways.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// How commands on it are run; empty: they cannot be.
+    fn shell_way(&self) -> String {
         let spec = &self.spec;
-        let shell = spec.ssh.as_ref().map(|to| format!("ssh {to}"));
-        let shell = shell.or_else(|| spec.docker.as_ref().map(|name| format!("docker {name}")));
-        let shell = shell.or_else(|| spec.namespace.as_ref().map(|name| format!("namespace {name}")));
-        let shell = shell.or_else(|| spec.local.then(|| "local".to_owned()));
-        let power = spec.virsh.as_ref().map(|name| format!("virsh {name}"));
-        [shell, power].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+        match (&spec.ssh, &spec.docker, &spec.namespace) {
+            (Some(to), _, _) => format!("ssh {to}"),
+            (_, Some(name), _) => format!("docker {name}"),
+            (_, _, Some(name)) => format!("namespace {name}"),
+            _ if spec.local => "local".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// The whole command line that runs something on it, for who wants to try it by hand.
+    pub(super) fn by_hand(&self) -> Option<String> {
+        let line = self.line("COMMAND").ok()?;
+        Some(line.to_string())
     }
 
     /// Whether commands can be run on it.
@@ -73,12 +87,15 @@ impl Node {
     /// # Errors
     /// When there is no way to run anything on it.
     pub(super) fn shell(&self, script: &str) -> Result<Line, String> {
-        let script = format!("{PLACES}; {script}");
+        self.line(&format!("{PLACES}; {script}")).map(|line| line.shown_as(format!("{}: {script}", self.shell_way())))
+    }
+
+    fn line(&self, script: &str) -> Result<Line, String> {
         let spec = &self.spec;
         let sudo: &[&str] = if spec.sudo { &["sudo", "-n"] } else { &[] };
-        let inner = [sudo, &["sh", "-c", &script]].concat();
+        let inner = [sudo, &["sh", "-c", script]].concat();
         if let Some(to) = &spec.ssh {
-            return Ok(self.ssh(to, &script));
+            return Ok(self.ssh(to, script));
         }
         let outer: &[&str] = match (&spec.docker, &spec.namespace) {
             (Some(container), _) => &["docker", "exec", container],
@@ -87,7 +104,7 @@ impl Node {
             (None, None) => return Err(format!("{} has no way to run commands on it: give it ssh", spec.name)),
         };
         // The administrator of this machine enters the namespace; in a container sudo is inside.
-        let words = if spec.namespace.is_some() { [sudo, outer, &["sh", "-c", &script]] } else { [outer, &inner, &[]] };
+        let words = if spec.namespace.is_some() { [sudo, outer, &["sh", "-c", script]] } else { [outer, &inner, &[]] };
         Ok(Line::of(&words.concat()))
     }
 
