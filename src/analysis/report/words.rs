@@ -377,6 +377,15 @@ pub fn fault(kind: &str) -> String {
     kind.replace('_', "-")
 }
 
+/// A fault or a heal with its number, counted from 1: `power-off 1`, `heal of fault 1`.
+#[must_use]
+pub fn disturbance(kind: &str, number: usize, heal_of: Option<usize>) -> String {
+    match heal_of {
+        Some(healed) => format!("heal of fault {}", healed + 1),
+        None => format!("{} {}", fault(kind), number + 1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
