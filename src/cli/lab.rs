@@ -109,7 +109,7 @@ fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
         endpoints.xmpp,
         endpoints.domain,
         args.users.join(" "),
-        endpoints.password_prefix
+        endpoints.passwords.of("")
     );
     if interrupts.came() {
         eprintln!("interrupted: taking the lab down");

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 
 use super::error::Complaint;
+use super::external;
 use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario, VideoCalls};
 use super::{design, engine};
 use crate::units::Span;
@@ -18,10 +19,15 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
     check_counts(scenario)?;
     check_traffic(scenario)?;
     let nodes = match &scenario.cluster {
-        Cluster::Reference(cluster) => check_reference(cluster)?,
-        Cluster::Lab(cluster) => check_lab(cluster)?,
+        Cluster::Reference(cluster) => check_reference(cluster)?.to_vec(),
+        Cluster::Lab(cluster) => check_lab(cluster)?.to_vec(),
+        Cluster::External(cluster) => {
+            check_nodes(&cluster.names())?;
+            external::check(cluster, scenario)?;
+            cluster.names()
+        }
     };
-    scenario.faults.iter().try_for_each(|fault| check_fault(scenario, nodes, fault))?;
+    scenario.faults.iter().try_for_each(|fault| check_fault(scenario, &nodes, fault))?;
     design::check(scenario)?;
     design::check_thresholds(scenario)
 }

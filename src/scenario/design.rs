@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use super::error::Complaint;
-use super::{Cluster, Duration, Need, Scenario, Traffic};
+use super::{Cluster, Duration, EngineTimers, Need, Scenario, Traffic};
 use crate::units::Span;
 
 /// How a trial is made.
@@ -50,6 +50,7 @@ impl Scenario {
             // Its takeover delay is planted and runs from the death itself.
             Cluster::Reference(_) => None,
             Cluster::Lab(lab) => Some(lab.timers().beat()),
+            Cluster::External(external) => external.timers().map(EngineTimers::beat),
         }
     }
 

@@ -8,6 +8,7 @@ mod describe;
 mod design;
 mod engine;
 mod error;
+mod external;
 mod fault;
 mod lab;
 mod threshold;
@@ -21,6 +22,7 @@ use serde_spanned::Spanned;
 pub use design::Design;
 pub use engine::{EngineTable, EngineTimers, LabEngine};
 pub use error::ScenarioError;
+pub use external::{Accounts, Daemon, ExternalCluster, ExternalNode, Hook, Limits, Owner, Processes, Role};
 pub use fault::{
     DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
 };
@@ -95,7 +97,7 @@ pub struct Published {
     pub source: String,
 }
 
-/// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`.
+/// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`, `[cluster.external]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cluster {
@@ -103,6 +105,8 @@ pub enum Cluster {
     Reference(ReferenceCluster),
     /// Real servers in Linux namespaces on this machine, as root.
     Lab(LabCluster),
+    /// A cluster of the user's own that is up already.
+    External(Box<ExternalCluster>),
 }
 
 /// `[cluster.reference]`.

@@ -1,8 +1,10 @@
 //! The system under test: what it is, and what can be done to it.
 
+pub mod external;
 pub mod lab;
 pub mod reference;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -110,8 +112,41 @@ pub struct Endpoints {
     pub client: IpAddr,
     /// Network namespace that their threads must enter first.
     pub client_netns: Option<PathBuf>,
-    /// Accounts: `password(user)` is the user's name behind this prefix.
-    pub password_prefix: String,
+    /// Passwords of the accounts.
+    pub passwords: Passwords,
+}
+
+/// How a user's password is found.
+#[derive(Clone)]
+pub enum Passwords {
+    /// The user's name between these two.
+    Around(String, String),
+    /// Each user's own.
+    Each(BTreeMap<String, String>),
+}
+
+impl Passwords {
+    /// The user's name behind `prefix`.
+    #[must_use]
+    pub fn behind(prefix: &str) -> Passwords {
+        Passwords::Around(prefix.to_owned(), String::new())
+    }
+
+    /// The password of `user`; empty for a user of whom none is known.
+    #[must_use]
+    pub fn of(&self, user: &str) -> String {
+        match self {
+            Passwords::Around(before, behind) => format!("{before}{user}{behind}"),
+            Passwords::Each(passwords) => passwords.get(user).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Passwords {
+    /// Passwords do not belong into messages.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords")
+    }
 }
 
 /// Where frames can be captured, as root.
@@ -193,6 +228,10 @@ pub trait Cluster: Send {
     /// # Errors
     /// When a command fails; the fault must then be healed all the same.
     fn inject(&mut self, node: &str, action: Action) -> Result<String, ClusterError>;
+
+    /// Tells when the next injected action will be healed, from its injection; none: at the end of the window at the
+    /// latest. A node that cannot be reached meanwhile must mend itself then.
+    fn heal_due(&mut self, _after: Option<Span>) {}
 
     /// Checks that the injected action bit: evidence in words.
     ///

@@ -72,6 +72,8 @@ impl<'a> Injector<'a> {
         let node = self.resolve(spec)?;
         let open = Open { fault, kind: spec.kind(), node: node.clone(), action: action(spec) };
         self.open.push(open.clone());
+        let (at, heal_at) = spec.times();
+        self.cluster.heal_due(heal_at.map(|heal_at| heal_at - at));
         self.mark(&open, FaultStep::CommandStart, None);
         let done = self.cluster.inject(&node, open.action);
         self.mark(&open, FaultStep::CommandEnd, Some(done.as_ref().map_or_else(ToString::to_string, Clone::clone)));

@@ -4,6 +4,7 @@
 //! count from the start of the measured window; what prepares it (first registrations, standing calls) has
 //! negative ones.
 
+mod accounts;
 mod traffic;
 
 use rand::SeedableRng;
@@ -148,6 +149,7 @@ impl Plan {
         let window_ns = scenario.window.get_ref().0;
         let mut plan = Plan { seed, window_ns, phones: Vec::new(), pairs: Vec::new(), intents: Vec::new() };
         traffic::add(&mut plan, scenario, &mut rng);
+        accounts::assign(&mut plan, scenario);
         plan.intents.sort_by_key(|intent| intent.at_ns);
         plan
     }
@@ -158,6 +160,12 @@ impl Plan {
         let phones = self.phones.iter().map(|phone| phone.user.clone());
         let chatters = self.pairs.iter().flat_map(|pair| [pair.sender.clone(), pair.receiver.clone()]);
         phones.chain(chatters).collect()
+    }
+
+    /// Users of the plan that an external cluster has no account for, in words; none: everybody has one.
+    #[must_use]
+    pub fn missing_accounts(&self, scenario: &Scenario) -> Option<String> {
+        accounts::missing(self, scenario)
     }
 
     /// The largest number of media sessions that can be up at one time, for sizing relays and port ranges: a call

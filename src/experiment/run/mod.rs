@@ -18,12 +18,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::evidence::rundir::{RunDir, RunInfo};
+use crate::experiment::cluster::external::External;
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::cluster::reference::Reference;
 use crate::experiment::cluster::{Cluster, ClusterError};
 use crate::experiment::fault;
 use crate::experiment::plan::Plan;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, ExternalCluster, Scenario};
 use crate::units::Span;
 use interrupt::Interrupt;
 use trial::TrialEnd;
@@ -171,7 +172,26 @@ fn make_cluster(scenario: &Scenario, plan: &Plan, program: &Path) -> Result<Box<
             Box::new(Reference::new(config, program.to_owned(), plan.concurrent_sessions())?)
         }
         scenario::Cluster::Lab(config) => Box::new(Lab::new(config)?),
+        scenario::Cluster::External(config) => Box::new(external(config, scenario, plan)?),
     })
+}
+
+/// The external cluster, if every fault can be done to every node that it may hit.
+fn external(config: &ExternalCluster, scenario: &Scenario, plan: &Plan) -> Result<External, RunError> {
+    let cluster = External::new(config, scenario.window.get_ref().0);
+    if let Some(what) = plan.missing_accounts(scenario) {
+        let remedy = "name more users in [cluster.external.accounts], or let less traffic run".to_owned();
+        return Err(RunError::Cluster(ClusterError::NotReady { what, remedy }));
+    }
+    for spec in scenario.faults.iter().map(serde_spanned::Spanned::get_ref) {
+        let done = cluster.commands(spec.target(), fault::action(spec), None);
+        done.map_err(|reason| RunError::Unsupported {
+            cluster: cluster.describe(),
+            fault: format!("{} of {}", spec.kind(), spec.target()),
+            reason,
+        })?;
+    }
+    Ok(cluster)
 }
 
 fn check_faults(scenario: &Scenario, cluster: &dyn Cluster) -> Result<(), RunError> {

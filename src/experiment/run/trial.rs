@@ -145,7 +145,7 @@ fn chat_config(chat: &Chat, endpoints: Endpoints) -> ChatConfig {
         server: endpoints.xmpp,
         domain: endpoints.domain,
         ca_pem: endpoints.ca_pem,
-        password_prefix: endpoints.password_prefix,
+        passwords: endpoints.passwords,
         client: endpoints.client,
         netns: endpoints.client_netns,
         ping_interval: chat.ping_interval.0,

@@ -90,7 +90,7 @@ impl Row {
         match (self.service, self.side) {
             ("address", _) => match scenario.cluster {
                 Cluster::Reference(_) => "the cluster says who owns it".to_owned(),
-                Cluster::Lab(_) => "first VRRP/ARP of new owner".to_owned(),
+                Cluster::Lab(_) | Cluster::External(_) => "first VRRP/ARP of new owner".to_owned(),
             },
             ("sip_answer", _) => or_plain(
                 traffic.options.as_ref().map(|train| format!("OPTIONS every {}", short(train.interval.as_ref().0))),

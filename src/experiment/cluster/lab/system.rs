@@ -8,7 +8,7 @@ use super::layout::{self, Layout, VIP, netns_path};
 use super::node::Booted;
 use super::{Lab, clean, network, tools};
 use crate::evidence::history::What;
-use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
+use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints, Passwords};
 use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
 
@@ -79,7 +79,7 @@ impl Cluster for Lab {
             ca_pem: self.tls.as_ref().map(|tls| tls.ca.clone()).unwrap_or_default(),
             client: layout::client_address(),
             client_netns: Some(netns_path(layout::CLIENTS_NETNS)),
-            password_prefix: layout::PASSWORD_PREFIX.into(),
+            passwords: Passwords::behind(layout::PASSWORD_PREFIX),
         }
     }
 

@@ -103,7 +103,7 @@ impl Driver {
         self.phones.push(Phone::new(PhoneConfig {
             name: planned.name.clone(),
             user: planned.user.clone(),
-            password: format!("{}{}", self.setting.endpoints.password_prefix, planned.user),
+            password: self.setting.endpoints.passwords.of(&planned.user),
             domain: self.setting.endpoints.domain.clone(),
             server: self.setting.endpoints.sip,
             local: link.local(ip),
