@@ -9,6 +9,7 @@ mod design;
 mod error;
 mod fault;
 mod lab;
+mod path;
 mod threshold;
 mod video;
 
@@ -19,10 +20,9 @@ use serde_spanned::Spanned;
 
 pub use design::Design;
 pub use error::ScenarioError;
-pub use fault::{
-    DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
-};
+pub use fault::{Fault, FlapFault, NodeFault, OneWayFault, Service, ServiceFault, StoreFault, Way};
 pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
+pub use path::{GilbertElliott, PathFault};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };

@@ -10,6 +10,7 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::fmt;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -38,6 +39,23 @@ pub struct Impairment {
     pub reordered_ppm: u32,
     /// Thousands of bits a second that pass, frames counted; 0: no limit.
     pub kbit_per_s: u32,
+}
+
+impl fmt::Display for Impairment {
+    /// `40 ms ± 10 ms, 2.9 % lost in bursts, 512 kbit/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delay = (self.delay > Span::ZERO).then(|| format!("{} ± {}", self.delay, self.jitter));
+        let share = format!("{:.2} % lost", self.loss.share() * 100.0);
+        let loss = match self.loss {
+            Loss::None => None,
+            Loss::Random { .. } => Some(share),
+            Loss::GilbertElliott { .. } => Some(format!("{share} in bursts")),
+        };
+        let early = (self.reordered_ppm > 0).then(|| format!("{} % reordered", f64::from(self.reordered_ppm) / 1e4));
+        let rate = (self.kbit_per_s > 0).then(|| format!("{} kbit/s", self.kbit_per_s));
+        let all: Vec<String> = [delay, loss, early, rate].into_iter().flatten().collect();
+        f.write_str(&all.join(", "))
+    }
 }
 
 /// What a line did.

@@ -102,6 +102,14 @@ fn a_slow_line_delays_by_its_rate_and_drops_what_finds_its_queue_full() {
 }
 
 #[test]
+fn an_impairment_is_told_in_words() {
+    let loss = Loss::GilbertElliott { to_bad_ppm: 10_000, to_good_ppm: 250_000, bad_ppm: 1_000_000, good_ppm: 0 };
+    let (delay, jitter) = (Span::from_millis(40), Span::from_millis(10));
+    let all = Impairment { delay, jitter, loss, reordered_ppm: 5_000, kbit_per_s: 512 };
+    assert_eq!(all.to_string(), "40 ms ± 10 ms, 3.85 % lost in bursts, 0.5 % reordered, 512 kbit/s");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_fates() {
     let impairment =
         Impairment { loss: Loss::Random { ppm: 300_000 }, jitter: Span(5), delay: Span(9), ..Impairment::default() };
