@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::readiness::Readiness;
+use crate::scenario::Way;
 use crate::units::RunTime;
 
 /// One line of `history.jsonl`.
@@ -62,6 +63,8 @@ pub enum What {
     Readiness(Readiness),
     /// The phase of a fault against the timer by which the cluster notices a death.
     Phase(FaultPhase),
+    /// What a degraded path did to packets, when it was healed.
+    Path(PathWork),
     /// How well the instrument itself worked, at the end of the trial.
     Health(Health),
     /// Something that a reader of the report must know.
@@ -347,6 +350,31 @@ pub struct FaultPhase {
     /// The last tick that was seen; absent where none was, as without a capture: the phase then counts from nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick_ns: Option<RunTime>,
+}
+
+/// What a degraded path did to a node's packets in one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathWork {
+    /// Whose path.
+    pub node: String,
+    /// Which packets.
+    pub way: Way,
+    /// `emulator`: this program's own.
+    pub method: String,
+    /// Packets that arrived.
+    pub left: u64,
+    /// Packets that were lost by chance.
+    pub lost: u64,
+    /// Packets that found the queue of a limited rate full.
+    pub overflowed: u64,
+    /// Packets that overtook others.
+    pub reordered: u64,
+    /// How much later than meant packets left, in nanoseconds: median, 99th percentile, maximum.
+    pub late_p50_ns: i64,
+    /// See `late_p50_ns`.
+    pub late_p99_ns: i64,
+    /// See `late_p50_ns`.
+    pub late_max_ns: i64,
 }
 
 /// The instrument's own health over one trial.

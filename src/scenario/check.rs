@@ -237,11 +237,19 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
             "choose a later heal_at inside the window, or leave it out: it is then healed at the end",
         );
     }
-    let by_reference = matches!(fault.get_ref(), Fault::PowerOff(_) | Fault::ServiceKill(_) | Fault::ServiceHang(_));
+    let by_reference = matches!(
+        fault.get_ref(),
+        Fault::PowerOff(_) | Fault::ServiceKill(_) | Fault::ServiceHang(_) | Fault::DegradedPath(_)
+    );
     if matches!(scenario.cluster, Cluster::Reference(_)) && !by_reference {
         let kind = fault.get_ref().kind();
         let message = format!("the reference cluster cannot do {kind}: its nodes have no link and no engine");
-        return complain(fault.span(), message, "this fault", "use power_off, service_kill or service_hang, or a lab");
+        return complain(
+            fault.span(),
+            message,
+            "this fault",
+            "use power_off, service_kill, service_hang or degraded_path, or a lab",
+        );
     }
     Ok(())
 }
@@ -249,17 +257,7 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
 /// How much of it: shares, rates and times that cannot be meant.
 fn check_strength(scenario: &Scenario, fault: &Spanned<Fault>) -> Checked {
     match fault.get_ref() {
-        Fault::PacketLoss(of) if !(0.1..=100.0).contains(of.percent.get_ref()) => {
-            let message = format!("{} % of the frames cannot be dropped", of.percent.get_ref());
-            complain(of.percent.span(), message, "from 0.1 to 100", "black_hole drops all of them")
-        }
-        Fault::RateLimit(of) if of.kbit_per_s == 0 => {
-            complain(fault.span(), "no rate at all".into(), "kbit_per_s", "black_hole drops everything")
-        }
-        Fault::PacketDelay(of) if of.delay.0 < Span::from_millis(1) || of.jitter.0 > of.delay.0 => {
-            let message = format!("a delay of {} ± {} makes no sense", of.delay.0, of.jitter.0);
-            complain(fault.span(), message, "delay", "use 1ms or more, and no more jitter than delay")
-        }
+        Fault::DegradedPath(of) => of.check(fault.span()),
         Fault::LinkFlap(of) if !(1..=20).contains(of.times.get_ref()) => {
             complain(of.times.span(), "that is no flap".into(), "from 1 to 20 times", "use 3")
         }

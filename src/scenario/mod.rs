@@ -11,6 +11,7 @@ mod error;
 mod external;
 mod fault;
 mod lab;
+mod path;
 mod threshold;
 mod video;
 
@@ -23,10 +24,9 @@ pub use design::Design;
 pub use engine::{EngineTable, EngineTimers, LabEngine};
 pub use error::ScenarioError;
 pub use external::{Accounts, Daemon, ExternalCluster, ExternalNode, Hook, Limits, Owner, Processes, Role};
-pub use fault::{
-    DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
-};
+pub use fault::{Fault, FlapFault, NodeFault, OneWayFault, Service, ServiceFault, StoreFault, Way};
 pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
+pub use path::{GilbertElliott, PathFault};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };

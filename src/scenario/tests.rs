@@ -66,7 +66,7 @@ sip = "kamailio"
 redis = true
 garp_refresh = "2s"
 [[fault]]
-packet_loss = { target = "backup", percent = 2.5, at = "5s" }
+degraded_path = { target = "backup", loss_percent = 2.5, at = "5s" }
 [[fault]]
 link_flap = { target = "alpha", at = "10s", down = "500ms", up = "1s", times = 3 }
 "#;
@@ -77,7 +77,7 @@ fn a_flap_is_read_as_single_faults() {
     let times: Vec<_> =
         scenario.faults.iter().map(|fault| (fault.get_ref().kind(), fault.get_ref().times().0)).collect();
     let down = |ms| ("link_down", Span::from_millis(ms));
-    assert_eq!(times, [("packet_loss", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
+    assert_eq!(times, [("degraded_path", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::analysis::measure::model::{Caveat, Measured, QosPeriod, Timers};
 use crate::analysis::theory::Law;
 pub use crate::analysis::verdict::{Outcome, ThresholdResult, Verdict};
 use crate::evidence::rundir::RunInfo;
+use crate::scenario::Way;
 
 /// The whole report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -204,11 +205,33 @@ pub struct Transition {
     /// Where the time went, for each service that came back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartsSummary>,
+    /// What a degraded path did to packets, for each direction that it hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathSummary>,
     /// Which knob decided, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// A row for each service (media: one for each direction).
     pub services: Vec<OutageSummary>,
+}
+
+/// What a degraded path did in one direction, over all trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathSummary {
+    /// Which packets.
+    pub way: Way,
+    /// How it was done: `emulator`.
+    pub method: String,
+    /// Packets that came to it.
+    pub packets: u64,
+    /// Of them, those that were lost by chance, in percent.
+    pub lost_percent: f64,
+    /// Packets that found the queue of a limited rate full.
+    pub overflowed: u64,
+    /// Packets that overtook others.
+    pub reordered: u64,
+    /// How much later than asked for one packet in a hundred left, in the worst trial.
+    pub late_ms_p99: f64,
 }
 
 /// Outages of one service.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::engine_words;
-use super::model::{FindingSummary, PartsSummary, PublishedRow, TakeoverSummary, Transition};
+use super::model::{FindingSummary, PartsSummary, PathSummary, PublishedRow, TakeoverSummary, Transition};
 use crate::analysis::measure::model::StreamMeasured;
 use crate::evidence::history::Direction;
+use crate::scenario::Way;
 use crate::units::Span;
 
 /// A duration: `3.2 ms`, `701 ms`, `1.62 s`, `12.4 s`, `144 s`.
@@ -289,10 +290,25 @@ pub fn is_worth_a_table(transition: &Transition) -> bool {
 pub fn notes(transition: &Transition) -> Vec<String> {
     let parts: Vec<String> = transition.parts.iter().map(parts).collect();
     let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
-    [hung_up(transition), seldom(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let path = (!transition.paths.is_empty()).then(|| paths(&transition.paths));
+    let takeover = transition.takeover.as_ref().map(takeover);
+    let all = [hung_up(transition), seldom(transition), path, takeover, went, transition.hint.clone()];
+    all.into_iter().flatten().collect()
+}
+
+/// What a degraded path did: `Path: to the node 3.04 % of 2498 packets lost, …`.
+fn paths(paths: &[PathSummary]) -> String {
+    let way = |of: &PathSummary| {
+        let way = if of.way == Way::ToNode { "to the node" } else { "from it" };
+        let lost = format!("{way} {} of {} packets lost", percent(of.lost_percent), of.packets);
+        let dropped = (of.overflowed > 0).then(|| format!(", {} found the queue full", of.overflowed));
+        let early = (of.reordered > 0).then(|| format!(", {} overtook", of.reordered));
+        [Some(lost), dropped, early].into_iter().flatten().collect::<String>()
+    };
+    let ways: Vec<String> = paths.iter().map(way).collect();
+    let late = paths.iter().map(|of| of.late_ms_p99).fold(0.0, f64::max);
+    let method = paths.first().map(|of| of.method.as_str()).unwrap_or_default();
+    format!("Path ({method}): {}; 1 in 100 packets left {} late.", ways.join("; "), fine(late))
 }
 
 /// Services that were hit in some trials and not in others: their figures are those of the hit ones.

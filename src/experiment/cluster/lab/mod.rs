@@ -7,6 +7,7 @@
 
 mod certificates;
 mod config;
+mod emulator;
 mod fault;
 mod health;
 pub mod init;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, umount2};
 
 use certificates::Certificates;
+use emulator::Emulator;
 use fault::failed;
 use journal::Journal;
 use layout::{Layout, VIP, netns_path, not_ready};
@@ -39,6 +41,7 @@ use store::Store;
 
 use super::{Cluster, ClusterError};
 use crate::experiment::run::clock::Clock;
+use crate::experiment::run::recorder::Recorder;
 use crate::scenario::{LabCluster, NodeFault, Service};
 use crate::units::Span;
 
@@ -59,6 +62,9 @@ pub struct Lab {
     tls: Option<Certificates>,
     nodes: BTreeMap<String, Booted>,
     store: Option<Store>,
+    /// Of nodes whose path is degraded.
+    emulators: BTreeMap<String, Emulator>,
+    recorder: Option<Recorder>,
     keep: bool,
 }
 
@@ -87,8 +93,9 @@ impl Lab {
         // This link runs the same program even when its file was replaced meanwhile.
         let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
         let clock = Clock::start();
-        let (journal, tls, store, nodes) = (None, None, None, BTreeMap::new());
-        Lab { layout, program, clock, users: Vec::new(), journal, tls, nodes, store, keep: false }
+        let (journal, tls, store, recorder) = (None, None, None, None);
+        let (nodes, emulators) = (BTreeMap::new(), BTreeMap::new());
+        Lab { layout, program, clock, users: Vec::new(), journal, tls, nodes, store, emulators, recorder, keep: false }
     }
 
     /// Runs `program` as PID 1 of nodes instead of this program: a test's own binary has no `lab-init`.
