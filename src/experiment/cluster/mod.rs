@@ -2,6 +2,7 @@
 
 pub mod external;
 pub mod lab;
+mod netem;
 pub mod reference;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::super::emulator::{self, Emulator};
 use super::super::{Lab, network, tools};
 use crate::evidence::history::What;
-use crate::experiment::cluster::{Degradation, Impairment, Loss};
+use crate::experiment::cluster::{Degradation, netem};
 use crate::scenario::Way;
 
 /// Whether the kernel has netem: tried in a network namespace of its own.
@@ -29,7 +29,7 @@ pub(super) fn works() -> Result<(), String> {
 pub(super) fn inject(lab: &mut Lab, node: &str, degradation: Degradation) -> Result<String, String> {
     let pid1 = lab.booted(node).map_err(|error| error.to_string())?.pid1.pid;
     if has_netem() {
-        let queue = netem(degradation.impairment);
+        let queue = netem::words(degradation.impairment);
         let mut ways = [Way::ToNode, Way::FromNode].into_iter().filter(|way| degradation.hits(*way));
         return ways.try_for_each(|way| network::set_queue(way, node, pid1, &queue)).map(|()| queue);
     }
@@ -62,51 +62,4 @@ pub(super) fn repair(lab: &mut Lab, node: &str, degradation: Degradation) -> Res
     let pid1 = lab.booted(node).map_err(|error| error.to_string())?.pid1.pid;
     let mut ways = [Way::ToNode, Way::FromNode].into_iter().filter(|way| degradation.hits(*way));
     ways.try_for_each(|way| network::reset_queue(way, node, pid1))
-}
-
-/// The impairment in the words of tc-netem(8).
-fn netem(of: Impairment) -> String {
-    let percent = |ppm: u32| format!("{}%", f64::from(ppm) / 1e4);
-    let mut words = vec!["netem limit 65536".to_owned()];
-    if of.delay.as_nanos() > 0 {
-        words.push(format!("delay {}us {}us", of.delay.as_nanos() / 1000, of.jitter.as_nanos() / 1000));
-    }
-    match of.loss {
-        Loss::None => {}
-        Loss::Random { ppm } => words.push(format!("loss random {}", percent(ppm))),
-        Loss::GilbertElliott { to_bad_ppm, to_good_ppm, bad_ppm, good_ppm } => {
-            let [p, r, bad, good] = [to_bad_ppm, to_good_ppm, bad_ppm, good_ppm].map(percent);
-            words.push(format!("loss gemodel {p} {r} {bad} {good}"));
-        }
-    }
-    if of.reordered_ppm > 0 {
-        words.push(format!("reorder {}", percent(of.reordered_ppm)));
-    }
-    if of.kbit_per_s > 0 {
-        words.push(format!("rate {}kbit", of.kbit_per_s));
-    }
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::Span;
-
-    /// Keywords of tc-netem(8): OPTIONS.
-    #[test]
-    fn an_impairment_is_told_in_netems_words() {
-        let bursts = Loss::GilbertElliott { to_bad_ppm: 5_000, to_good_ppm: 250_000, bad_ppm: 1_000_000, good_ppm: 0 };
-        let impairment = Impairment {
-            delay: Span::from_millis(40),
-            jitter: Span::from_millis(10),
-            loss: bursts,
-            reordered_ppm: 10_000,
-            kbit_per_s: 512,
-        };
-        let words = "netem limit 65536 delay 40000us 10000us loss gemodel 0.5% 25% 100% 0% reorder 1% rate 512kbit";
-        assert_eq!(netem(impairment), words);
-        let loss = Impairment { loss: Loss::Random { ppm: 25_000 }, ..Impairment::default() };
-        assert_eq!(netem(loss), "netem limit 65536 loss random 2.5%");
-    }
 }
