@@ -226,7 +226,7 @@ impl LabCluster {
             nodes: names.iter().map(|name| (*name).to_owned()).collect(),
             profile: Spanned::new(0..0, profile.to_owned()),
             advert_interval: None,
-            engine: EngineTable::default(),
+            engine: Box::default(),
             sip: None,
             xmpp: None,
             redis: None,

@@ -26,7 +26,7 @@ pub struct LabCluster {
     pub advert_interval: Option<Spanned<Duration>>,
     /// The timers of the other engines.
     #[serde(default)]
-    pub engine: EngineTable,
+    pub engine: Box<EngineTable>,
     /// The SIP server; it must be the profile's.
     pub sip: Option<Spanned<LabSip>>,
     /// The XMPP server; it must be the profile's.
