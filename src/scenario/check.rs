@@ -138,11 +138,18 @@ fn check_video(calls: &VideoCalls) -> Checked {
     Ok(())
 }
 
+/// The first of the keys that ask for an encoding.
+fn asked_at(calls: &VideoCalls) -> Range<usize> {
+    let resolution = calls.resolution.as_ref().map(Spanned::span);
+    let rates = [&calls.frame_rate, &calls.bitrate_kbps].into_iter().flatten().map(Spanned::span);
+    resolution.into_iter().chain(rates).next().unwrap_or_default()
+}
+
 /// What the encoder can do, and what a phone would.
 fn check_encoding(calls: &VideoCalls, encoding: &Encoding) -> Checked {
     if calls.codec != VideoCodec::H264 {
         let help = "use codec = \"h264\", or leave resolution, frame_rate and bitrate_kbps out";
-        return complain(calls.picture.span(), "VP8 cannot be encoded for a run".into(), "video_calls", help);
+        return complain(asked_at(calls), "VP8 cannot be encoded for a run".into(), "video_calls", help);
     }
     if *calls.packetization_mode.get_ref() != 1 {
         let message = "pictures encoded for a run have one slice a frame: packetization mode 0 cannot cut it".into();
@@ -150,7 +157,7 @@ fn check_encoding(calls: &VideoCalls, encoding: &Encoding) -> Checked {
         return complain(calls.packetization_mode.span(), message, "packetization_mode", help);
     }
     let Resolution { width, height } = encoding.resolution;
-    let span = |key: Option<Range<usize>>| key.unwrap_or_else(|| calls.picture.span());
+    let span = |key: Option<Range<usize>>| key.unwrap_or_else(|| asked_at(calls));
     if !(128..=1920).contains(&width) || !(90..=1088).contains(&height) || width % 2 + height % 2 > 0 {
         let message = format!("no picture of {width}x{height} is encoded");
         let help = "use even numbers from 128x90 to 1920x1088";
@@ -182,7 +189,7 @@ fn check_bitrate(calls: &VideoCalls, encoding: &Encoding) -> Checked {
     }
     let message =
         format!("{}x{} at {frame_rate}/s is not encoded at {bitrate_kbps} kbit/s", resolution.width, resolution.height);
-    let span = calls.bitrate_kbps.as_ref().map_or_else(|| calls.picture.span(), Spanned::span);
+    let span = calls.bitrate_kbps.as_ref().map_or_else(|| asked_at(calls), Spanned::span);
     complain(span, message, "bitrate_kbps", &format!("use {least} to {most}"))
 }
 

@@ -49,7 +49,7 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("[traffic.standing_calls]", "[traffic.video_calls]\nbitrate_kbps = 100\npicture = \"vga\"", "use 192 to 7680"),
         (
             "[traffic.standing_calls]",
-            "[traffic.video_calls]\ncodec=\"vp8\"\nbitrate_kbps = 100",
+            "[traffic.video_calls]\nbitrate_kbps = 100\ncodec=\"vp8\"",
             "VP8 cannot be encoded",
         ),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\nbitrate_kbps = 100", "cannot cut"),

@@ -61,7 +61,7 @@ pub enum VideoCodec {
     Vp8,
 }
 
-/// Pictures that there are clips of.
+/// Pictures that there are clips of; where one is encoded, its defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Picture {
