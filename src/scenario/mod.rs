@@ -30,7 +30,7 @@ pub use path::{GilbertElliott, PathFault};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };
-pub use video::{Picture, VideoCalls, VideoCodec, VideoPacing};
+pub use video::{Encoding, Picture, Resolution, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
 

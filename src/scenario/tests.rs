@@ -42,6 +42,22 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("[traffic.standing_calls]", "[traffic.video_calls]\nkey_interval = \"7s\"", "no clip has key frames"),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npicture = \"vga\"\ncodec=\"vp8\"", "no VP8 clip"),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\npicture=\"vga\"", "cannot cut"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nresolution = \"large\"", "write it as"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nresolution = \"641x480\"", "even numbers"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nframe_rate = 7", "use one of 5, 8"),
+        // 640 × 480 × 25 pixels a second are 7,680,000: a fortieth of a bit for each is 192 kbit/s.
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nbitrate_kbps = 100\npicture = \"vga\"", "use 192 to 7680"),
+        (
+            "[traffic.standing_calls]",
+            "[traffic.video_calls]\nbitrate_kbps = 100\ncodec=\"vp8\"",
+            "VP8 cannot be encoded",
+        ),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\nbitrate_kbps = 100", "cannot cut"),
+        (
+            "[traffic.standing_calls]",
+            "[traffic.video_calls]\nkey_interval = \"2m\"\nbitrate_kbps = 100",
+            "use one frame",
+        ),
     ];
     for (right, wrong, word) in cases {
         let text = GOOD.replacen(right, wrong, 1);
@@ -52,6 +68,23 @@ fn a_wrong_scenario_is_told_with_its_place() {
         assert!(line.abs_diff(wanted) <= 1, "{wrong}: line {line}, not {wanted}");
         assert!(report.contains(word), "{wrong}: {report}");
     }
+}
+
+/// What is not named comes from the picture.
+#[test]
+fn any_key_of_an_encoding_makes_one() {
+    let encoding = |keys: &str| {
+        let text = GOOD.replace("[traffic.standing_calls]", &format!("[traffic.video_calls]\n{keys}"));
+        Scenario::parse("t.toml", &text).unwrap().traffic.video_calls.unwrap().encoding()
+    };
+    let of = |width, height, frame_rate, bitrate_kbps| {
+        Some(Encoding { resolution: Resolution { width, height }, frame_rate, bitrate_kbps })
+    };
+    assert_eq!(encoding("picture = \"vga\""), None);
+    assert_eq!(encoding("picture = \"vga\"\nframe_rate = 15"), of(640, 480, 15, 300));
+    assert_eq!(encoding("bitrate_kbps = 200\nkey_interval = \"10s\""), of(320, 240, 15, 200));
+    let all = "resolution = \"1280x720\"\nframe_rate = 30\nbitrate_kbps = 1500";
+    assert_eq!(encoding(all), of(1280, 720, 30, 1500));
 }
 
 const LAB: &str = r#"

@@ -261,6 +261,36 @@ fn an_answered_call_starts_media_and_ends_with_bye() {
     assert_eq!(bench.outputs.iter().filter(|(_, o)| *o == Output::Media(MediaCommand::Stop { call: 77 })).count(), 1);
 }
 
+/// RFC 5168: a server without RTCP feedback asks for a key frame by INFO; an INFO of another kind asks for none.
+#[test]
+fn a_key_frame_can_be_asked_for_by_info() {
+    let mut bench = Bench::new(Transport::Udp);
+    bench.establish();
+    let invite = bench.last("INVITE");
+    let invite = Message::parse(&invite).unwrap();
+    let info = |cseq: u32, kind: &str, body: &str| {
+        let draft = Draft::request(rsip::Method::Info, "sip:1001@10.0.0.1")
+            .raw("Via", &format!("SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKinfo{cseq}"))
+            .from("sip:1002@lab.test", "server")
+            .to("sip:1001@lab.test", invite.from_tag())
+            .call_id(invite.call_id().unwrap());
+        draft.cseq(cseq).body(kind, body.as_bytes().to_vec()).to_bytes()
+    };
+    let update = "<?xml version=\"1.0\"?><media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>\
+                  </vc_primitive></media_control>";
+    bench.datagram(&info(1, "application/dtmf-relay", "Signal=5"));
+    let asked = |bench: &Bench| {
+        let wish = Output::Media(MediaCommand::KeyFrame { call: 77 });
+        bench.outputs.iter().filter(|(_, output)| *output == wish).count()
+    };
+    assert_eq!(asked(&bench), 0);
+    bench.datagram(&info(2, "application/media_control+xml", update));
+    bench.datagram(&info(2, "application/media_control+xml", update));
+    assert_eq!(asked(&bench), 1, "a copy asks for nothing more");
+    let ok = bench.sent().iter().filter(|(_, octets)| octets.starts_with(b"SIP/2.0 200 OK")).count();
+    assert_eq!(ok, 3);
+}
+
 #[test]
 fn a_bye_that_the_new_server_does_not_know_fails_with_481() {
     let mut bench = Bench::new(Transport::Udp);
