@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use serde_spanned::Spanned;
 
-use super::design;
 use super::error::Complaint;
 use super::{Cluster, Duration, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Scenario, VideoCalls};
+use super::{design, node};
 use crate::units::Span;
 
-type Checked = Result<(), Complaint>;
+pub(super) type Checked = Result<(), Complaint>;
 
 /// Runs every check; the first complaint wins.
 pub(super) fn check(scenario: &Scenario) -> Checked {
@@ -26,7 +26,7 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
     design::check_thresholds(scenario)
 }
 
-fn complain(span: Range<usize>, message: String, label: &str, help: &str) -> Checked {
+pub(super) fn complain(span: Range<usize>, message: String, label: &str, help: &str) -> Checked {
     Err(Complaint { span, message, label: label.to_owned(), help: help.to_owned() })
 }
 
@@ -150,24 +150,24 @@ fn check_ptime(ptime: &Spanned<Duration>) -> Checked {
     Ok(())
 }
 
-fn check_nodes(nodes: &[String]) -> Checked {
+fn check_nodes(nodes: &[String], least: usize) -> Checked {
     let mut seen = std::collections::BTreeSet::new();
     let good = |name: &String| {
         !name.is_empty() && name.len() <= 12 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
-    if nodes.len() < 2 || nodes.len() > 8 || !nodes.iter().all(|name| good(name) && seen.insert(name)) {
+    if nodes.len() < least || nodes.len() > 8 || !nodes.iter().all(|name| good(name) && seen.insert(name)) {
         return complain(
             0..0,
             format!("the nodes {nodes:?} make no cluster"),
             "",
-            "name two to eight different nodes in lower-case letters and digits, 12 at most",
+            "name two to eight different nodes (a lab may have one) in lower-case letters and digits, 12 at most",
         );
     }
     Ok(())
 }
 
 fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
-    check_nodes(&cluster.nodes)?;
+    check_nodes(&cluster.nodes, 2)?;
     let address: &Ipv4Addr = cluster.address.get_ref();
     if !address.is_loopback() || address.octets()[3] > 200 {
         let message = format!("{address} cannot float on loopback");
@@ -180,12 +180,14 @@ fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
 }
 
 fn check_lab(cluster: &LabCluster) -> Result<&[String], Complaint> {
-    check_nodes(&cluster.nodes)?;
+    check_nodes(&cluster.nodes, 1)?;
     check_profile(cluster)?;
-    let interval = cluster.advert_interval.get_ref().0;
+    node::check(cluster)?;
+    let Some(advert_interval) = &cluster.advert_interval else { return node::check_alone(cluster) };
+    let interval = advert_interval.get_ref().0;
     if interval < Span::from_millis(10) || interval > Span::from_secs(40) || interval.as_nanos() % 10_000_000 != 0 {
         complain(
-            cluster.advert_interval.span(),
+            advert_interval.span(),
             format!("keepalived cannot advertise every {interval}"),
             "VRRPv3 counts in steps of 10ms up to 40s",
             "use 100ms",
@@ -230,6 +232,7 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
         return complain(fault.span(), format!("there is no node `{target}`"), "this fault", &help);
     }
     check_strength(scenario, fault)?;
+    node::check_fault(scenario, fault)?;
     let latest = at + scenario.phase_jitter.0;
     if latest >= window {
         let message = format!("the fault at {latest} lies outside the window of {window}");

@@ -49,7 +49,7 @@ impl Scenario {
         match &self.cluster {
             // Its takeover delay is planted and runs from the death itself.
             Cluster::Reference(_) => None,
-            Cluster::Lab(lab) => Some(lab.advert_interval.get_ref().0),
+            Cluster::Lab(lab) => lab.advert_interval.as_ref().map(|interval| interval.get_ref().0),
         }
     }
 

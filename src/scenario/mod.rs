@@ -9,6 +9,7 @@ mod design;
 mod error;
 mod fault;
 mod lab;
+mod node;
 mod threshold;
 mod video;
 
@@ -20,9 +21,11 @@ use serde_spanned::Spanned;
 pub use design::Design;
 pub use error::ScenarioError;
 pub use fault::{
-    DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
+    ClockFault, DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, PanicFault, RateFault, Service,
+    ServiceFault, Step, StoreFault, Way,
 };
 pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
+pub use node::{Accelerator, LabNode, MachineSize, NodeKind};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod faults;
+mod machine;
 mod video;
 
 use std::path::{Path, PathBuf};

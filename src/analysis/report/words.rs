@@ -264,10 +264,23 @@ pub fn is_worth_a_table(transition: &Transition) -> bool {
 pub fn notes(transition: &Transition) -> Vec<String> {
     let parts: Vec<String> = transition.parts.iter().map(parts).collect();
     let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
-    [hung_up(transition), seldom(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let machines = machines(&transition.machines).map(|told| format!("Machines of their own: {told}."));
+    [
+        machines,
+        hung_up(transition),
+        seldom(transition),
+        transition.takeover.as_ref().map(takeover),
+        went,
+        transition.hint.clone(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What figures of machines depend on; none where no machine took part.
+fn machines(of: &[String]) -> Option<String> {
+    (!of.is_empty()).then(|| of.join("; "))
 }
 
 /// Services that were hit in some trials and not in others: their figures are those of the hit ones.
@@ -363,7 +376,8 @@ pub fn published(row: &PublishedRow) -> String {
         Some(ms) => {
             let interval =
                 row.ours_low_ms.map(|low| format!(", {}", interval(low, row.ours_high_ms))).unwrap_or_default();
-            format!("here {} ({}, n = {}{interval})", duration(ms), service(&row.service), row.n)
+            let on = machines(&row.machines).map(|told| format!("; {told}")).unwrap_or_default();
+            format!("here {} ({}, n = {}{interval}{on})", duration(ms), service(&row.service), row.n)
         }
         None => "not measured here".to_owned(),
     };

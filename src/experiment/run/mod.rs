@@ -176,7 +176,7 @@ fn make_cluster(scenario: &Scenario, plan: &Plan, program: &Path) -> Result<Box<
 
 fn check_faults(scenario: &Scenario, cluster: &dyn Cluster) -> Result<(), RunError> {
     scenario.faults.iter().map(serde_spanned::Spanned::get_ref).try_for_each(|fault| {
-        cluster.supports(fault::action(fault)).map_err(|reason| RunError::Unsupported {
+        cluster.supports_at(fault.target(), fault::action(fault)).map_err(|reason| RunError::Unsupported {
             cluster: cluster.describe(),
             fault: fault.kind().into(),
             reason,
@@ -206,6 +206,7 @@ fn write_head(
         cluster: cluster.describe(),
         traffic: scenario.describe_traffic(),
         servers: cluster.versions().into_iter().collect(),
+        machines: cluster.machines(),
     };
     std::fs::write(dir.run_json(), serde_json::to_vec_pretty(&info)?)
 }

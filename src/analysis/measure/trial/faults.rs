@@ -131,7 +131,7 @@ fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
 
 fn declared_advert(scenario: &Scenario) -> Option<Span> {
     match &scenario.cluster {
-        Cluster::Lab(lab) => Some(lab.advert_interval.as_ref().0),
+        Cluster::Lab(lab) => lab.advert_interval.as_ref().map(|interval| interval.get_ref().0),
         Cluster::Reference(_) => None,
     }
 }
