@@ -24,8 +24,9 @@ pub(in super::super) const PROGRAMS: [(&str, &str); 5] = [
 
 const QEMU: &str = "qemu-system-x86_64";
 
-/// How long the probe's sixteen octets may take through the firmware. Software needs a second.
-const PROBE_PATIENCE: Span = Span::from_secs(10);
+/// How long the probe may take through the firmware. Software needs a second; a KVM that needs longer than this is
+/// emulated itself, which was seen to take ten seconds, and is of no use.
+const PROBE_PATIENCE: Span = Span::from_secs(5);
 
 /// What the probe's boot sector writes to the exit device; QEMU then ends with twice that and one.
 const PROBE_WORD: u8 = 0x10;
@@ -66,7 +67,8 @@ fn probe_sector() -> [u8; 512] {
 
 fn probe(accelerator: &str, disk: &Path, clock: Clock) -> io::Result<Option<i32>> {
     let mut command = tools::command(QEMU);
-    command.args(["-accel", accelerator, "-m", "64", "-display", "none", "-no-user-config", "-nodefaults"]);
+    processor(&mut command, accelerator);
+    command.args(["-m", "64", "-display", "none", "-no-user-config", "-nodefaults"]);
     command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
     command.arg("-drive").arg(format!("file={},format=raw,if=ide", disk.display()));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -134,14 +136,20 @@ pub(super) fn start(node: &Node, size: MachineSize, accelerator: &str, dies_with
     command.process_group(0).stdout(log.try_clone()?).stderr(log).spawn()
 }
 
+/// What the probe and the machine must have in common for one to say anything about the other.
+fn processor(command: &mut Command, accelerator: &str) {
+    command.args(["-accel", accelerator]);
+    if accelerator == "kvm" {
+        command.args(["-cpu", "host"]);
+    }
+}
+
 fn machine(command: &mut Command, node: &Node, size: MachineSize, accelerator: &str) {
     let files = Files::of(node);
     let place = |name: &str| files.directory.join(name).display().to_string();
     command.args(["-name", &node.name, "-pidfile", &place("qemu.pid")]);
-    command.args(["-accel", accelerator, "-smp", &size.cpus.to_string(), "-m", &size.memory_mib.to_string()]);
-    if accelerator == "kvm" {
-        command.args(["-cpu", "host"]);
-    }
+    processor(command, accelerator);
+    command.args(["-smp", &size.cpus.to_string(), "-m", &size.memory_mib.to_string()]);
     command.args(["-no-user-config", "-nodefaults", "-vga", "std", "-display", "none", "-rtc", "base=utc"]);
     command.args(["-drive", &format!("file={},if=virtio,format=qcow2", files.disk().display())]);
     command.args(["-drive", &format!("file={},if=virtio,format=raw", files.lab_disk().display())]);
