@@ -274,7 +274,7 @@ impl Machine {
 
     /// Whether the machine holds the address. One that does not answer is no owner that anybody could ask.
     pub(super) fn has_address(&self, address: &str) -> bool {
-        let text = self.guest.run("ip -4 -o addr show dev eth0", GLANCE);
+        let text = self.guest.run("ip -4 -o addr show dev eth0", GLANCE + GLANCE);
         text.is_ok_and(|text| text.contains(&format!(" {address}/")))
     }
 
