@@ -11,7 +11,7 @@ use super::{
     Cluster, Duration, Encoding, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Resolution, Scenario,
     VideoCalls, VideoCodec,
 };
-use super::{design, engine};
+use super::{design, engine, node};
 use crate::units::Span;
 
 /// Frame rates whose interval is a whole number of ticks of the 90 kHz clock (RFC 6184 §5.1).
@@ -19,7 +19,7 @@ const FRAME_RATES: [u32; 11] = [5, 8, 10, 12, 15, 20, 24, 25, 30, 50, 60];
 /// A phone that sends no key frame for a minute is not unusual; encoding takes about as long as a few of its frames each.
 const LONGEST_GROUP: Span = Span::from_secs(60);
 
-type Checked = Result<(), Complaint>;
+pub(super) type Checked = Result<(), Complaint>;
 
 /// Runs every check; the first complaint wins.
 pub(super) fn check(scenario: &Scenario) -> Checked {
@@ -30,7 +30,7 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
         Cluster::Reference(cluster) => check_reference(cluster)?.to_vec(),
         Cluster::Lab(cluster) => check_lab(cluster)?.to_vec(),
         Cluster::External(cluster) => {
-            check_nodes(&cluster.names())?;
+            check_nodes(&cluster.names(), 2)?;
             external::check(cluster, scenario)?;
             cluster.names()
         }
@@ -40,7 +40,7 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
     design::check_thresholds(scenario)
 }
 
-fn complain(span: Range<usize>, message: String, label: &str, help: &str) -> Checked {
+pub(super) fn complain(span: Range<usize>, message: String, label: &str, help: &str) -> Checked {
     Err(Complaint { span, message, label: label.to_owned(), help: help.to_owned() })
 }
 
@@ -222,24 +222,24 @@ fn check_ptime(ptime: &Spanned<Duration>) -> Checked {
     Ok(())
 }
 
-fn check_nodes(nodes: &[String]) -> Checked {
+fn check_nodes(nodes: &[String], least: usize) -> Checked {
     let mut seen = std::collections::BTreeSet::new();
     let good = |name: &String| {
         !name.is_empty() && name.len() <= 12 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
-    if nodes.len() < 2 || nodes.len() > 8 || !nodes.iter().all(|name| good(name) && seen.insert(name)) {
+    if nodes.len() < least || nodes.len() > 8 || !nodes.iter().all(|name| good(name) && seen.insert(name)) {
         return complain(
             0..0,
             format!("the nodes {nodes:?} make no cluster"),
             "",
-            "name two to eight different nodes in lower-case letters and digits, 12 at most",
+            "name two to eight different nodes (a lab may have one) in lower-case letters and digits, 12 at most",
         );
     }
     Ok(())
 }
 
 fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
-    check_nodes(&cluster.nodes)?;
+    check_nodes(&cluster.nodes, 2)?;
     let address: &Ipv4Addr = cluster.address.get_ref();
     if !address.is_loopback() || address.octets()[3] > 200 {
         let message = format!("{address} cannot float on loopback");
@@ -252,8 +252,9 @@ fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
 }
 
 fn check_lab(cluster: &LabCluster) -> Result<&[String], Complaint> {
-    check_nodes(&cluster.nodes)?;
+    check_nodes(&cluster.nodes, 1)?;
     check_profile(cluster)?;
+    node::check(cluster)?;
     engine::check(cluster)?;
     Ok(&cluster.nodes)
 }
@@ -290,6 +291,7 @@ fn check_fault(scenario: &Scenario, nodes: &[String], fault: &Spanned<Fault>) ->
         return complain(fault.span(), format!("there is no node `{target}`"), "this fault", &help);
     }
     check_strength(scenario, fault)?;
+    node::check_fault(scenario, fault)?;
     let latest = at + scenario.phase_jitter.0;
     if latest >= window {
         let message = format!("the fault at {latest} lies outside the window of {window}");

@@ -49,7 +49,7 @@ impl Scenario {
         match &self.cluster {
             // Its takeover delay is planted and runs from the death itself.
             Cluster::Reference(_) => None,
-            Cluster::Lab(lab) => Some(lab.timers().beat()),
+            Cluster::Lab(lab) => lab.timers_in_force().map(EngineTimers::beat),
             Cluster::External(external) => external.timers().map(EngineTimers::beat),
         }
     }

@@ -47,9 +47,11 @@ pub enum Fault {
     /// The machine is reset: firmware, kernel, init and services start again.
     Reset(NodeFault),
     /// The node's kernel panics.
-    KernelPanic(NodeFault),
+    KernelPanic(PanicFault),
     /// The node's clock jumps.
-    ClockStep(NodeFault),
+    ClockStep(ClockFault),
+    /// The whole machine stands still: firmware, kernel, clock and network, as when its hypervisor pauses it.
+    MachinePause(NodeFault),
     /// The node's processors are busy with something else.
     CpuExhaustion(NodeFault),
 }
@@ -118,6 +120,50 @@ pub struct FlapFault {
     pub up: Duration,
     /// How often.
     pub times: Spanned<u32>,
+}
+
+/// A panic of the node's kernel.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PanicFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// How long the kernel waits until it starts the machine again, in whole seconds (`kernel.panic`). Absent: for
+    /// ever, as Debian has it; somebody must come and press reset, which is the heal.
+    pub reboot_after: Option<Spanned<Duration>>,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A jump of the node's clock.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// How far, in whole seconds; `"-90s"` goes back.
+    pub by: Spanned<Step>,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A span that may go back: a duration behind a `-`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step(pub Span);
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (sign, size) = text.strip_prefix('-').map_or((1, text.as_str()), |size| (-1, size));
+        let span = humantime::parse_duration(size).map(|size| Span(sign * Span::from(size).as_nanos()));
+        span.map(Step).map_err(|error| {
+            serde::de::Error::custom(format!("`{text}` is no step ({error}); write it as \"90s\" or \"-90s\""))
+        })
+    }
 }
 
 /// A fault of the store.
@@ -216,8 +262,11 @@ impl Fault {
                 Frame { kind: "store_kill", target: NodeFault::STORE, at: of.at, heal_at: of.heal_at }
             }
             Fault::Reset(node) => node.frame("reset"),
-            Fault::KernelPanic(node) => node.frame("kernel_panic"),
-            Fault::ClockStep(node) => node.frame("clock_step"),
+            Fault::KernelPanic(of) => {
+                Frame { kind: "kernel_panic", target: &of.target, at: of.at, heal_at: of.heal_at }
+            }
+            Fault::ClockStep(of) => Frame { kind: "clock_step", target: &of.target, at: of.at, heal_at: of.heal_at },
+            Fault::MachinePause(node) => node.frame("machine_pause"),
             Fault::CpuExhaustion(node) => node.frame("cpu_exhaustion"),
         }
     }

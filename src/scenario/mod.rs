@@ -11,6 +11,7 @@ mod error;
 mod external;
 mod fault;
 mod lab;
+mod node;
 mod path;
 mod threshold;
 mod video;
@@ -24,8 +25,11 @@ pub use design::Design;
 pub use engine::{EngineTable, EngineTimers, LabEngine};
 pub use error::ScenarioError;
 pub use external::{Accounts, Daemon, ExternalCluster, ExternalNode, Hook, Limits, Owner, Processes, Role};
-pub use fault::{Fault, FlapFault, NodeFault, OneWayFault, Service, ServiceFault, StoreFault, Way};
+pub use fault::{
+    ClockFault, Fault, FlapFault, NodeFault, OneWayFault, PanicFault, Service, ServiceFault, Step, StoreFault, Way,
+};
 pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
+pub use node::{Accelerator, LabNode, MachineSize, NodeKind};
 pub use path::{GilbertElliott, PathFault};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,

@@ -6,6 +6,7 @@
 mod engines;
 mod external;
 mod faults;
+mod machine;
 mod video;
 
 use std::path::{Path, PathBuf};

@@ -78,6 +78,7 @@ pub(crate) fn run_info(trials: u32) -> RunInfo {
             "6 chat pairs, 10 messages/s".into(),
         ],
         servers: BTreeMap::from([("fivenines reference".into(), "0.1.0".into())]),
+        machines: Vec::new(),
     }
 }
 

@@ -124,6 +124,9 @@ pub struct PublishedRow {
     pub ours_high_ms: Option<f64>,
     /// Our trials.
     pub n: u64,
+    /// See [`Transition::machines`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
     /// What a failover of the published length can be.
     pub comment: String,
 }
@@ -211,6 +214,10 @@ pub struct Transition {
     /// Which knob decided, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The nodes of the failover that are machines of their own, with what their figures depend on: emulator,
+    /// accelerator, processors and memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
     /// A row for each service (media: one for each direction).
     pub services: Vec<OutageSummary>,
 }

@@ -292,7 +292,8 @@ pub fn notes(transition: &Transition) -> Vec<String> {
     let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
     let path = (!transition.paths.is_empty()).then(|| paths(&transition.paths));
     let takeover = transition.takeover.as_ref().map(takeover);
-    let all = [hung_up(transition), seldom(transition), path, takeover, went, transition.hint.clone()];
+    let machines = machines(&transition.machines).map(|told| format!("Machines of their own: {told}."));
+    let all = [machines, hung_up(transition), seldom(transition), path, takeover, went, transition.hint.clone()];
     all.into_iter().flatten().collect()
 }
 
@@ -309,6 +310,11 @@ fn paths(paths: &[PathSummary]) -> String {
     let late = paths.iter().map(|of| of.late_ms_p99).fold(0.0, f64::max);
     let method = paths.first().map(|of| of.method.as_str()).unwrap_or_default();
     format!("Path ({method}): {}; 1 in 100 packets left {} late.", ways.join("; "), fine(late))
+}
+
+/// What figures of machines depend on; none where no machine took part.
+fn machines(of: &[String]) -> Option<String> {
+    (!of.is_empty()).then(|| of.join("; "))
 }
 
 /// Services that were hit in some trials and not in others: their figures are those of the hit ones.
@@ -404,7 +410,8 @@ pub fn published(row: &PublishedRow) -> String {
         Some(ms) => {
             let interval =
                 row.ours_low_ms.map(|low| format!(", {}", interval(low, row.ours_high_ms))).unwrap_or_default();
-            format!("here {} ({}, n = {}{interval})", duration(ms), service(&row.service), row.n)
+            let on = machines(&row.machines).map(|told| format!("; {told}")).unwrap_or_default();
+            format!("here {} ({}, n = {}{interval}{on})", duration(ms), service(&row.service), row.n)
         }
         None => "not measured here".to_owned(),
     };

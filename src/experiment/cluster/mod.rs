@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::rundir::MachineInfo;
 pub use crate::experiment::agent::link::{Impairment, Loss};
 use crate::experiment::run::recorder::Recorder;
 use crate::scenario::{Service, Way};
@@ -84,10 +85,12 @@ pub enum Action {
     StoreKill,
     /// Firmware, kernel, init and services start again.
     Reset,
-    /// The node's kernel panics.
-    KernelPanic,
-    /// The node's clock jumps.
-    ClockStep,
+    /// The node's kernel panics; after how long it starts the machine again, if ever.
+    KernelPanic(Option<Span>),
+    /// The node's clock jumps so far.
+    ClockStep(Span),
+    /// The whole machine stands still.
+    MachinePause,
     /// The node's processors are busy.
     CpuExhaustion,
 }
@@ -104,7 +107,7 @@ impl Action {
 }
 
 /// What is wrong with a node's path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Degradation {
     /// What happens to a packet, in each direction for itself.
     pub impairment: Impairment,
@@ -211,6 +214,14 @@ pub trait Cluster: Send {
     /// The reason in words for the user.
     fn supports(&self, action: Action) -> Result<(), String>;
 
+    /// Whether `action` can be done to every node that `target` (a name or a role) may stand for; if not, why.
+    ///
+    /// # Errors
+    /// The reason in words for the user.
+    fn supports_at(&self, _target: &str, action: Action) -> Result<(), String> {
+        self.supports(action)
+    }
+
     /// Whether this machine has what [`Cluster::up`] needs. Touches nothing.
     ///
     /// # Errors
@@ -241,6 +252,11 @@ pub trait Cluster: Send {
 
     /// Where frames can be captured; empty where there is no privilege.
     fn capture_points(&self) -> Vec<CapturePoint>;
+
+    /// The nodes that are machines of their own, and what they are; only after [`Cluster::prepare`].
+    fn machines(&self) -> Vec<MachineInfo> {
+        Vec::new()
+    }
 
     /// The nodes that hold the floating address now, asked of the nodes themselves.
     ///

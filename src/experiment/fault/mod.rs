@@ -29,8 +29,9 @@ pub fn action(fault: &Fault) -> Action {
         Fault::ConnectionsReset(_) => Action::ConnectionsReset,
         Fault::StoreKill(_) => Action::StoreKill,
         Fault::Reset(_) => Action::Reset,
-        Fault::KernelPanic(_) => Action::KernelPanic,
-        Fault::ClockStep(_) => Action::ClockStep,
+        Fault::KernelPanic(of) => Action::KernelPanic(of.reboot_after.as_ref().map(|after| after.get_ref().0)),
+        Fault::ClockStep(of) => Action::ClockStep(of.by.get_ref().0),
+        Fault::MachinePause(_) => Action::MachinePause,
         Fault::CpuExhaustion(_) => Action::CpuExhaustion,
     }
 }

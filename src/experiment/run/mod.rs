@@ -213,7 +213,7 @@ fn external(config: &ExternalCluster, scenario: &Scenario, plan: &Plan) -> Resul
 
 fn check_faults(scenario: &Scenario, cluster: &dyn Cluster) -> Result<(), RunError> {
     scenario.faults.iter().map(serde_spanned::Spanned::get_ref).try_for_each(|fault| {
-        cluster.supports(fault::action(fault)).map_err(|reason| RunError::Unsupported {
+        cluster.supports_at(fault.target(), fault::action(fault)).map_err(|reason| RunError::Unsupported {
             cluster: cluster.describe(),
             fault: fault.kind().into(),
             reason,
@@ -243,6 +243,7 @@ fn write_head(
         cluster: cluster.describe(),
         traffic: scenario.describe_traffic(),
         servers: cluster.versions().into_iter().collect(),
+        machines: cluster.machines(),
     };
     std::fs::write(dir.run_json(), serde_json::to_vec_pretty(&info)?)
 }

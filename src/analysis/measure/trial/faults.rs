@@ -154,7 +154,7 @@ fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
 
 fn declared(scenario: &Scenario) -> Option<EngineTimers> {
     match &scenario.cluster {
-        Cluster::Lab(lab) => Some(lab.timers()),
+        Cluster::Lab(lab) => lab.timers_in_force(),
         Cluster::External(external) => external.timers(),
         Cluster::Reference(_) => None,
     }

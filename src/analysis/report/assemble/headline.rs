@@ -43,6 +43,11 @@ fn when(transition: &Transition, trials: usize) -> String {
         "disk_full" => "had no room on its disk",
         "connections_reset" => "lost its TCP connections",
         "store_kill" => "lost what it held",
+        "reset" => "was reset",
+        "kernel_panic" => "had its kernel panic",
+        "machine_pause" => "was paused",
+        "clock_step" => "had its clock stepped",
+        "cpu_exhaustion" => "had no processor to spare",
         "heal" => "was healed",
         _ => "was hit",
     };

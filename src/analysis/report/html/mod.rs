@@ -217,6 +217,9 @@ fn provenance(report: &Report) -> Markup {
         dl {
             dt { "started" } dd { (run.started_utc) }
             dt { "cluster" } dd { (run.cluster) }
+            @for machine in &run.machines {
+                dt { "machine of its own" } dd { (machine.describe()) br; (machine.boot) ", disk image " (machine.image) }
+            }
             dt { "traffic" } dd { @for (place, line) in run.traffic.iter().enumerate() { @if place > 0 { br; } (line) } }
             dt { "servers" } dd { (servers.join(", ")) }
             dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned"

@@ -64,6 +64,18 @@ pub(super) fn plug(node: &Node, pid1: u32) -> Result<(), String> {
     run_with_input("nsenter", &["-t", &pid1, "-n", "ip", "-batch", "-"], &lines).map(drop)
 }
 
+/// Gives a machine its port: a tap device that the emulator opens.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn plug_machine(node: &Node) -> Result<(), String> {
+    let port = &node.name;
+    // It stays when its machine loses power.
+    let _none = run("ip", &["-n", SWITCH_NETNS, "link", "del", port]);
+    run("ip", &["-n", SWITCH_NETNS, "tuntap", "add", "dev", port, "mode", "tap"])?;
+    batch(SWITCH_NETNS, &format!("link set {port} master br0 up\n"))
+}
+
 /// Whether the switch has the port and it is not down.
 pub(super) fn port_is_up(port: &str) -> bool {
     run("ip", &["-n", SWITCH_NETNS, "-br", "link", "show", port]).is_ok_and(|line| !line.contains(" DOWN "))

@@ -32,13 +32,15 @@ pub(super) fn of(cluster: &ExternalCluster, node: &Node, action: Action, due: Sp
         return own(hook, node, action);
     }
     match action {
-        Action::PowerOff | Action::Freeze | Action::Reset | Action::KernelPanic => power::recipe(node, action),
+        Action::PowerOff | Action::Freeze | Action::Reset | Action::KernelPanic(_) => power::recipe(node, action),
         Action::ServiceKill(service) => daemon::recipe(node, service.into(), daemon::Blow::Kill),
         Action::ServiceHang(service) => daemon::recipe(node, service.into(), daemon::Blow::Hang),
         Action::EngineStop => daemon::recipe(node, Role::Engine, daemon::Blow::Stop),
         Action::EngineKill => daemon::recipe(node, Role::Engine, daemon::Blow::Kill),
         Action::EngineHang => daemon::recipe(node, Role::Engine, daemon::Blow::Hang),
-        Action::DiskFull | Action::StoreKill | Action::ClockStep | Action::CpuExhaustion => Err(needs_hook(action)),
+        Action::DiskFull | Action::StoreKill | Action::ClockStep(_) | Action::CpuExhaustion | Action::MachinePause => {
+            Err(needs_hook(action))
+        }
         _ => path::recipe(cluster, node, action, due),
     }
 }
@@ -97,8 +99,9 @@ pub(super) fn kind(action: Action) -> &'static str {
         Action::ConnectionsReset => "connections_reset",
         Action::StoreKill => "store_kill",
         Action::Reset => "reset",
-        Action::KernelPanic => "kernel_panic",
-        Action::ClockStep => "clock_step",
+        Action::KernelPanic(_) => "kernel_panic",
+        Action::ClockStep(_) => "clock_step",
+        Action::MachinePause => "machine_pause",
         Action::CpuExhaustion => "cpu_exhaustion",
     }
 }

@@ -10,7 +10,7 @@ use crate::experiment::cluster::Action;
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 pub(super) fn recipe(node: &Node, action: Action) -> Result<Recipe, String> {
-    if let (Action::KernelPanic, Some(_)) = (action, &node.spec.ssh) {
+    if let (Action::KernelPanic(_), Some(_)) = (action, &node.spec.ssh) {
         return panic(node);
     }
     if let Some((virsh, domain)) = node.virsh() {

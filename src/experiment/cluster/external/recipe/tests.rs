@@ -81,7 +81,7 @@ fn a_guest_is_switched_by_its_hypervisor_and_a_container_by_docker() {
 #[test]
 fn this_machine_is_never_switched_off() {
     for node in ["here", "ns"] {
-        for action in [Action::PowerOff, Action::Reset, Action::KernelPanic, Action::Freeze] {
+        for action in [Action::PowerOff, Action::Reset, Action::KernelPanic(None), Action::Freeze] {
             let why = recipe(node, action).unwrap_err();
             assert!(why.contains("cluster.external.hooks."), "{node} {action:?}: {why}");
         }
@@ -103,7 +103,7 @@ fn what_cannot_be_done_says_what_would_help() {
         ("ssh", Action::DiskFull, "[cluster.external.hooks.disk_full]"),
         ("far", Action::ServiceKill(Service::Sip), "give it ssh"),
         ("here", Action::ServiceKill(Service::Media), "media = { unit"),
-        ("box", Action::KernelPanic, "hooks.kernel_panic"),
+        ("box", Action::KernelPanic(None), "hooks.kernel_panic"),
     ];
     for (node, action, word) in cases {
         let why = recipe(node, action).unwrap_err();
@@ -191,7 +191,7 @@ fn every_script_is_a_shells_language() {
         degrade(Some(Way::FromNode)),
         Action::ConnectionsReset,
         Action::Reset,
-        Action::KernelPanic,
+        Action::KernelPanic(None),
     ];
     let recipes = actions.into_iter().flat_map(|action| ["ssh", "both", "box"].map(|node| recipe(node, action)));
     let lines = recipes.flatten().flat_map(|recipe| [Some(recipe.inject), recipe.verify, Some(recipe.heal)]);

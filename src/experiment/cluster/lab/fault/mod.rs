@@ -14,7 +14,7 @@ use nix::sys::statvfs::statvfs;
 use super::layout::VIP;
 use super::node::Booted;
 use super::store::Store;
-use super::{Lab, network};
+use super::{Lab, machine, network};
 use crate::experiment::cluster::{Action, ClusterError};
 use crate::units::Span;
 
@@ -22,6 +22,9 @@ pub(super) use reason::supports;
 
 /// How long a fault may take to show. Adverts pass every `advert_int`, so a black hole bites within one.
 const BITE_PATIENCE: Span = Span::from_secs(3);
+
+/// The same of a machine, whose kernel may be emulated.
+const MACHINE_PATIENCE: Span = Span::from_secs(15);
 
 /// How often is looked.
 const LOOK_EVERY: Span = Span::from_millis(10);
@@ -34,8 +37,14 @@ pub(super) fn inject(lab: &mut Lab, node: &str, action: Action) -> Result<String
             format!("SIGKILL to {} ({})", store.process().name, store.process().pid)
         });
     }
+    if let Some(machine) = lab.machines.get(node).filter(|_| !path::is_of(action)) {
+        return machine::fault::inject(machine, &lab.layout, action);
+    }
     if let Action::Degrade(degradation) = action {
         return degraded::inject(lab, node, degradation);
+    }
+    if path::is_of(action) {
+        return path::spoil(&lab.layout, node, action);
     }
     let booted = lab.booted(node).map_err(|error| error.to_string())?;
     match action {
@@ -49,14 +58,14 @@ pub(super) fn inject(lab: &mut Lab, node: &str, action: Action) -> Result<String
         Action::LinkDown => network::set_port(node, "down").map(|()| format!("switch port {node} down")),
         Action::AddressLoss => network::drop_address(booted.pid1.pid, &VIP.to_string()),
         Action::DiskFull => fill_disk(booted),
-        _ if path::is_of(action) => path::spoil(&lab.layout, node, action),
         _ => processes::strike(&lab.layout, booted, action),
     }
 }
 
 /// Looks for the effect until it shows.
 pub(super) fn verify(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
-    let deadline = lab.clock.now() + BITE_PATIENCE;
+    let patience = if lab.machines.contains_key(node) { MACHINE_PATIENCE } else { BITE_PATIENCE };
+    let deadline = lab.clock.now() + patience;
     loop {
         match bite(lab, node, action) {
             Ok(evidence) => return Ok(evidence),
@@ -70,6 +79,12 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
     if action == Action::StoreKill {
         let alive = store(lab)?.process().is_alive();
         return told(!alive, format!("the store {}", if alive { "still runs" } else { "is gone" }));
+    }
+    if let Some(machine) = lab.machines.get(node).filter(|_| !path::is_of(action)) {
+        return machine::fault::verify(machine, &lab.layout, action, lab.clock);
+    }
+    if path::is_of(action) {
+        return path::spoilt(node, action);
     }
     let booted = lab.booted(node).map_err(|error| error.to_string())?;
     match action {
@@ -87,7 +102,6 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
             told(free == 0, format!("{free} octets are free on the node's disk"))
         }
         Action::Degrade(degradation) => degraded::bite(lab, node, degradation),
-        _ if path::is_of(action) => path::spoilt(node, action),
         _ => processes::struck(&lab.layout, booted, action),
     }
 }
@@ -143,10 +157,16 @@ fn mend(lab: &mut Lab, name: &str, action: Action) -> Result<(), ClusterError> {
         Action::PowerOff => return lab.boot_again(name),
         Action::ServiceKill(service) => return lab.restart(name, service),
         Action::EngineStop | Action::EngineKill => return lab.start_engine(name),
-        Action::Degrade(degradation) => {
-            return degraded::repair(lab, name, degradation).map_err(|reason| failed("heal", name, reason));
-        }
         _ => {}
+    }
+    if let Some(machine) = lab.machines.get(name).filter(|_| !path::is_of(action)) {
+        return machine::fault::mend(machine, &lab.layout, action, lab.clock);
+    }
+    if let Action::Degrade(degradation) = action {
+        return degraded::repair(lab, name, degradation).map_err(|reason| failed("heal", name, reason));
+    }
+    if path::is_of(action) {
+        return path::repair(name, action).map_err(|reason| failed("heal", name, reason));
     }
     let booted = lab.booted(name)?;
     let mended = match action {
@@ -156,7 +176,6 @@ fn mend(lab: &mut Lab, name: &str, action: Action) -> Result<(), ClusterError> {
         Action::AddressLoss => network::add_address(booted.pid1.pid, &VIP.to_string()),
         Action::DiskFull => fs::remove_file(ballast(booted)).map_err(|error| error.to_string()),
         Action::ConnectionsReset => Ok(()),
-        _ if path::is_of(action) => path::repair(name, action),
         _ => processes::wake(&lab.layout, booted, action),
     };
     mended.map_err(|reason| failed("heal", name, reason))
