@@ -8,8 +8,17 @@ use crate::analysis::measure::model::{OpsMeasured, SipMetrics, Window};
 use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
 use crate::evidence::history::{Op, OpKind, Step};
 
-const KINDS: [OpKind; 6] =
-    [OpKind::Register, OpKind::Options, OpKind::StandingCall, OpKind::NewCall, OpKind::Bye, OpKind::Ping];
+const KINDS: [OpKind; 9] = [
+    OpKind::Register,
+    OpKind::Options,
+    OpKind::StandingCall,
+    OpKind::NewCall,
+    OpKind::Bye,
+    OpKind::Ping,
+    OpKind::OwnRegister,
+    OpKind::IdleCall,
+    OpKind::CallToIdle,
+];
 
 /// RFC 6076 over what was due in the window; `None` when nothing was. The history tells no provisional answers, so
 /// that Session Request Delay stays undefined.

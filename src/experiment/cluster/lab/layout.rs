@@ -93,6 +93,8 @@ pub(super) struct Layout {
     pub(super) engine: EngineOptions,
     /// Whether relays share their calls through the store.
     pub(super) shares_calls: bool,
+    /// Whether SIP servers tell each other who is registered, where they can.
+    pub(super) shares_registrations: bool,
 }
 
 /// How the cluster engine is set.
@@ -131,7 +133,11 @@ impl Layout {
             preempt: cluster.preempt,
             garp_refresh: cluster.garp_refresh.get_ref().0,
         };
-        Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))
+        let layout = Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))?;
+        Ok(Layout {
+            shares_registrations: cluster.share_registrations.as_ref().is_none_or(|of| *of.get_ref()),
+            ..layout
+        })
     }
 
     /// See [`Layout::new`]. Relays share their calls wherever the profile has a store, unless that is told otherwise.
@@ -154,7 +160,7 @@ impl Layout {
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
         let has_store = profile.servers.store.is_some();
         let (root, shares_calls) = (Root::of(&profile), has_store && shares_calls.unwrap_or(true));
-        Ok(Layout { nodes, profile, root, engine, shares_calls })
+        Ok(Layout { nodes, profile, root, engine, shares_calls, shares_registrations: true })
     }
 
     /// The node of that name.
