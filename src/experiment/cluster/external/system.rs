@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::connection::Connections;
 use super::{BITE_PATIENCE, External, LOOK_EVERY, accounts, failed, not_ready, probe, recipe};
 use crate::evidence::history::What;
+use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
 use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
@@ -82,6 +83,7 @@ impl Cluster for External {
         let authorities = self.config.ca.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES));
         Endpoints {
             sip: self.config.sip(),
+            targets: vec![Target { address: self.config.sip(), priority: 0, weight: 0 }],
             xmpp: self.config.xmpp(),
             domain: self.config.domain.clone(),
             // What cannot be read is told by the chatters, who need it.
