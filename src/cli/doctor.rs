@@ -10,7 +10,6 @@ use crate::experiment::cluster::Cluster;
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::run::machine;
 use crate::scenario::LAB_PROFILES;
-use crate::units::Span;
 
 /// Arguments of `fivenines doctor`.
 #[derive(Clone, Debug, Args)]
@@ -85,7 +84,7 @@ fn open_files() -> Finding {
 }
 
 fn lab(profile: &'static str) -> Finding {
-    let ready = Lab::by_hand(profile, Span::from_millis(100), true).and_then(|lab| lab.ready());
+    let ready = Lab::by_hand(profile, &[], true).and_then(|lab| lab.ready());
     let told = ready.map(|()| format!("root and all servers: {profile}")).map_err(|error| error.to_string());
     finding("lab", "scenarios with [cluster.lab] of that profile", told)
 }

@@ -55,9 +55,12 @@ struct UpArgs {
     /// Without redis: media of standing calls does not survive
     #[arg(long)]
     no_redis: bool,
-    /// VRRP advertisement interval; an address moves after about three of them
-    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = advert)]
-    advert: Span,
+    /// keepalived's advertisement interval, 100ms where nothing is said; an address moves after about three of them
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    advert: Option<Span>,
+    /// A timer of the engine, as [cluster.lab.engine] has it: token=1s, deadtime=2s
+    #[arg(long = "timer", value_name = "NAME=DURATION", value_parser = timer)]
+    timers: Vec<(String, Span)>,
     /// Accounts; each one's password is `secret-` and the name
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "1001,1002")]
     users: Vec<String>,
@@ -90,7 +93,9 @@ pub fn run(args: &LabArgs) -> ExitCode {
 }
 
 fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
-    let mut lab = Lab::by_hand(&args.profile, args.advert, !args.no_redis)?;
+    let advert = args.advert.map(|advert| ("advert_interval".to_owned(), advert));
+    let timers: Vec<_> = args.timers.iter().cloned().chain(advert).collect();
+    let mut lab = Lab::by_hand(&args.profile, &timers, !args.no_redis)?;
     lab.ready()?;
     lab.prepare(&mut |step| eprintln!("{step}"))?;
     let interrupts = Interrupts::hold().map_err(|error| failed("hold signals", &error))?;
@@ -116,7 +121,7 @@ fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
 }
 
 fn build(args: &BuildArgs) -> Result<ExitCode, ClusterError> {
-    let mut lab = Lab::by_hand(&args.profile, Span::from_millis(100), true)?;
+    let mut lab = Lab::by_hand(&args.profile, &[], true)?;
     lab.ready()?;
     lab.prepare(&mut |step| eprintln!("{step}"))?;
     print(&format!("{}: nodes use {}\n", args.profile, lab.root().display()));
@@ -187,7 +192,12 @@ fn down() -> Result<ExitCode, ClusterError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn advert(text: &str) -> Result<Span, String> {
+fn timer(text: &str) -> Result<(String, Span), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=DURATION, for example token=1s")?;
+    duration(value).map(|value| (name.to_owned(), value))
+}
+
+fn duration(text: &str) -> Result<Span, String> {
     humantime::parse_duration(text).map(Span::from).map_err(|error| format!("{error}; write it as 100ms or 1s"))
 }
 
@@ -210,9 +220,14 @@ mod tests {
     #[test]
     fn up_reads_the_interval_and_the_variant() {
         let Ok(LabCommand::Up(args)) = parsed(&["up", "--no-redis", "--advert", "250ms"]) else { panic!("not up") };
-        assert_eq!((args.no_redis, args.advert), (true, Span::from_millis(250)));
+        assert_eq!((args.no_redis, args.advert), (true, Some(Span::from_millis(250))));
         let Ok(LabCommand::Up(args)) = parsed(&["up"]) else { panic!("not up") };
-        assert_eq!((args.no_redis, args.advert, args.users.len()), (false, Span::from_millis(100), 2));
+        assert_eq!((args.no_redis, args.advert, args.users.len()), (false, None, 2));
+        let Ok(LabCommand::Up(args)) = parsed(&["up", "--timer", "token=1s", "--timer", "join=80ms"]) else {
+            panic!("not up")
+        };
+        assert_eq!(args.timers[1], ("join".to_owned(), Span::from_millis(80)));
+        assert!(parsed(&["up", "--timer", "token"]).is_err());
         assert!(parsed(&["up", "--advert", "fast"]).is_err());
     }
 

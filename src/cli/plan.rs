@@ -50,6 +50,9 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
         plan.phones.len(),
         plan.pairs.len()
     );
+    for line in scenario.describe_traffic() {
+        println!("  {line}");
+    }
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for intent in &plan.intents {
         let count = counts.entry(name(&intent.wish)).or_default();

@@ -6,10 +6,12 @@
 mod check;
 mod describe;
 mod design;
+mod engine;
 mod error;
 mod external;
 mod fault;
 mod lab;
+mod path;
 mod threshold;
 mod video;
 
@@ -19,16 +21,16 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 pub use design::Design;
+pub use engine::{EngineTable, EngineTimers, LabEngine};
 pub use error::ScenarioError;
 pub use external::{Accounts, Daemon, ExternalCluster, ExternalNode, Hook, Limits, Owner, Processes, Role};
-pub use fault::{
-    DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
-};
+pub use fault::{Fault, FlapFault, NodeFault, OneWayFault, Service, ServiceFault, StoreFault, Way};
 pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
+pub use path::{GilbertElliott, PathFault};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };
-pub use video::{Picture, VideoCalls, VideoCodec, VideoPacing};
+pub use video::{Encoding, Picture, Resolution, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
 

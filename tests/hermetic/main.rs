@@ -7,4 +7,5 @@ mod external;
 mod gate;
 mod golden;
 mod layering;
+mod memory;
 mod seeds;

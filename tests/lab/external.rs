@@ -198,8 +198,6 @@ fn every_recipe_bites_a_real_kernel_and_its_heal_undoes_it() {
         "black_hole = { target = \"alpha\", at = \"2s\" }",
         "one_way = { target = \"alpha\", dropped = \"from_node\", at = \"2s\" }",
         "split = { target = \"alpha\", at = \"2s\" }",
-        "packet_loss = { target = \"alpha\", percent = 50, at = \"2s\" }",
-        "rate_limit = { target = \"alpha\", kbit_per_s = 500, at = \"2s\" }",
         "address_loss = { target = \"alpha\", at = \"2s\" }",
         "link_down = { target = \"alpha\", at = \"2s\" }",
         "engine_stop = { target = \"alpha\", at = \"2s\" }",

@@ -2,12 +2,16 @@
 
 pub mod external;
 pub mod lab;
+mod netem;
 pub mod reference;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+pub use crate::experiment::agent::link::{Impairment, Loss};
 use crate::experiment::run::recorder::Recorder;
 use crate::scenario::{Service, Way};
 use crate::units::Span;
@@ -70,17 +74,8 @@ pub enum Action {
     Split,
     /// The floating address is taken off the node's interface.
     AddressLoss,
-    /// The switch drops so many of a thousand frames from and to the node.
-    Loss(u16),
-    /// The switch holds frames to the node back.
-    Delay {
-        /// Mean.
-        delay: Span,
-        /// Random part on both sides of it.
-        jitter: Span,
-    },
-    /// The switch passes frames to the node at so many thousand bits a second.
-    Rate(u32),
+    /// The node's packets are delayed, lost, reordered or slowed down.
+    Degrade(Degradation),
     /// No room on the node's disk.
     DiskFull,
     /// The node's TCP connections of SIP and XMPP are reset.
@@ -95,6 +90,36 @@ pub enum Action {
     ClockStep,
     /// The node's processors are busy.
     CpuExhaustion,
+}
+
+impl Action {
+    /// The same action; what chance has in it follows from `seed`.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Action {
+        match self {
+            Action::Degrade(degradation) => Action::Degrade(Degradation { seed, ..degradation }),
+            other => other,
+        }
+    }
+}
+
+/// What is wrong with a node's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Degradation {
+    /// What happens to a packet, in each direction for itself.
+    pub impairment: Impairment,
+    /// Which direction suffers; `None`: both.
+    pub way: Option<Way>,
+    /// The same seed gives the same packets the same fates.
+    pub seed: u64,
+}
+
+impl Degradation {
+    /// Whether packets that go this way suffer.
+    #[must_use]
+    pub fn hits(self, way: Way) -> bool {
+        self.way.is_none_or(|only| only == way)
+    }
 }
 
 /// What traffic must know of a cluster.

@@ -130,6 +130,9 @@ pub struct PlannedVideo {
     pub codec: String,
     /// Height of the picture, which names the clip.
     pub height: u32,
+    /// A picture that is encoded for the run, in place of the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<PlannedEncoding>,
     /// For H.264: 0 or 1.
     pub packetization_mode: u8,
     /// Whether the packets of a frame are spread over time.
@@ -139,6 +142,19 @@ pub struct PlannedVideo {
     /// A receiver asks for a key frame at most this often; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_interval_ns: Option<Span>,
+}
+
+/// A picture that is encoded for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedEncoding {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Frames a second.
+    pub frame_rate: u32,
+    /// Mean bit rate in kbit/s.
+    pub bitrate_kbps: u32,
 }
 
 impl Plan {

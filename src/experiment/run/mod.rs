@@ -23,7 +23,7 @@ use crate::experiment::cluster::lab::Lab;
 use crate::experiment::cluster::reference::Reference;
 use crate::experiment::cluster::{Cluster, ClusterError};
 use crate::experiment::fault;
-use crate::experiment::plan::Plan;
+use crate::experiment::plan::{Plan, PlannedEncoding, Wish};
 use crate::scenario::{self, ExternalCluster, Scenario};
 use crate::units::Span;
 use interrupt::Interrupt;
@@ -55,6 +55,9 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
+    /// What the video calls shall show could not be encoded.
+    #[error("{0}")]
+    Pictures(String),
     /// A socket could not be had.
     #[error("a socket could not be opened: {0}")]
     Sockets(String),
@@ -76,6 +79,19 @@ pub trait Ears {
     fn broken(&mut self, what: &str);
     /// The trial is void; whether another one is run in its place.
     fn void(&mut self, reasons: &[String], again: bool);
+}
+
+/// Encodes what the video calls show, before anything is timed.
+fn prepare_pictures(plan: &Plan, ears: &mut dyn Ears) -> Result<(), RunError> {
+    let mut videos = plan.intents.iter().filter_map(|intent| match &intent.wish {
+        Wish::Call(call) => call.video.as_ref(),
+        _ => None,
+    });
+    // All video calls of a scenario show the same.
+    let Some((video, encoding)) = videos.find_map(|video| Some((video, video.encoding?))) else { return Ok(()) };
+    let PlannedEncoding { width, height, frame_rate, .. } = encoding;
+    ears.preparing(&format!("encoding pictures of {width}x{height} at {frame_rate}/s"));
+    phones::clip_of(video).map(|_| ()).map_err(RunError::Pictures)
 }
 
 /// How a run shall be done.
@@ -107,6 +123,7 @@ pub fn run(
     let mut cluster = make_cluster(scenario, &plan, &options.program)?;
     check_faults(scenario, &*cluster)?;
     cluster.ready()?;
+    prepare_pictures(&plan, ears)?;
     cluster.prepare(&mut |step| ears.preparing(step))?;
     machine::raise_open_files();
     write_head(scenario, text, options, &*cluster, &dir).map_err(|error| RunError::evidence(dir.path(), error))?;
@@ -247,7 +264,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Cluster(_) | RunError::Sockets(_) => 3,
-            RunError::Unsupported { .. } => 2,
+            RunError::Unsupported { .. } | RunError::Pictures(_) => 2,
             RunError::Evidence { .. } => 4,
         }
     }

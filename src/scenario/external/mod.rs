@@ -13,7 +13,7 @@ use serde_spanned::Spanned;
 pub use accounts::Accounts;
 pub(super) use check::check;
 
-use super::{Duration, Service};
+use super::{Duration, EngineTimers, Service};
 use crate::units::Span;
 
 /// `[cluster.external]`.
@@ -217,6 +217,12 @@ impl Default for Limits {
 }
 
 impl ExternalCluster {
+    /// Timers of the engine that the user declares; none without `advert_interval`.
+    #[must_use]
+    pub fn timers(&self) -> Option<EngineTimers> {
+        self.advert_interval.as_ref().map(|advert| EngineTimers::Keepalived { advert: advert.get_ref().0 })
+    }
+
     /// SIP at the floating address.
     #[must_use]
     pub fn sip(&self) -> SocketAddr {

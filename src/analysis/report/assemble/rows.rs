@@ -125,7 +125,8 @@ fn media_method(scenario: &Scenario) -> String {
 
 fn video_method(scenario: &Scenario, what: &str) -> Option<String> {
     let calls = scenario.traffic.video_calls.as_ref()?;
-    Some(format!("{what}, {}/s", calls.picture.as_ref().frame_rate()))
+    let rate = calls.encoding().map_or(calls.picture.as_ref().frame_rate(), |encoding| encoding.frame_rate);
+    Some(format!("{what}, {rate}/s"))
 }
 
 fn session_method(chat: &Chat, side: Side) -> String {

@@ -22,6 +22,7 @@ impl Cluster for Lab {
     }
 
     fn observe(&mut self, recorder: &Recorder) {
+        self.recorder = Some(recorder.clone());
         for node in &self.layout.nodes {
             recorder.record(What::Node { name: node.name.clone(), address: node.address().into() });
         }
@@ -33,10 +34,10 @@ impl Cluster for Lab {
         let shared = store.map_or("", |shares| if shares { ", calls shared" } else { ", calls not shared" });
         let returns = if engine.preempt { ", takes back" } else { "" };
         format!(
-            "lab: {} behind {VIP}, {} every {}{returns}, {}{shared}",
+            "lab: {} behind {VIP}, {} {}{returns}, {}{shared}",
             self.layout.names().join(" "),
             profile.engine.describe,
-            engine.advert,
+            engine.timers.describe(),
             profile.servers.describe,
         )
     }
@@ -128,6 +129,7 @@ impl Cluster for Lab {
 
     fn down(&mut self) {
         let Some(journal) = self.journal.take() else { return };
+        self.emulators.clear();
         self.nodes.values().for_each(Booted::kill);
         self.nodes.values_mut().for_each(Booted::reap);
         self.nodes.clear();

@@ -6,7 +6,7 @@ mod power;
 
 use super::command::Line;
 use super::node::Node;
-use crate::experiment::cluster::Action;
+use crate::experiment::cluster::{Action, netem};
 use crate::scenario::{ExternalCluster, Hook, Role, Way};
 use crate::units::Span;
 
@@ -70,11 +70,10 @@ fn parameters(action: Action) -> String {
         }
         Action::OneWay(Way::ToNode) => " FIVENINES_DROPPED=to_node".to_owned(),
         Action::OneWay(Way::FromNode) => " FIVENINES_DROPPED=from_node".to_owned(),
-        Action::Loss(permille) => format!(" FIVENINES_PERCENT={}", f64::from(permille) / 10.0),
-        Action::Delay { delay, jitter } => {
-            format!(" FIVENINES_DELAY_MS={} FIVENINES_JITTER_MS={}", delay.as_millis_f64(), jitter.as_millis_f64())
+        Action::Degrade(of) => {
+            let way = of.way.map_or("both", |way| if way == Way::ToNode { "to_node" } else { "from_node" });
+            format!(" FIVENINES_WAY={way} FIVENINES_NETEM='{}'", netem::words(of.impairment))
         }
-        Action::Rate(kbit) => format!(" FIVENINES_KBIT_PER_S={kbit}"),
         _ => String::new(),
     };
     format!(" FIVENINES_FAULT={}{of_fault}", kind(action))
@@ -95,9 +94,7 @@ pub(super) fn kind(action: Action) -> &'static str {
         Action::OneWay(_) => "one_way",
         Action::Split => "split",
         Action::AddressLoss => "address_loss",
-        Action::Loss(_) => "packet_loss",
-        Action::Delay { .. } => "packet_delay",
-        Action::Rate(_) => "rate_limit",
+        Action::Degrade(_) => "degraded_path",
         Action::DiskFull => "disk_full",
         Action::ConnectionsReset => "connections_reset",
         Action::StoreKill => "store_kill",

@@ -3,7 +3,7 @@
 use super::super::command::{Expect, Line};
 use super::super::node::Node;
 use super::Recipe;
-use crate::experiment::cluster::Action;
+use crate::experiment::cluster::{Action, netem};
 use crate::scenario::{ExternalCluster, Way};
 use crate::units::Span;
 
@@ -17,7 +17,7 @@ const LINK_DELAY: &str = "0.1";
 /// What a packet filter on the node cannot do.
 const FILTERED: &str = "by the node's own packet filter: ARP and the SSH connection of this tool still pass";
 /// What a queue on the node cannot do.
-const ONE_WAY: &str = "by the node's own queue: what it sends, and not what it receives";
+const ONLY_SENT: &str = "a node's own queue degrades what it sends: give way = \"from_node\"";
 
 pub(super) fn recipe(cluster: &ExternalCluster, node: &Node, action: Action, due: Span) -> Result<Recipe, String> {
     match action {
@@ -29,20 +29,13 @@ pub(super) fn recipe(cluster: &ExternalCluster, node: &Node, action: Action, due
         },
         Action::AddressLoss => address(node),
         Action::ConnectionsReset => connections(cluster, node),
-        Action::Delay { delay, jitter } => {
-            queue(node, "netem", &format!("netem delay {}us {}us", delay.as_nanos() / 1000, jitter.as_nanos() / 1000))
-        }
-        // A packet of the largest size must fit into the burst.
-        Action::Rate(kbit) => queue(node, "tbf", &format!("tbf rate {kbit}kbit burst 3000 latency 200ms")),
+        Action::Degrade(of) if of.way == Some(Way::FromNode) => queue(node, &netem::words(of.impairment)),
+        Action::Degrade(_) => Err(format!("{ONLY_SENT}; or {}", super::needs_hook(action))),
         Action::BlackHole => {
             filter(node, "hole", "iifname \\\"$IF\\\" counter drop;", "oifname \\\"$IF\\\" counter drop;")
         }
         Action::OneWay(Way::ToNode) => filter(node, "oneway", "iifname \\\"$IF\\\" counter drop;", ""),
         Action::OneWay(Way::FromNode) => filter(node, "oneway", "", "oifname \\\"$IF\\\" counter drop;"),
-        Action::Loss(permille) => {
-            let some = format!("numgen random mod 1000 < {permille} counter drop;");
-            filter(node, "loss", &format!("iifname \\\"$IF\\\" {some}"), &format!("oifname \\\"$IF\\\" {some}"))
-        }
         Action::Split => split(cluster, node),
         _ => Err(super::needs_hook(action)),
     }
@@ -84,15 +77,15 @@ fn split(cluster: &ExternalCluster, node: &Node) -> Result<Recipe, String> {
     filter(node, "split", &rules("saddr"), &format!("{}{groups}", rules("daddr")))
 }
 
-fn queue(node: &Node, kind: &str, queue: &str) -> Result<Recipe, String> {
+fn queue(node: &Node, queue: &str) -> Result<Recipe, String> {
     let of_interface = node.interface();
-    let shown = format!("tc qdisc show dev \"$IF\" root | grep '^qdisc {kind} '");
+    let shown = "tc qdisc show dev \"$IF\" root | grep '^qdisc netem '";
     Ok(Recipe {
         inject: node.shell(&format!("{of_interface}; tc qdisc replace dev \"$IF\" root {queue}"))?,
         verify: Some(node.shell(&format!("{of_interface}; {shown}"))?),
         heal: node.shell(&format!("{of_interface}; tc qdisc del dev \"$IF\" root 2>/dev/null; ! {shown}"))?,
         heal_if_held: None,
-        remark: Some(ONE_WAY),
+        remark: Some("by the netem of the node's own kernel"),
     })
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::experiment::cluster::{Degradation, Impairment, Loss};
 use crate::scenario::{Cluster, Scenario, Service};
 
 /// One node of each way. What each must answer is what the manual pages of ssh(1), virsh(1) and docker(1) say.
@@ -150,12 +151,26 @@ fn a_filter_lets_the_connection_through_that_must_take_it_back() {
 #[test]
 fn the_users_own_commands_stand_in_and_know_what_is_meant() {
     let hooks =
-        "[cluster.external.hooks.packet_loss]\ninject = \"lose $FIVENINES_PERCENT\"\nheal = \"keep\"\non_node = true";
-    let done = recipe_in(&cluster(hooks), "box", Action::Loss(25)).unwrap();
+        "[cluster.external.hooks.degraded_path]\ninject = \"tc $FIVENINES_NETEM\"\nheal = \"keep\"\non_node = true";
+    let done = recipe_in(&cluster(hooks), "box", degrade(None)).unwrap();
     let inject = done.inject.to_string();
     assert!(inject.starts_with("docker pbx: export FIVENINES_NODE=box FIVENINES_NODE_ADDRESS=192.0.2.13"), "{inject}");
-    assert!(inject.contains("FIVENINES_FAULT=packet_loss FIVENINES_PERCENT=2.5; lose $FIVENINES_PERCENT"), "{inject}");
+    assert!(inject.contains("FIVENINES_FAULT=degraded_path FIVENINES_WAY=both"), "{inject}");
+    assert!(inject.contains("FIVENINES_NETEM='netem limit 65536 loss random 2.5%'; tc $FIVENINES_NETEM"), "{inject}");
     assert!(done.verify.is_none() && done.heal.to_string().ends_with("; keep"));
+}
+
+fn degrade(way: Option<Way>) -> Action {
+    let impairment = Impairment { loss: Loss::Random { ppm: 25_000 }, ..Impairment::default() };
+    Action::Degrade(Degradation { impairment, way, seed: 0 })
+}
+
+#[test]
+fn a_queue_degrades_what_a_node_sends_and_nothing_else() {
+    let refused = recipe_in(&cluster(""), "ssh", degrade(None)).unwrap_err();
+    assert!(refused.contains("from_node") && refused.contains("hooks.degraded_path"), "{refused}");
+    let done = recipe_in(&cluster(""), "ssh", degrade(Some(Way::FromNode))).unwrap();
+    assert!(done.inject.to_string().contains("root netem limit 65536 loss random 2.5%"), "{}", done.inject);
 }
 
 /// Every script is at least read by a shell.
@@ -173,9 +188,7 @@ fn every_script_is_a_shells_language() {
         Action::OneWay(Way::FromNode),
         Action::Split,
         Action::AddressLoss,
-        Action::Loss(10),
-        Action::Delay { delay: Span::from_millis(100), jitter: Span::from_millis(10) },
-        Action::Rate(500),
+        degrade(Some(Way::FromNode)),
         Action::ConnectionsReset,
         Action::Reset,
         Action::KernelPanic,

@@ -1,5 +1,6 @@
 //! What can be done to a node: inject, check that it bit, heal.
 
+mod degraded;
 mod path;
 mod processes;
 mod reason;
@@ -26,12 +27,15 @@ const BITE_PATIENCE: Span = Span::from_secs(3);
 const LOOK_EVERY: Span = Span::from_millis(10);
 
 /// Does `action` to `node`; returns what was done.
-pub(super) fn inject(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
+pub(super) fn inject(lab: &mut Lab, node: &str, action: Action) -> Result<String, String> {
     if action == Action::StoreKill {
         return store(lab).map(|store| {
             store.process().kill();
             format!("SIGKILL to {} ({})", store.process().name, store.process().pid)
         });
+    }
+    if let Action::Degrade(degradation) = action {
+        return degraded::inject(lab, node, degradation);
     }
     let booted = lab.booted(node).map_err(|error| error.to_string())?;
     match action {
@@ -82,6 +86,7 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
             let free = free(booted)?;
             told(free == 0, format!("{free} octets are free on the node's disk"))
         }
+        Action::Degrade(degradation) => degraded::bite(lab, node, degradation),
         _ if path::is_of(action) => path::spoilt(node, action),
         _ => processes::struck(&lab.layout, booted, action),
     }
@@ -138,6 +143,9 @@ fn mend(lab: &mut Lab, name: &str, action: Action) -> Result<(), ClusterError> {
         Action::PowerOff => return lab.boot_again(name),
         Action::ServiceKill(service) => return lab.restart(name, service),
         Action::EngineStop | Action::EngineKill => return lab.start_engine(name),
+        Action::Degrade(degradation) => {
+            return degraded::repair(lab, name, degradation).map_err(|reason| failed("heal", name, reason));
+        }
         _ => {}
     }
     let booted = lab.booted(name)?;
