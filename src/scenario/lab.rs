@@ -3,18 +3,22 @@
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
-use super::{Duration, LabNode, MachineSize};
-use crate::units::Span;
+use super::{Duration, EngineTable, LabNode, MachineSize};
 
 /// The profiles of the lab: which servers run on a node. A profile's name lists its servers.
-pub const LAB_PROFILES: [&str; 2] = ["kamailio-rtpengine-redis-prosody-keepalived", "asterisk-prosody-keepalived"];
+pub const LAB_PROFILES: [&str; 4] = [
+    "kamailio-rtpengine-redis-prosody-keepalived",
+    "asterisk-prosody-keepalived",
+    "asterisk-ejabberd-pacemaker",
+    "asterisk-prosody-heartbeat",
+];
 
 /// `[cluster.lab]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabCluster {
-    /// Node names, highest VRRP priority first. A single one is a server without a cluster: it holds the address by
-    /// itself, and no engine runs.
+    /// Node names, preferred owner of the address first. A single one is a server without a cluster: it holds the
+    /// address by itself, and no engine runs.
     pub nodes: Vec<String>,
     /// `[[cluster.lab.node]]`: which nodes are machines of their own.
     #[serde(default, rename = "node")]
@@ -22,25 +26,26 @@ pub struct LabCluster {
     /// One of [`LAB_PROFILES`].
     #[serde(default = "default_profile")]
     pub profile: Spanned<String>,
-    /// VRRPv3 advertisement interval of keepalived; a single node has none.
+    /// VRRPv3 advertisement interval of keepalived, which needs it; no other engine and no single node has it.
     pub advert_interval: Option<Spanned<Duration>>,
+    /// The timers of the other engines.
+    #[serde(default)]
+    pub engine: Box<EngineTable>,
     /// The SIP server; it must be the profile's.
     pub sip: Option<Spanned<LabSip>>,
     /// The XMPP server; it must be the profile's.
     pub xmpp: Option<Spanned<LabXmpp>>,
     /// Whether media relays share their calls; absent: wherever the profile has a store.
     pub redis: Option<Spanned<bool>>,
-    /// Whether keepalived gives the address away when the SIP server dies. Without it the address stays with a
-    /// host that no longer answers, as in many clusters.
-    #[serde(default = "default_true")]
-    pub watch_sip: bool,
+    /// Whether the engine gives the address away when the SIP server dies. Without it the address stays with a
+    /// host that no longer answers, as in many clusters. Absent: where the engine can.
+    pub watch_sip: Option<Spanned<bool>>,
     /// Whether a healed node of higher priority takes the address back: the failback is then a second interruption.
     #[serde(default)]
     pub preempt: bool,
-    /// How often the owner repeats its gratuitous ARP. `"0s"` is keepalived's own default: never. Clients of a
-    /// healed split may then go on asking the other owner until their ARP entry ages.
-    #[serde(default = "default_garp_refresh")]
-    pub garp_refresh: Spanned<Duration>,
+    /// How often keepalived's owner repeats its gratuitous ARP; absent: 2 s. `"0s"` is keepalived's own default: never.
+    /// Clients of a healed split may then go on asking the other owner until their ARP entry ages.
+    pub garp_refresh: Option<Spanned<Duration>>,
 }
 
 /// SIP servers that the lab knows.
@@ -59,6 +64,8 @@ pub enum LabSip {
 pub enum LabXmpp {
     /// Prosody with stream management.
     Prosody,
+    /// ejabberd with stream management, each node by itself.
+    Ejabberd,
 }
 
 impl LabSip {
@@ -78,6 +85,7 @@ impl LabXmpp {
     pub fn word(self) -> &'static str {
         match self {
             LabXmpp::Prosody => "prosody",
+            LabXmpp::Ejabberd => "ejabberd",
         }
     }
 }
@@ -110,12 +118,4 @@ impl LabCluster {
 
 fn default_profile() -> Spanned<String> {
     Spanned::new(0..0, LAB_PROFILES[0].to_owned())
-}
-
-fn default_garp_refresh() -> Spanned<Duration> {
-    Spanned::new(0..0, Duration(Span::from_secs(2)))
-}
-
-fn default_true() -> bool {
-    true
 }

@@ -121,15 +121,6 @@ fn check_machine(node: &LabNode) -> Checked {
     Ok(())
 }
 
-/// A lab without an interval of adverts must be one server alone.
-pub(super) fn check_alone(cluster: &LabCluster) -> Result<&[String], Complaint> {
-    if cluster.is_cluster() {
-        let message = "keepalived needs to know how often it advertises".to_owned();
-        complain(0..0, message, "", "write advert_interval = \"100ms\" into [cluster.lab]")?;
-    }
-    Ok(&cluster.nodes)
-}
-
 /// Whether a fault makes sense for the kind and number of nodes.
 pub(super) fn check_fault(scenario: &Scenario, fault: &Spanned<Fault>) -> Checked {
     let Cluster::Lab(lab) = &scenario.cluster else { return Ok(()) };

@@ -146,6 +146,7 @@ fn fault_measured(fault: usize, rng: &mut SmallRng) -> FaultMeasured {
     FaultMeasured {
         heal_of: None,
         takeover: None,
+        paths: Vec::new(),
         parts: Vec::new(),
         fault,
         kind: "power_off".into(),

@@ -39,7 +39,7 @@ fn when(transition: &Transition, trials: usize) -> String {
         "engine_hang" => "had its cluster engine hang",
         "node_freeze" => "froze",
         "address_loss" => "lost the address from its interface",
-        "packet_loss" | "packet_delay" | "rate_limit" => "had a bad line",
+        "degraded_path" => "had a bad path",
         "disk_full" => "had no room on its disk",
         "connections_reset" => "lost its TCP connections",
         "store_kill" => "lost what it held",

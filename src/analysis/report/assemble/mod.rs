@@ -7,6 +7,7 @@ mod figures;
 mod headline;
 mod listening;
 mod outages;
+mod paths;
 mod published;
 mod quality;
 mod rows;
@@ -93,6 +94,7 @@ fn transition(scenario: &Scenario, run: &RunInfo, trials: &[Trial], number: usiz
             same(of_number().map(|(_, fault)| successor(fault))),
         ),
         hint: takeovers::hint(takeover.as_ref(), &parts),
+        paths: paths::summaries(&faults),
         takeover,
         parts,
         kind: same(of_number().map(|(_, fault)| fault.kind.clone())),

@@ -4,6 +4,7 @@ mod capture;
 mod chats;
 mod estimates;
 mod quality;
+mod signalling;
 mod svg;
 mod tables;
 mod video;
@@ -14,7 +15,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::data::{FigureData, Panel};
 use super::figures::layout::Format;
-use super::figures::{every_lane, plan};
+use super::figures::{every_lane, of_capture, plan};
 use crate::analysis::measure::model::Caveat;
 
 use super::model::{Outcome, Report, Transition, Trial};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::Profile;
 use super::root::Root;
 use crate::experiment::cluster::ClusterError;
-use crate::scenario::{LabCluster, MachineSize};
+use crate::scenario::{EngineTimers, LabCluster, MachineSize};
 use crate::units::Span;
 
 /// The floating address.
@@ -101,8 +101,8 @@ pub(super) struct Layout {
 /// How the cluster engine is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EngineOptions {
-    /// VRRP advertisement interval.
-    pub(super) advert: Span,
+    /// By which it notices a death.
+    pub(super) timers: EngineTimers,
     /// Whether the address is given away when the SIP server dies.
     pub(super) watch_sip: bool,
     /// Whether a healed node of higher priority takes the address back.
@@ -114,7 +114,7 @@ pub(super) struct EngineOptions {
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
         EngineOptions {
-            advert: Span::from_millis(100),
+            timers: EngineTimers::Keepalived { advert: Span::from_millis(100) },
             watch_sip: true,
             preempt: false,
             garp_refresh: Span::from_secs(2),
@@ -126,14 +126,13 @@ impl Layout {
     /// The layout that a scenario asks for.
     ///
     /// # Errors
-    /// When a name cannot name a switch port, or keepalived cannot keep the interval.
+    /// When a name cannot name a switch port.
     pub(super) fn new(cluster: &LabCluster) -> Result<Layout, ClusterError> {
-        let usual = EngineOptions::default();
         let engine = EngineOptions {
-            advert: cluster.advert_interval.as_ref().map_or(usual.advert, |interval| interval.get_ref().0),
-            watch_sip: cluster.watch_sip,
+            timers: cluster.timers(),
+            watch_sip: cluster.watches_sip(),
             preempt: cluster.preempt,
-            garp_refresh: cluster.garp_refresh.get_ref().0,
+            garp_refresh: cluster.garp_refresh(),
         };
         let machines = cluster.nodes.iter().filter_map(|name| Some((name.clone(), cluster.machine(name)?))).collect();
         let layout = Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))?;
@@ -158,15 +157,7 @@ impl Layout {
         shares_calls: Option<bool>,
     ) -> Result<Layout, ClusterError> {
         check_names(names)?;
-        let (profile, advert) = (Profile::named(profile)?, engine.advert);
-        // The field on the wire counts in 10 ms and has 12 bits (RFC 5798, section 5.2.7).
-        let centiseconds = advert.as_nanos() / 10_000_000;
-        if !(1..=4095).contains(&centiseconds) || advert.as_nanos() % 10_000_000 != 0 {
-            return Err(not_ready(
-                format!("an advertisement interval of {advert} cannot be sent"),
-                "choose a multiple of 10 ms, from 10 ms to 40.95 s",
-            ));
-        }
+        let profile = Profile::named(profile)?;
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
         let has_store = profile.servers.store.is_some();
         let (root, shares_calls) = (Root::of(&profile), has_store && shares_calls.unwrap_or(true));
@@ -230,14 +221,14 @@ mod tests {
     use super::*;
     use crate::scenario::LAB_PROFILES;
 
-    fn layout(names: &[&str], advert: Span) -> Result<Layout, ClusterError> {
+    fn layout(names: &[&str]) -> Result<Layout, ClusterError> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        Layout::of(&names, LAB_PROFILES[0], EngineOptions { advert, ..EngineOptions::default() }, None)
+        Layout::of(&names, LAB_PROFILES[0], EngineOptions::default(), None)
     }
 
     #[test]
     fn nodes_have_the_documented_addresses() {
-        let layout = layout(&["alpha", "beta", "charlie"], Span::from_millis(100)).unwrap();
+        let layout = layout(&["alpha", "beta", "charlie"]).unwrap();
         let charlie = layout.node("charlie").unwrap();
         assert_eq!(charlie.address().to_string(), "10.77.0.13");
         assert_eq!(charlie.mac(), "02:00:00:77:00:0d");
@@ -246,15 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn names_and_intervals_that_cannot_work_are_refused() {
-        let advert = Span::from_millis(100);
+    fn names_that_cannot_work_are_refused() {
         for names in [&[][..], &["alpha", "alpha"], &["alpha", "br0"], &["alpha", "be/ta"], &["alpha", "-x"]] {
-            assert!(layout(names, advert).is_err(), "{names:?}");
+            assert!(layout(names).is_err(), "{names:?}");
         }
-        assert!(layout(&["alpha", "sixteen-letters-"], advert).is_err());
-        for advert in [Span::ZERO, Span::from_millis(15), Span::from_millis(40_960), Span::from_millis(-100)] {
-            assert!(layout(&["alpha", "beta"], advert).is_err(), "{advert}");
-        }
-        assert!(layout(&["alpha", "beta"], Span::from_millis(40_950)).is_ok());
+        assert!(layout(&["alpha", "sixteen-letters-"]).is_err());
     }
 }

@@ -8,6 +8,7 @@
 
 mod certificates;
 mod config;
+mod emulator;
 mod fault;
 mod health;
 pub mod init;
@@ -32,18 +33,20 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, umount2};
 
 use certificates::Certificates;
+use emulator::Emulator;
 use fault::failed;
 use journal::Journal;
-use layout::{EngineOptions, Layout, VIP, netns_path, not_ready};
+use layout::{Layout, VIP, netns_path, not_ready};
 use machine::Machine;
 use machine::image::Image;
 use node::{Booted, log_tail, not_up};
 use process::Process;
-use profile::{Ready, ServiceFile};
+use profile::{Profile, Ready, Replication, ServiceFile};
 use store::Store;
 
 use super::{Cluster, ClusterError};
 use crate::experiment::run::clock::Clock;
+use crate::experiment::run::recorder::Recorder;
 use crate::scenario::{LabCluster, MachineSize, NodeFault, Service};
 use crate::units::Span;
 
@@ -67,6 +70,9 @@ pub struct Lab {
     accelerator: OnceCell<&'static str>,
     outlives: bool,
     store: Option<Store>,
+    /// Of nodes whose path is degraded.
+    emulators: BTreeMap<String, Emulator>,
+    recorder: Option<Recorder>,
     keep: bool,
 }
 
@@ -79,14 +85,16 @@ impl Lab {
         Ok(Lab::with(Layout::new(cluster)?))
     }
 
-    /// A lab of the usual three nodes, for use by hand.
+    /// A lab of a profile's usual nodes, for use by hand; timers by the names that a scenario has for them.
     ///
     /// # Errors
-    /// When there is no such profile, or the advertisement interval cannot work.
-    pub fn by_hand(profile: &str, advert: Span, shares_calls: bool) -> Result<Lab, ClusterError> {
-        let names = ["alpha", "beta", "charlie"].map(String::from);
-        let engine = EngineOptions { advert, ..EngineOptions::default() };
-        Ok(Lab::with(Layout::of(&names, profile, engine, Some(shares_calls))?))
+    /// When there is no such profile, or its engine cannot have such a timer.
+    pub fn by_hand(profile: &str, timers: &[(String, Span)], shares_calls: bool) -> Result<Lab, ClusterError> {
+        let cluster = LabCluster::by_hand(profile, timers)
+            .map_err(|what| not_ready(what, "see [cluster.lab.engine] in the README"))?;
+        let mut layout = Layout::new(&cluster)?;
+        layout.shares_calls &= shares_calls;
+        Ok(Lab::with(layout))
     }
 
     fn with(layout: Layout) -> Lab {
@@ -105,6 +113,8 @@ impl Lab {
             accelerator: OnceCell::new(),
             outlives: false,
             store: None,
+            emulators: BTreeMap::new(),
+            recorder: None,
             keep: false,
         }
     }
@@ -301,13 +311,21 @@ impl Lab {
         // The preferred owner's engine first: nobody takes the address from whoever has it.
         for name in &names {
             self.start_engine(name)?;
-            self.wait(name, "SIP at the floating address", "ha", |_| health::sip_answer(VIP).is_some())?;
+            if !self.layout.profile.engine.starts_together {
+                self.wait_for_address(name)?;
+            }
         }
+        self.wait_for_address(&names[0])?;
         names.iter().try_for_each(|name| self.wait_healthy(name))?;
         for machine in self.machines.values() {
             machine.start_by_itself().map_err(|reason| failed("let it start by itself", &machine.node.name, reason))?;
         }
         self.wait(&names[0], "XMPP at the floating address", "xmpp", |_| health::tcp_open(VIP, 5222))
+    }
+
+    fn wait_for_address(&self, name: &str) -> Result<(), ClusterError> {
+        let patience = Span::from_secs(self.layout.profile.engine.settles_in_s.into());
+        self.wait_for(name, "SIP at the floating address", "ha", patience, |_| health::sip_answer(VIP).is_some())
     }
 
     fn start_store(&mut self) -> Result<(), ClusterError> {
@@ -361,6 +379,7 @@ impl Lab {
         for service in self.layout.profile.services().to_vec() {
             self.start_service(name, &service.name)?;
             self.wait_ready(name, &service)?;
+            self.tell(name, service.after_start.as_deref())?;
         }
         Ok(())
     }
@@ -370,7 +389,10 @@ impl Lab {
             return Ok(());
         }
         let processes = self.layout.profile.engine_services().to_vec();
-        processes.iter().try_for_each(|process| self.start_service(name, &process.name))
+        processes.iter().try_for_each(|process| {
+            self.start_service(name, &process.name)?;
+            self.wait_ready(name, process)
+        })
     }
 
     fn start_service(&mut self, name: &str, service: &str) -> Result<(), ClusterError> {
@@ -401,9 +423,15 @@ impl Lab {
         let Some(file) = self.layout.profile.service(service).cloned() else { return Ok(()) };
         self.start_service(name, &file.name)?;
         self.wait_ready(name, &file)?;
-        let Some(line) = &file.after_restart else { return Ok(()) };
+        self.tell(name, file.after_start.as_deref())?;
+        self.tell(name, file.after_restart.as_deref())
+    }
+
+    /// Runs what a profile wants to be run after a start, if anything.
+    fn tell(&self, name: &str, line: Option<&str>) -> Result<(), ClusterError> {
+        let Some(line) = line else { return Ok(()) };
         let told = self.run_in(name, line);
-        told.map(drop).map_err(|reason| failed("tell the others of a restart", name, reason))
+        told.map(drop).map_err(|reason| failed("finish the start of a server", name, reason))
     }
 
     /// Waits until the node's own server works.
@@ -437,22 +465,42 @@ impl Lab {
         self.nodes.get_mut(name).ok_or_else(|| not_ready(format!("{name} is off"), "bring the lab up"))
     }
 
-    /// Waits until the node's servers answer and every node that is on replicates with every other.
+    /// Waits until the node's servers answer, every node that is on replicates with every other, and the engine has
+    /// all of them.
     fn wait_healthy(&self, name: &str) -> Result<(), ClusterError> {
+        let Profile { servers, engine, .. } = &self.layout.profile;
         self.layout.profile.services().iter().try_for_each(|service| self.wait_ready(name, service))?;
-        let Some(replication) = &self.layout.profile.servers.replication else { return Ok(()) };
-        self.wait(name, "replication of registrations", "sip", |lab| {
-            let on = lab.nodes.values().filter(|booted| booted.is_alive()).count()
-                + lab.machines.values().filter(|machine| machine.answers()).count();
-            let listing = lab.run_in(name, &replication.command).ok();
-            listing.is_some_and(|listing| listing.lines().filter(|line| line.trim() == replication.line).count() >= on)
-        })
+        if let Some(replication) = &servers.replication {
+            self.wait(name, "replication of registrations", "sip", |lab| lab.lists_all(name, replication))?;
+        }
+        let Some(members) = &engine.members else { return Ok(()) };
+        let patience = Span::from_secs(engine.settles_in_s.into());
+        self.wait_for(name, "membership of all nodes", "ha", patience, |lab| lab.lists_all(name, members))
+    }
+
+    /// Whether a listing inside the node has its line for every node that is on.
+    fn lists_all(&self, name: &str, of: &Replication) -> bool {
+        let on = self.nodes.values().filter(|booted| booted.is_alive()).count()
+            + self.machines.values().filter(|machine| machine.answers()).count();
+        let listing = self.run_in(name, &of.command).ok();
+        listing.is_some_and(|listing| listing.lines().filter(|line| line.trim() == of.line).count() >= on)
     }
 
     /// Waits for `what`; if it does not come, the service `log` may have written why.
     fn wait(&self, name: &str, what: &str, log: &str, ready: impl Fn(&Lab) -> bool) -> Result<(), ClusterError> {
+        self.wait_for(name, what, log, PATIENCE, ready)
+    }
+
+    fn wait_for(
+        &self,
+        name: &str,
+        what: &str,
+        log: &str,
+        patience: Span,
+        ready: impl Fn(&Lab) -> bool,
+    ) -> Result<(), ClusterError> {
         let node = self.layout.node(name)?;
-        let patience = if self.machines.is_empty() { PATIENCE } else { machine::BOOT_PATIENCE };
+        let patience = if self.machines.is_empty() { patience } else { machine::BOOT_PATIENCE };
         let deadline = self.clock.now() + patience;
         while !ready(self) {
             let machine = self.machines.get(name);
@@ -531,7 +579,7 @@ mod tests {
 
     #[test]
     fn a_lab_that_was_never_up_touches_nothing_when_it_goes() {
-        let mut lab = Lab::by_hand(LAB_PROFILES[0], Span::from_millis(100), true).unwrap();
+        let mut lab = Lab::by_hand(LAB_PROFILES[0], &[], true).unwrap();
         assert_eq!(lab.nodes(), ["alpha", "beta", "charlie"]);
         assert!(lab.inject("alpha", Action::PowerOff).is_err());
         assert!(lab.inject("delta", Action::PowerOff).is_err());

@@ -50,8 +50,7 @@ impl Root {
             RootFile::Host => Root::Host,
             RootFile::Debian(debian) if tools::find(&debian.unless).is_some() => Root::Host,
             RootFile::Debian(debian) => {
-                let servers = profile.requires().into_values().map(str::to_owned);
-                let packages = servers.chain(debian.packages.iter().cloned()).collect();
+                let packages = Profile::all().flat_map(|other| packages(&other, &debian.suite)).collect();
                 Root::Made(Recipe { suite: debian.suite.clone(), packages, instead: debian.unless.clone() })
             }
         }
@@ -89,6 +88,18 @@ impl Root {
             Root::Made(recipe) if !recipe.is_made() => recipe.make(tell),
             _ => Ok(()),
         }
+    }
+}
+
+/// What a profile wants of a suite; nothing if it uses another one. A suite has one root file system for all profiles:
+/// to make a second one costs more time than the packages of the others.
+fn packages(profile: &Profile, suite: &str) -> Vec<String> {
+    match &profile.servers.root {
+        RootFile::Debian(debian) if debian.suite == suite => {
+            let servers = profile.requires().into_values().map(str::to_owned);
+            servers.chain(debian.packages.iter().cloned()).collect()
+        }
+        RootFile::Host | RootFile::Debian(_) => Vec::new(),
     }
 }
 
@@ -250,6 +261,18 @@ mod tests {
         assert_eq!(Root::of(&profile), Root::Host);
         assert_eq!(Root::Host.path(), Path::new("/"));
         assert!(Root::Host.check().is_ok());
+    }
+
+    #[test]
+    fn all_profiles_of_a_suite_share_one_root_with_the_packages_of_each() {
+        let roots: Vec<Root> =
+            Profile::all().map(|profile| Root::of(&profile)).filter(|of| *of != Root::Host).collect();
+        assert!(roots.iter().all(|root| *root == roots[0]));
+        if let Some(Root::Made(recipe)) = roots.first() {
+            for package in ["asterisk", "ejabberd", "pacemaker", "heartbeat", "keepalived"] {
+                assert!(recipe.packages.contains(package), "{package}");
+            }
+        }
     }
 
     #[test]

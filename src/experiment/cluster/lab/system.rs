@@ -11,7 +11,7 @@ use super::node::Booted;
 use super::{Lab, clean, network, tools};
 use crate::evidence::history::What;
 use crate::evidence::rundir::MachineInfo;
-use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
+use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints, Passwords};
 use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
 
@@ -25,6 +25,7 @@ impl Cluster for Lab {
     }
 
     fn observe(&mut self, recorder: &Recorder) {
+        self.recorder = Some(recorder.clone());
         for node in &self.layout.nodes {
             recorder.record(What::Node { name: node.name.clone(), address: node.address().into() });
         }
@@ -41,8 +42,10 @@ impl Cluster for Lab {
             return format!("lab: {names} alone at {VIP}, no cluster, {}{shared}", profile.servers.describe);
         }
         format!(
-            "lab: {names} behind {VIP}, {} every {}{returns}, {}{shared}",
-            profile.engine.describe, engine.advert, profile.servers.describe,
+            "lab: {names} behind {VIP}, {} {}{returns}, {}{shared}",
+            profile.engine.describe,
+            engine.timers.describe(),
+            profile.servers.describe,
         )
     }
 
@@ -97,7 +100,7 @@ impl Cluster for Lab {
             ca_pem: self.tls.as_ref().map(|tls| tls.ca.clone()).unwrap_or_default(),
             client: layout::client_address(),
             client_netns: Some(netns_path(layout::CLIENTS_NETNS)),
-            password_prefix: layout::PASSWORD_PREFIX.into(),
+            passwords: Passwords::behind(layout::PASSWORD_PREFIX),
         }
     }
 
@@ -150,6 +153,7 @@ impl Cluster for Lab {
 
     fn down(&mut self) {
         let Some(journal) = self.journal.take() else { return };
+        self.emulators.clear();
         self.nodes.values().for_each(Booted::kill);
         self.nodes.values_mut().for_each(Booted::reap);
         self.nodes.clear();

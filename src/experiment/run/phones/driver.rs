@@ -15,7 +15,7 @@ use super::calls::{Call, Calls};
 use super::media;
 use super::transport::{Heard, Link};
 use super::{Order, Progress, Setting, Tally};
-use crate::evidence::history::{Op, OpKind, Step, What};
+use crate::evidence::history::{Direction, Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
 use crate::experiment::agent::sip::phone::{Command, Input, MediaCommand, Output, Phone, PhoneConfig, Transport};
 use crate::experiment::agent::sip::transaction::Timers;
@@ -103,7 +103,7 @@ impl Driver {
         self.phones.push(Phone::new(PhoneConfig {
             name: planned.name.clone(),
             user: planned.user.clone(),
-            password: format!("{}{}", self.setting.endpoints.password_prefix, planned.user),
+            password: self.setting.endpoints.passwords.of(&planned.user),
             domain: self.setting.endpoints.domain.clone(),
             server: self.setting.endpoints.sip,
             local: link.local(ip),
@@ -253,6 +253,7 @@ impl Driver {
             planned_ns: planned,
             call: Some(call.call),
             code: None,
+            status_ns: None,
             node: None,
             retransmissions: None,
             reason: Some(reason.to_owned()),
@@ -420,6 +421,12 @@ impl Driver {
                     if let Some(remote) = video {
                         engine.redirect(media::video_stream(call, direction), remote);
                     }
+                }
+            }
+            MediaCommand::KeyFrame { call } => {
+                let side = usize::from(self.calls.direction(call, phone) == Some(Direction::ToCaller));
+                if let Some(video) = self.calls.get(call).and_then(|call| call.video) {
+                    engine.want_key_frame(video.ports[side]);
                 }
             }
             MediaCommand::Stop { call } => {

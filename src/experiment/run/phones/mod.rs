@@ -23,6 +23,7 @@ use crate::experiment::cluster::Endpoints;
 use crate::experiment::plan::{Intent, PlannedPhone, Wish};
 use crate::units::RunTime;
 use driver::Driver;
+pub(super) use media::clip_of;
 
 /// All phones of a trial.
 #[derive(Debug)]

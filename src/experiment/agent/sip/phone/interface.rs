@@ -229,6 +229,11 @@ pub enum MediaCommand {
         /// Where to send the video to, if there is any.
         video: Option<SocketAddr>,
     },
+    /// The far side wants a key frame (RFC 5168).
+    KeyFrame {
+        /// Number of the call.
+        call: u64,
+    },
     /// Send no more.
     Stop {
         /// Number of the call.

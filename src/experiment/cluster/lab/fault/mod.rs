@@ -1,5 +1,6 @@
 //! What can be done to a node: inject, check that it bit, heal.
 
+mod degraded;
 mod path;
 mod processes;
 mod reason;
@@ -29,15 +30,18 @@ const MACHINE_PATIENCE: Span = Span::from_secs(15);
 const LOOK_EVERY: Span = Span::from_millis(10);
 
 /// Does `action` to `node`; returns what was done.
-pub(super) fn inject(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
+pub(super) fn inject(lab: &mut Lab, node: &str, action: Action) -> Result<String, String> {
     if action == Action::StoreKill {
         return store(lab).map(|store| {
             store.process().kill();
             format!("SIGKILL to {} ({})", store.process().name, store.process().pid)
         });
     }
-    if let Some(machine) = lab.machines.get(node).filter(|_| !is_of_switch(action)) {
+    if let Some(machine) = lab.machines.get(node).filter(|_| !path::is_of(action)) {
         return machine::fault::inject(machine, &lab.layout, action);
+    }
+    if let Action::Degrade(degradation) = action {
+        return degraded::inject(lab, node, degradation);
     }
     if path::is_of(action) {
         return path::spoil(&lab.layout, node, action);
@@ -58,11 +62,6 @@ pub(super) fn inject(lab: &Lab, node: &str, action: Action) -> Result<String, St
     }
 }
 
-/// Whether the switch does it, whatever kind the node is. Delays are a machine's own kernel's.
-fn is_of_switch(action: Action) -> bool {
-    path::is_of(action) && !matches!(action, Action::Delay { .. })
-}
-
 /// Looks for the effect until it shows.
 pub(super) fn verify(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
     let patience = if lab.machines.contains_key(node) { MACHINE_PATIENCE } else { BITE_PATIENCE };
@@ -81,7 +80,7 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
         let alive = store(lab)?.process().is_alive();
         return told(!alive, format!("the store {}", if alive { "still runs" } else { "is gone" }));
     }
-    if let Some(machine) = lab.machines.get(node).filter(|_| !is_of_switch(action)) {
+    if let Some(machine) = lab.machines.get(node).filter(|_| !path::is_of(action)) {
         return machine::fault::verify(machine, &lab.layout, action, lab.clock);
     }
     if path::is_of(action) {
@@ -102,6 +101,7 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
             let free = free(booted)?;
             told(free == 0, format!("{free} octets are free on the node's disk"))
         }
+        Action::Degrade(degradation) => degraded::bite(lab, node, degradation),
         _ => processes::struck(&lab.layout, booted, action),
     }
 }
@@ -159,8 +159,11 @@ fn mend(lab: &mut Lab, name: &str, action: Action) -> Result<(), ClusterError> {
         Action::EngineStop | Action::EngineKill => return lab.start_engine(name),
         _ => {}
     }
-    if let Some(machine) = lab.machines.get(name).filter(|_| !is_of_switch(action)) {
+    if let Some(machine) = lab.machines.get(name).filter(|_| !path::is_of(action)) {
         return machine::fault::mend(machine, &lab.layout, action, lab.clock);
+    }
+    if let Action::Degrade(degradation) = action {
+        return degraded::repair(lab, name, degradation).map_err(|reason| failed("heal", name, reason));
     }
     if path::is_of(action) {
         return path::repair(name, action).map_err(|reason| failed("heal", name, reason));

@@ -4,7 +4,6 @@ use nix::unistd::geteuid;
 
 use super::super::layout::Layout;
 use super::super::profile::service_name;
-use super::super::tools;
 use crate::experiment::cluster::Action;
 
 /// Whether the lab can do `action` to `node` on this machine.
@@ -15,7 +14,7 @@ pub(in super::super) fn supports(layout: &Layout, node: &str, action: Action) ->
     let is_machine = layout.machines.contains_key(node);
     match action {
         // A machine's own kernel has netem, and everything else that a machine has is its own.
-        Action::Delay { .. }
+        Action::Degrade(_)
         | Action::Reset
         | Action::KernelPanic(_)
         | Action::ClockStep(_)
@@ -32,8 +31,9 @@ pub(in super::super) fn supports(layout: &Layout, node: &str, action: Action) ->
         Action::StoreKill if !layout.shares_calls => {
             Err("no store runs: set redis = true, with a profile that has one".into())
         }
-        Action::Delay { .. } => queue_works("netem delay 1ms", "netem"),
-        Action::Rate(_) => queue_works("tbf rate 1mbit burst 3000 latency 50ms", "tbf"),
+        // Whoever is not root is told so when the lab is to be used.
+        Action::Degrade(_) if !geteuid().is_root() => Ok(()),
+        Action::Degrade(_) => super::degraded::works(),
         Action::Reset => {
             Err(whole_machine("no firmware, kernel and init to start again; power_off with heal_at boots it in 0.1 s"))
         }
@@ -53,18 +53,6 @@ pub(in super::super) fn supports(layout: &Layout, node: &str, action: Action) ->
 
 fn whole_machine(lacks: &str) -> String {
     format!("a node in namespaces has {lacks}. It needs a node that is a whole machine")
-}
-
-/// Tries the queueing discipline in a network namespace of its own.
-fn queue_works(queue: &str, name: &str) -> Result<(), String> {
-    // Whoever is not root is told so when the lab is to be used.
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    let line = ["--net", "tc", "qdisc", "add", "dev", "lo", "root"];
-    let words: Vec<_> = queue.split(' ').collect();
-    let tried = tools::run("unshare", &[&line[..], &words[..]].concat());
-    tried.map(drop).map_err(|said| format!("this kernel has no {name} (sch_{name}): {said}"))
 }
 
 #[cfg(test)]

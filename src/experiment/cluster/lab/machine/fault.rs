@@ -9,8 +9,9 @@ use super::super::layout::Layout;
 use super::super::profile::service_name;
 use super::units::unit;
 use super::{ASK_PATIENCE, Files, GLANCE, Machine};
-use crate::experiment::cluster::{Action, ClusterError};
+use crate::experiment::cluster::{Action, ClusterError, Degradation, netem};
 use crate::experiment::run::clock::Clock;
+use crate::scenario::Way;
 use crate::units::Span;
 
 /// Connections of SIP and XMPP clients, as ss(8) filters them.
@@ -93,16 +94,22 @@ fn strike_line(layout: &Layout, action: Action) -> Result<String, String> {
         Action::CpuExhaustion => "systemd-run -q --unit=lab-hog sh -c \
              'for i in $(seq $(( 2 * $(nproc) ))); do while :; do :; done & done; wait'"
             .into(),
-        // Frames to the machine, as the switch would delay them: they pass a second card on their way in.
-        Action::Delay { delay, jitter } => format!(
-            "set -e; modprobe ifb numifbs=1; ip link set ifb0 up; tc qdisc replace dev eth0 ingress; \
-             tc filter replace dev eth0 parent ffff: pref 1 handle 1 matchall action mirred egress redirect dev ifb0; \
-             tc qdisc replace dev ifb0 root netem limit 100000 delay {}us {}us",
-            delay.as_nanos() / 1000,
-            jitter.as_nanos() / 1000
-        ),
+        Action::Degrade(of) => degrade_line(of),
         _ => return Err(format!("a machine cannot do {action:?}")),
     })
+}
+
+/// The machine's own netem: frames to it pass a second card on their way in.
+fn degrade_line(of: Degradation) -> String {
+    let queue = netem::words(of.impairment);
+    let inward = format!(
+        "modprobe ifb numifbs=1; ip link set ifb0 up; tc qdisc replace dev eth0 ingress; \
+         tc filter replace dev eth0 parent ffff: pref 1 handle 1 matchall action mirred egress redirect dev ifb0; \
+         tc qdisc replace dev ifb0 root {queue}; "
+    );
+    let outward = format!("tc qdisc replace dev eth0 root {queue}");
+    let part = |way, line: String| if of.hits(way) { line } else { String::new() };
+    format!("set -e; {}{}", part(Way::ToNode, inward), part(Way::FromNode, outward))
 }
 
 fn engine(layout: &Layout) -> String {
@@ -177,7 +184,7 @@ fn look_line(layout: &Layout, action: Action) -> Result<String, String> {
              b=$(grep usage_usec {slice}/lab-hog.service/cpu.stat | cut -d' ' -f2); \
              echo \"$(( b - a )) microseconds of processor in half a second\"; [ $(( b - a )) -gt 100000 ]"
         ),
-        Action::Delay { .. } => "tc qdisc show dev ifb0; tc qdisc show dev ifb0 | grep -q netem".into(),
+        Action::Degrade(_) => "tc qdisc show | grep netem".into(),
         _ => return Err(format!("a machine cannot do {action:?}")),
     })
 }
@@ -216,7 +223,9 @@ fn mend_line(layout: &Layout, action: Action) -> Result<String, String> {
         Action::DiskFull => "rm -f /ballast /ballast2 /run/lab/ballast /run/lab/ballast2".into(),
         Action::ClockStep(by) => format!("date -s '{:+} seconds'", -whole_seconds(by)),
         Action::CpuExhaustion => "systemctl stop lab-hog.service".into(),
-        Action::Delay { .. } => "tc qdisc del dev eth0 ingress; tc qdisc del dev ifb0 root".into(),
+        Action::Degrade(_) => {
+            "tc qdisc del dev eth0 ingress; tc qdisc del dev ifb0 root; tc qdisc del dev eth0 root; ! tc qdisc show | grep netem".into()
+        }
         _ => return Err(format!("a machine cannot do {action:?}")),
     })
 }
@@ -269,7 +278,7 @@ mod tests {
             Action::EngineHang,
             Action::CpuExhaustion,
             Action::ServiceHang(Service::Media),
-            Action::Delay { delay: Span::from_millis(30), jitter: Span::ZERO },
+            Action::Degrade(Degradation::default()),
         ] {
             assert!(strike_line(&layout, action).is_ok(), "{action:?}");
             assert!(look_line(&layout, action).is_ok(), "{action:?}");
