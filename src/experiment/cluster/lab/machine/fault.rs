@@ -33,6 +33,7 @@ const CLOCK_SLACK_S: f64 = 2.0;
 /// Does the action; what was done, in words.
 pub(in super::super) fn inject(machine: &Machine, layout: &Layout, action: Action) -> Result<String, String> {
     machine.mark.set(console_length(machine));
+    machine.struck.set(true);
     match action {
         Action::PowerOff => {
             machine.kill();
@@ -199,6 +200,7 @@ pub(in super::super) fn mend(
     clock: Clock,
 ) -> Result<(), ClusterError> {
     let failed = |reason: String| super::super::fault::failed("heal", &machine.node.name, reason);
+    machine.struck.set(false);
     let monitor = |command: &str, event: &str| machine.monitor.execute_until(command, event).map_err(failed);
     match action {
         Action::Reset | Action::KernelPanic(Some(_)) => machine.wait_up(clock),

@@ -68,6 +68,8 @@ pub(super) struct Machine {
     monitor: Monitor,
     /// How much the console had said when the last fault was injected.
     mark: Cell<u64>,
+    /// Whether a fault is open that may have silenced it.
+    struck: Cell<bool>,
 }
 
 /// What the machines of a lab have in common.
@@ -180,7 +182,7 @@ impl Machine {
     fn of(node: &Node, qemu: Process, child: Option<Child>, clock: Clock) -> Machine {
         let guest = Guest::at(node.directory(), clock);
         let monitor = Monitor::at(Files::of(node).monitor());
-        Machine { node: node.clone(), qemu, child, guest, monitor, mark: Cell::new(0) }
+        Machine { node: node.clone(), qemu, child, guest, monitor, mark: Cell::new(0), struck: Cell::new(false) }
     }
 
     /// A machine that another process switched on; none when it is off.
@@ -274,7 +276,9 @@ impl Machine {
 
     /// Whether the machine holds the address. One that does not answer is no owner that anybody could ask.
     pub(super) fn has_address(&self, address: &str) -> bool {
-        let text = self.guest.run("ip -4 -o addr show dev eth0", GLANCE + GLANCE);
+        // One that was silenced shall not hold the next fault up; a slow one shall not be taken for dead.
+        let patience = if self.struck.get() { GLANCE } else { ASK_PATIENCE };
+        let text = self.guest.run("ip -4 -o addr show dev eth0", patience);
         text.is_ok_and(|text| text.contains(&format!(" {address}/")))
     }
 
