@@ -201,20 +201,24 @@ fn commands_break_an_external_cluster_and_the_planted_outage_is_measured() {
     let (scenario, out) = (world.scenario(|text| text), world.directory.join("run"));
     let done = world.fivenines(&["run", text(&scenario), "--out", text(&out), "--json"]);
     assert_eq!(done.status.code(), Some(0), "{}", complaint(&done));
-    assert_eq!(world.breaking(), ["inject alpha", "verify alpha", "heal alpha"]);
+    // On a busy machine a trial may be void and repeated; then it hits whoever holds the address by then.
+    let asked = world.breaking();
+    let expected = ["alpha", "beta"].map(|node| ["inject", "verify", "heal"].map(|verb| format!("{verb} {node}")));
+    asked.chunks(3).zip(expected.iter().cycle()).for_each(|(asked, expected)| assert_eq!(asked, expected));
     let report: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(report["run"]["cluster"], "external: alpha (local), beta (local) behind 127.0.91.10");
     let caveats = report["caveats"].to_string();
     assert!(caveats.contains("nothing was captured at its servers"), "{caveats}");
 
     // The planted second runs from the kill to the hand-over; the probe asks every 10 ms.
-    let outages = report["trials"][0]["measured"]["outages"].as_array().unwrap();
+    let trial = asked.len() / 3;
+    let outages = report["trials"][trial - 1]["measured"]["outages"].as_array().unwrap();
     let answer = outages.iter().find(|outage| outage["service"] == "sip_answer").unwrap();
     let ms = answer["duration_ms"].as_f64().unwrap();
     assert!((990.0..1500.0).contains(&ms), "{answer}");
 
     // The command, its exit and its words are evidence, between the two instants of the history.
-    let history = fs::read_to_string(out.join("trials/001/history.jsonl")).unwrap();
+    let history = fs::read_to_string(out.join(format!("trials/{trial:03}/history.jsonl"))).unwrap();
     let steps: Vec<Value> = history.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let step = |name: &str| steps.iter().find(|event| event["event"] == "fault" && event["step"] == name).unwrap();
     let ended = step("command_end");
@@ -252,7 +256,7 @@ fn what_a_killed_run_left_broken_is_healed_by_the_next() {
     assert_eq!(done.status.code(), Some(0), "{}", complaint(&done));
     assert!(complaint(&done).contains("power_off of alpha was in force: healing it"), "{}", complaint(&done));
     // beta owns the address since.
-    assert_eq!(world.breaking(), ["heal alpha", "inject beta", "verify beta", "heal beta"]);
+    assert_eq!(world.breaking()[..4], ["heal alpha", "inject beta", "verify beta", "heal beta"]);
     assert!(!world.journal().exists());
 }
 
@@ -321,9 +325,12 @@ fn a_container_and_a_guest_are_switched_off_and_on_by_docker_and_virsh() {
     let done = world.fivenines(&["run", text(&scenario), "--out", text(&out), "--json"]);
     assert_eq!(done.status.code(), Some(0), "{}", complaint(&done));
     let asked = ["inject alpha", "verify alpha", "heal alpha", "inject beta", "heal beta"];
-    assert_eq!(world.breaking(), asked);
+    // A void trial is repeated, and each ends with alpha as the owner again.
+    let broken = world.breaking();
+    broken.chunks(asked.len()).for_each(|trial| assert_eq!(trial, asked));
+    let trials = broken.len() / asked.len();
     let report: Value = serde_json::from_slice(&done.stdout).unwrap();
-    for fault in report["trials"][0]["measured"]["faults"].as_array().unwrap() {
+    for fault in report["trials"][trials - 1]["measured"]["faults"].as_array().unwrap() {
         assert_eq!(fault["verified"], true, "{fault:#}");
     }
     let calls = fs::read_to_string(world.directory.join("calls")).unwrap();
@@ -333,6 +340,6 @@ fn a_container_and_a_guest_are_switched_off_and_on_by_docker_and_virsh() {
         "virsh -c test:///own destroy guest",
         "virsh -c test:///own start guest",
     ] {
-        assert_eq!(calls.lines().filter(|line| line.trim() == call).count(), 1, "{call}: {calls}");
+        assert_eq!(calls.lines().filter(|line| line.trim() == call).count(), trials, "{call}: {calls}");
     }
 }
