@@ -4,6 +4,13 @@
 //! master-down interval, three adverts and its skew time. A crash comes at any phase of the adverts, so the outage
 //! is no constant but uniform over one advert interval. A master that resigns sends an advert of priority 0, and
 //! then only the skew time is waited.
+//!
+//! Corosync (corosync.conf(5); totemsrp.c): a node that has not seen the token for `token` asks who is left, waits
+//! `consensus` for an answer of everybody, and goes on without those who gave none. An idle ring's token rests with one
+//! node for its hold time, so that the last one before a crash was seen up to that time ago.
+//!
+//! Heartbeat (ha.cf(5); heartbeat.c): a node of which nothing was heard for `deadtime` is dead; it looks every 250 ms.
+//! The last message was sent up to one `keepalive` ago.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +37,15 @@ pub enum Law {
         low_ms: f64,
         /// The largest, in milliseconds.
         high_ms: f64,
+    },
+    /// The sum of two independent uniform times and a constant: two timers that know nothing of each other.
+    Sum {
+        /// The least, in milliseconds.
+        low_ms: f64,
+        /// Width of the first, in milliseconds.
+        first_ms: f64,
+        /// Width of the second, in milliseconds.
+        second_ms: f64,
     },
     /// Always the same.
     Constant {
@@ -70,12 +86,86 @@ impl VrrpTimers {
     }
 }
 
+/// Timers of Corosync's ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TotemTimers {
+    /// Token timeout in force.
+    pub token: Span,
+    /// Consensus timeout.
+    pub consensus: Span,
+    /// How long an idle ring's token rests.
+    pub hold: Span,
+}
+
+impl TotemTimers {
+    /// How long a survivor hears nothing until the new membership stands.
+    #[must_use]
+    pub fn membership(self) -> Span {
+        self.token + self.consensus
+    }
+
+    /// The law from a crash at a random phase of the token to the new membership.
+    #[must_use]
+    pub fn crash(self) -> Law {
+        let high = self.membership();
+        Law::Uniform { low_ms: (high - self.hold).as_millis_f64(), high_ms: high.as_millis_f64() }
+    }
+}
+
+/// How often Heartbeat looks who has been silent for too long (heartbeat.c, `POLL_INTERVAL`).
+pub const HEARTBEAT_LOOKS: Span = Span::from_millis(250);
+
+/// Timers of Heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeartbeatTimers {
+    /// Interval of a node's messages.
+    pub keepalive: Span,
+    /// Silence that is a death.
+    pub deadtime: Span,
+}
+
+impl HeartbeatTimers {
+    /// How long after the last message a survivor finds the node dead, on average.
+    #[must_use]
+    pub fn death(self) -> Span {
+        self.deadtime + Span(HEARTBEAT_LOOKS.as_nanos() / 2)
+    }
+
+    /// The law from a crash at a random phase of the messages to the survivor's finding.
+    #[must_use]
+    pub fn crash(self) -> Law {
+        Law::Sum {
+            low_ms: (self.deadtime - self.keepalive).as_millis_f64(),
+            first_ms: self.keepalive.as_millis_f64(),
+            second_ms: HEARTBEAT_LOOKS.as_millis_f64(),
+        }
+    }
+}
+
+/// Distribution of the sum of two uniform times from 0 to `a` and from 0 to `b`.
+fn sum_cdf(at: f64, a: f64, b: f64) -> f64 {
+    let (a, b) = (a.min(b), a.max(b));
+    let corner = |left: f64| left * left / (2.0 * a * b);
+    if at <= 0.0 {
+        0.0
+    } else if at < a {
+        corner(at)
+    } else if at <= b {
+        (at - a / 2.0) / b
+    } else if at < a + b {
+        1.0 - corner(a + b - at)
+    } else {
+        1.0
+    }
+}
+
 impl Law {
     /// Probability of a value up to `ms`.
     #[must_use]
     pub fn cdf(self, ms: f64) -> f64 {
         match self {
             Law::Uniform { low_ms, high_ms } => ((ms - low_ms) / (high_ms - low_ms)).clamp(0.0, 1.0),
+            Law::Sum { low_ms, first_ms, second_ms } => sum_cdf(ms - low_ms, first_ms, second_ms),
             Law::Constant { ms: only } => f64::from(u8::from(ms >= only)),
         }
     }
@@ -85,6 +175,7 @@ impl Law {
     pub fn bounds_ms(self) -> (f64, f64) {
         match self {
             Law::Uniform { low_ms, high_ms } => (low_ms, high_ms),
+            Law::Sum { low_ms, first_ms, second_ms } => (low_ms, low_ms + first_ms + second_ms),
             Law::Constant { ms } => (ms, ms),
         }
     }
@@ -111,6 +202,26 @@ mod tests {
         assert_eq!(timers.resignation(), Law::Constant { ms: 60.9375 });
         // A priority of 254 waits 2/256 of an interval.
         assert_eq!(VrrpTimers { priority: 254, ..timers }.skew(), Span(781_250));
+    }
+
+    /// Token 1650 ms, consensus 1980 ms, hold 303 ms as `corosync-cmapctl` showed them for a token of 1 s and three
+    /// nodes: 1650 + 1980 = 3630 ms after the last token.
+    #[test]
+    fn a_lost_token_and_the_consensus_are_waited_from_the_last_token_on() {
+        let ms = Span::from_millis;
+        let timers = TotemTimers { token: ms(1650), consensus: ms(1980), hold: ms(303) };
+        assert_eq!(timers.crash(), Law::Uniform { low_ms: 3327.0, high_ms: 3630.0 });
+    }
+
+    /// Two dice of 200 and 250 ms above 800 ms: half lies below the middle, 1025 ms; below 900 ms lies the corner
+    /// 100² / (2 · 200 · 250) = 0.1; below 1010 ms (210 − 100) / 250 = 0.44.
+    #[test]
+    fn a_death_is_found_at_the_next_look_after_the_dead_time() {
+        let law = HeartbeatTimers { keepalive: Span::from_millis(200), deadtime: Span::from_secs(1) }.crash();
+        assert_eq!(law.bounds_ms(), (800.0, 1250.0));
+        for (ms, share) in [(800.0, 0.0), (900.0, 0.1), (1010.0, 0.44), (1025.0, 0.5), (1150.0, 0.9), (1250.0, 1.0)] {
+            assert!((law.cdf(ms) - share).abs() < 1e-12, "{ms}: {}", law.cdf(ms));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use super::error::Complaint;
-use super::{Cluster, Duration, Need, Scenario, Traffic};
+use super::{Cluster, Duration, EngineTimers, Need, Scenario, Traffic};
 use crate::units::Span;
 
 /// How a trial is made.
@@ -49,7 +49,8 @@ impl Scenario {
         match &self.cluster {
             // Its takeover delay is planted and runs from the death itself.
             Cluster::Reference(_) => None,
-            Cluster::Lab(lab) => Some(lab.advert_interval.get_ref().0),
+            Cluster::Lab(lab) => lab.timers_in_force().map(EngineTimers::beat),
+            Cluster::External(external) => external.timers().map(EngineTimers::beat),
         }
     }
 

@@ -6,9 +6,13 @@
 mod check;
 mod describe;
 mod design;
+mod engine;
 mod error;
+mod external;
 mod fault;
 mod lab;
+mod node;
+mod path;
 pub mod phone;
 mod threshold;
 mod video;
@@ -20,15 +24,19 @@ use serde::{Deserialize, Serialize};
 use serde_spanned::Spanned;
 
 pub use design::Design;
+pub use engine::{EngineTable, EngineTimers, LabEngine};
 pub use error::ScenarioError;
+pub use external::{Accounts, Daemon, ExternalCluster, ExternalNode, Hook, Limits, Owner, Processes, Role};
 pub use fault::{
-    DelayFault, Fault, FlapFault, LossFault, NodeFault, OneWayFault, RateFault, Service, ServiceFault, StoreFault, Way,
+    ClockFault, Fault, FlapFault, NodeFault, OneWayFault, PanicFault, Service, ServiceFault, Step, StoreFault, Way,
 };
 pub use lab::{LAB_PROFILES, LabCluster, LabSip, LabXmpp};
+pub use node::{Accelerator, LabNode, MachineSize, NodeKind};
+pub use path::{GilbertElliott, PathFault};
 pub use threshold::{
     CALL_FATES, Comparison, Family, MESSAGE_FATES, Metric, Need, Percent, Period, Threshold, Unit, families,
 };
-pub use video::{Picture, VideoCalls, VideoCodec, VideoPacing};
+pub use video::{Encoding, Picture, Resolution, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
 use phone::{PhoneChoice, PhoneProfile};
@@ -99,7 +107,7 @@ pub struct Published {
     pub source: String,
 }
 
-/// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`.
+/// The system under test. Externally tagged: `[cluster.reference]`, `[cluster.lab]`, `[cluster.external]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cluster {
@@ -107,6 +115,8 @@ pub enum Cluster {
     Reference(ReferenceCluster),
     /// Real servers in Linux namespaces on this machine, as root.
     Lab(LabCluster),
+    /// A cluster of the user's own that is up already.
+    External(Box<ExternalCluster>),
 }
 
 /// `[cluster.reference]`.

@@ -42,6 +42,22 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("[traffic.standing_calls]", "[traffic.video_calls]\nkey_interval = \"7s\"", "no clip has key frames"),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npicture = \"vga\"\ncodec=\"vp8\"", "no VP8 clip"),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\npicture=\"vga\"", "cannot cut"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nresolution = \"large\"", "write it as"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nresolution = \"641x480\"", "even numbers"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nframe_rate = 7", "use one of 5, 8"),
+        // 640 × 480 × 25 pixels a second are 7,680,000: a fortieth of a bit for each is 192 kbit/s.
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nbitrate_kbps = 100\npicture = \"vga\"", "use 192 to 7680"),
+        (
+            "[traffic.standing_calls]",
+            "[traffic.video_calls]\nbitrate_kbps = 100\ncodec=\"vp8\"",
+            "VP8 cannot be encoded",
+        ),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\nbitrate_kbps = 100", "cannot cut"),
+        (
+            "[traffic.standing_calls]",
+            "[traffic.video_calls]\nkey_interval = \"2m\"\nbitrate_kbps = 100",
+            "use one frame",
+        ),
     ];
     for (right, wrong, word) in cases {
         let text = GOOD.replacen(right, wrong, 1);
@@ -52,6 +68,23 @@ fn a_wrong_scenario_is_told_with_its_place() {
         assert!(line.abs_diff(wanted) <= 1, "{wrong}: line {line}, not {wanted}");
         assert!(report.contains(word), "{wrong}: {report}");
     }
+}
+
+/// What is not named comes from the picture.
+#[test]
+fn any_key_of_an_encoding_makes_one() {
+    let encoding = |keys: &str| {
+        let text = GOOD.replace("[traffic.standing_calls]", &format!("[traffic.video_calls]\n{keys}"));
+        Scenario::parse("t.toml", &text).unwrap().traffic.video_calls.unwrap().encoding()
+    };
+    let of = |width, height, frame_rate, bitrate_kbps| {
+        Some(Encoding { resolution: Resolution { width, height }, frame_rate, bitrate_kbps })
+    };
+    assert_eq!(encoding("picture = \"vga\""), None);
+    assert_eq!(encoding("picture = \"vga\"\nframe_rate = 15"), of(640, 480, 15, 300));
+    assert_eq!(encoding("bitrate_kbps = 200\nkey_interval = \"10s\""), of(320, 240, 15, 200));
+    let all = "resolution = \"1280x720\"\nframe_rate = 30\nbitrate_kbps = 1500";
+    assert_eq!(encoding(all), of(1280, 720, 30, 1500));
 }
 
 const LAB: &str = r#"
@@ -66,7 +99,7 @@ sip = "kamailio"
 redis = true
 garp_refresh = "2s"
 [[fault]]
-packet_loss = { target = "backup", percent = 2.5, at = "5s" }
+degraded_path = { target = "backup", loss_percent = 2.5, at = "5s" }
 [[fault]]
 link_flap = { target = "alpha", at = "10s", down = "500ms", up = "1s", times = 3 }
 "#;
@@ -77,7 +110,7 @@ fn a_flap_is_read_as_single_faults() {
     let times: Vec<_> =
         scenario.faults.iter().map(|fault| (fault.get_ref().kind(), fault.get_ref().times().0)).collect();
     let down = |ms| ("link_down", Span::from_millis(ms));
-    assert_eq!(times, [("packet_loss", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
+    assert_eq!(times, [("degraded_path", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
 }
 
 #[test]
@@ -102,7 +135,7 @@ fn a_wrong_lab_is_told_with_a_remedy() {
         ("profile =", "profil =", "did you mean `profile`?"),
         ("sip = \"kamailio\"", "sip = \"kamalio\"", "did you mean `kamailio`?"),
         ("garp_refresh = \"2s\"", "garp_refresh = \"2500ms\"", "whole seconds"),
-        ("percent = 2.5", "percent = 0.0", "cannot be dropped"),
+        ("percent = 2.5", "percent = 0.0", "no share of the packets"),
         ("times = 3", "times = 0", "no flap"),
         ("\"backup\"", "\"back-up\"", "vip-owner, backup"),
     ];

@@ -3,6 +3,7 @@
 pub mod arp;
 pub mod fragments;
 pub mod frame;
+pub mod heartbeat;
 pub mod limits;
 pub mod pcap;
 pub mod rtcp;
@@ -10,6 +11,7 @@ pub mod rtp;
 pub mod signature;
 pub mod sip;
 pub mod tcp;
+pub mod totem;
 pub mod video;
 pub mod vrrp;
 pub mod xmpp;

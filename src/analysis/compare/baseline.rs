@@ -42,13 +42,16 @@ pub struct Baseline {
     pub quality: Vec<QualitySample>,
 }
 
-/// Outages of one service after one fault.
+/// Outages of one service after one fault, or one heal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceSample {
-    /// Number of the fault, from 0.
+    /// Number of the fault, from 0; a heal has one behind those of all faults.
     pub fault: usize,
-    /// `power_off` …
+    /// `power_off` …, `heal`.
     pub kind: String,
+    /// The fault that was healed, where this is a heal: its outages are those of the failback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_of: Option<usize>,
     /// As in `OutageSummary::service` of the report: `media to caller`.
     pub service: String,
     /// Each trial's median affected user, 0 where nobody of those who were measured was affected, in order of trials.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::baseline::{FailoverCounts, QualitySample, ServiceSample};
-use crate::analysis::measure::model::{Measured, Outage, QosPeriod, ServiceUsers};
+use crate::analysis::measure::model::{FaultMeasured, Measured, Outage, QosPeriod, ServiceUsers};
 use crate::analysis::report::model::Trial;
 use crate::analysis::stats::{Bound, Observation, Sample, median};
 use crate::evidence::history::{ChatRole, Direction};
@@ -29,38 +29,49 @@ pub(crate) const SERVICES: [&str; 16] = [
 ];
 
 pub(super) fn outages(trials: &[Trial]) -> Vec<ServiceSample> {
-    let faults = faults(trials);
-    let pairs = faults.iter().flat_map(|(fault, kind)| SERVICES.map(|service| (*fault, kind, service)));
-    pairs.filter_map(|(fault, kind, service)| sample(trials, fault, kind, service)).collect()
+    let disturbances = disturbances(trials);
+    let pairs = disturbances.iter().flat_map(|of| SERVICES.map(|service| (of, service)));
+    pairs.filter_map(|(of, service)| sample(trials, of, service)).collect()
 }
 
-/// Number and kind of each fault that was seen to bite, in order. A fault whose kind changes between trials of one
-/// run is several.
-fn faults(trials: &[Trial]) -> Vec<(usize, String)> {
-    let bit = |trial: &Trial| {
-        let verified = trial.measured.faults.iter().filter(|fault| fault.verified && fault.heal_of.is_none());
-        verified.map(|fault| (fault.fault, fault.kind.clone())).collect::<Vec<_>>()
-    };
-    let mut all: Vec<(usize, String)> = trials.iter().flat_map(bit).collect();
+/// A fault that was seen to bite, or a heal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Disturbance {
+    number: usize,
+    kind: String,
+    heal_of: Option<usize>,
+}
+
+impl Disturbance {
+    fn of(fault: &FaultMeasured) -> Disturbance {
+        Disturbance { number: fault.fault, kind: fault.kind.clone(), heal_of: fault.heal_of }
+    }
+
+    fn bit(&self, measured: &Measured) -> bool {
+        measured.faults.iter().any(|of| of.verified && Disturbance::of(of) == *self)
+    }
+}
+
+/// All disturbances in order. A fault whose kind changes between trials of one run is several.
+fn disturbances(trials: &[Trial]) -> Vec<Disturbance> {
+    let faults = trials.iter().flat_map(|trial| &trial.measured.faults);
+    let mut all: Vec<Disturbance> = faults.filter(|fault| fault.verified).map(Disturbance::of).collect();
     all.sort();
     all.dedup();
     all
 }
 
-fn bit(measured: &Measured, fault: usize, kind: &str) -> bool {
-    measured.faults.iter().any(|of| of.fault == fault && of.kind == kind && of.verified)
-}
-
-fn sample(trials: &[Trial], fault: usize, kind: &str, service: &str) -> Option<ServiceSample> {
+fn sample(trials: &[Trial], of: &Disturbance, service: &str) -> Option<ServiceSample> {
     let mut sample = ServiceSample {
-        fault,
-        kind: kind.to_owned(),
+        fault: of.number,
+        kind: of.kind.clone(),
+        heal_of: of.heal_of,
         service: service.to_owned(),
         trials_ms: Vec::new(),
         above_ms: Vec::new(),
     };
-    for trial in trials.iter().filter(|trial| bit(&trial.measured, fault, kind)) {
-        match typical(&trial.measured, fault, service) {
+    for trial in trials.iter().filter(|trial| of.bit(&trial.measured)) {
+        match typical(&trial.measured, of.number, service) {
             Some(Bound { value, censored: false }) => sample.trials_ms.push(rounded(value)),
             Some(Bound { value, censored: true }) => sample.above_ms.push(rounded(value)),
             None => {}
@@ -127,13 +138,14 @@ fn row(service: &str, direction: Option<Direction>, role: Option<ChatRole>) -> O
 }
 
 pub(super) fn failovers(trials: &[Trial]) -> Vec<FailoverCounts> {
-    let count = |(fault, kind): (usize, String)| {
-        let tried: Vec<&Trial> = trials.iter().filter(|trial| bit(&trial.measured, fault, &kind)).collect();
-        let came_back = |trial: &&&Trial| !trial.measured.outages.iter().any(|of| is_unrecovered(of, fault));
+    let count = |of: Disturbance| {
+        let tried: Vec<&Trial> = trials.iter().filter(|trial| of.bit(&trial.measured)).collect();
+        let came_back = |trial: &&&Trial| !trial.measured.outages.iter().any(|out| is_unrecovered(out, of.number));
         let recovered = tried.iter().filter(came_back).count() as u64;
-        FailoverCounts { fault, tried: tried.len() as u64, recovered, kind }
+        FailoverCounts { fault: of.number, tried: tried.len() as u64, recovered, kind: of.kind }
     };
-    faults(trials).into_iter().map(count).collect()
+    // A heal is no failover that could work or not.
+    disturbances(trials).into_iter().filter(|of| of.heal_of.is_none()).map(count).collect()
 }
 
 /// A user who is out since an earlier fault has not come back either; who hung up meanwhile tells nothing.

@@ -29,6 +29,7 @@ pub use terminal::{terminal, trend_terminal};
 pub use trend::{QualityTrendRow, Trend, TrendCell, TrendRow, trend};
 
 use super::report::model::Outcome;
+use super::report::words;
 use super::stats::holm;
 
 /// What counts as slower.
@@ -158,7 +159,10 @@ fn notes(baseline: &Baseline, run: &Baseline) -> Vec<String> {
     ]
     .into_iter()
     .flatten()
-    .chain(new.map(|of| format!("{} after fault {} is not in the baseline: not compared", of.service, of.fault + 1)))
+    .chain(new.map(|of| {
+        let after = words::disturbance(&of.kind, of.fault, of.heal_of);
+        format!("{} after {after} is not in the baseline: not compared", of.service)
+    }))
     .chain(unheard.map(|of| format!("{} {} is not in the baseline: not compared", of.figure, of.period)))
     .collect()
 }

@@ -29,7 +29,7 @@ pub struct Comparison {
     pub reasons: Vec<String>,
     /// Differences between the two that are no regression but matter to a reader.
     pub notes: Vec<String>,
-    /// A row for each service and fault of the baseline.
+    /// A row for each service and fault, or heal, of the baseline.
     pub outages: Vec<OutageComparison>,
     /// A row for each fault of the baseline.
     pub coverage: Vec<CoverageComparison>,
@@ -85,8 +85,11 @@ impl Side {
 pub struct OutageComparison {
     /// Number of the fault, from 0.
     pub fault: usize,
-    /// `power_off` …
+    /// `power_off` …, `heal`.
     pub kind: String,
+    /// The fault that was healed, where this is a heal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heal_of: Option<usize>,
     /// As in the report.
     pub service: String,
     /// Trials of the baseline.
@@ -191,7 +194,13 @@ impl OutageComparison {
     /// `new call after power-off 1`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} after {} {}", words::service(&self.service), words::fault(&self.kind), self.fault + 1)
+        format!("{} after {}", words::service(&self.service), self.disturbance())
+    }
+
+    /// `power-off 1`, `heal of fault 1`.
+    #[must_use]
+    pub fn disturbance(&self) -> String {
+        words::disturbance(&self.kind, self.fault, self.heal_of)
     }
 
     /// The shift with its interval: `+302 ms [+251 ms, +349 ms]`.
@@ -212,7 +221,7 @@ impl CoverageComparison {
     /// `recovery after power-off 1`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("recovery after {} {}", words::fault(&self.kind), self.fault + 1)
+        format!("recovery after {}", words::disturbance(&self.kind, self.fault, None))
     }
 }
 

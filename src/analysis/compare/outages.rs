@@ -30,6 +30,7 @@ fn row(before: &ServiceSample, now: Option<&ServiceSample>, options: &Options) -
     let shown = OutageComparison {
         fault: before.fault,
         kind: before.kind.clone(),
+        heal_of: before.heal_of,
         service: before.service.clone(),
         n_baseline: first.len(),
         n_run: second.len(),

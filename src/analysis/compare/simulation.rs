@@ -73,6 +73,7 @@ impl World {
         let outages = pairs.map(|(fault, service)| ServiceSample {
             fault,
             kind: "power_off".to_owned(),
+            heal_of: None,
             service: (*service).to_owned(),
             trials_ms: (0..self.trials).map(|_| self.outage(rng) + shift_ms).collect(),
             above_ms: Vec::new(),

@@ -12,8 +12,8 @@ use crate::analysis::report::words::{self, duration, plain};
 #[must_use]
 pub fn terminal(comparison: &Comparison) -> String {
     let mut out = head(comparison);
-    for (fault, kind) in faults(comparison) {
-        out.push_str(&titles(&format!("{} {}", words::fault(&kind), fault + 1)));
+    for (fault, kind, heal_of) in faults(comparison) {
+        out.push_str(&titles(&words::disturbance(&kind, fault, heal_of)));
         let of_fault = |row: &&OutageComparison| row.fault == fault && row.kind == kind;
         comparison.outages.iter().filter(of_fault).for_each(|row| out.push_str(&outage(row)));
         let coverage = comparison.coverage.iter().filter(|row| row.fault == fault && row.kind == kind);
@@ -36,10 +36,11 @@ pub fn terminal(comparison: &Comparison) -> String {
     out
 }
 
-/// The faults in order.
-fn faults(comparison: &Comparison) -> Vec<(usize, String)> {
-    let outages = comparison.outages.iter().map(|row| (row.fault, row.kind.clone()));
-    let mut all: Vec<_> = outages.chain(comparison.coverage.iter().map(|row| (row.fault, row.kind.clone()))).collect();
+/// The faults in order, and behind them the heals: number, kind, what was healed.
+fn faults(comparison: &Comparison) -> Vec<(usize, String, Option<usize>)> {
+    let outages = comparison.outages.iter().map(|row| (row.fault, row.kind.clone(), row.heal_of));
+    let coverage = comparison.coverage.iter().map(|row| (row.fault, row.kind.clone(), None));
+    let mut all: Vec<_> = outages.chain(coverage).collect();
     all.sort();
     all.dedup();
     all

@@ -195,6 +195,31 @@ fn what_cannot_be_paired_is_said() {
     assert!(nothing.reasons[0].contains("nothing was compared"));
 }
 
+/// Each trial's second fault becomes the heal of its first one; its outages are then those of the failback.
+fn with_a_heal(mut report: Report) -> Report {
+    for fault in report.trials.iter_mut().flat_map(|trial| &mut trial.measured.faults).filter(|of| of.fault == 1) {
+        (fault.kind, fault.heal_of) = ("heal".into(), Some(0));
+    }
+    report
+}
+
+#[test]
+fn a_slower_failback_is_a_regression_of_its_own() {
+    let before = Baseline::of(&with_a_heal(fixture::quickstart(15)));
+    let mut report = with_a_heal(fixture::quickstart(15));
+    for outage in report.trials.iter_mut().flat_map(|trial| &mut trial.measured.outages) {
+        outage.duration_ms += if outage.fault == Some(1) { 600.0 } else { 0.0 };
+    }
+    let comparison = against(&before, &Baseline::of(&report));
+    assert_eq!(comparison.outcome, Outcome::Fail);
+    let failed: Vec<_> = comparison.outages.iter().filter(|row| row.outcome == Outcome::Fail).collect();
+    assert!(!failed.is_empty() && failed.iter().all(|row| row.heal_of == Some(0)), "{failed:?}");
+    assert!(terminal(&comparison).contains("  heal of fault 1 "), "{}", terminal(&comparison));
+    assert!(comparison.reasons[0].contains("after heal of fault 1: slower by"), "{:?}", comparison.reasons);
+    // A heal is no failover that could work or not.
+    assert_eq!(comparison.coverage.iter().map(|row| row.fault).collect::<Vec<_>>(), [0]);
+}
+
 #[test]
 fn every_form_says_the_same() {
     let comparison = against(&baseline(15), &slower(15, 300.0));

@@ -157,7 +157,8 @@ fn by_advert(what: &What, adverts: &[Claim]) -> Vec<OwnerInterval> {
 }
 
 impl What {
-    fn address(&self) -> Option<String> {
+    /// The address, as text.
+    pub(super) fn address(&self) -> Option<String> {
         match self {
             What::Router(_, address) => address.map(|address| address.to_string()),
             What::Address(address) => Some(address.to_string()),

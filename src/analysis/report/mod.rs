@@ -1,6 +1,7 @@
 //! From figures to what people read: terminal, JSON, HTML, PNG/SVG, CSV, JUnit.
 
 mod assemble;
+pub mod engine_words;
 mod estimates;
 mod figures;
 pub mod html;
@@ -9,6 +10,7 @@ pub mod model;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod render;
+pub mod signalling;
 pub mod tables;
 pub mod terminal;
 pub mod words;

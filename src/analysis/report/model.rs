@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::measure::model::{Caveat, Measured, QosPeriod};
+use crate::analysis::measure::model::{Caveat, Measured, QosPeriod, Timers};
 use crate::analysis::theory::Law;
 pub use crate::analysis::verdict::{Outcome, ThresholdResult, Verdict};
 use crate::evidence::rundir::RunInfo;
+use crate::scenario::Way;
 
 /// The whole report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,6 +127,9 @@ pub struct PublishedRow {
     pub ours_high_ms: Option<f64>,
     /// Our trials.
     pub n: u64,
+    /// See [`Transition::machines`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
     /// What a failover of the published length can be.
     pub comment: String,
 }
@@ -133,25 +137,22 @@ pub struct PublishedRow {
 /// Takeovers over the trials against the law of the engine's timers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TakeoverSummary {
-    /// VRRP version.
-    pub version: u8,
-    /// Advertisement interval.
-    pub advert_ms: f64,
-    /// Priority of the node that took over.
-    pub priority: u8,
+    /// By which the engine notices.
+    #[serde(flatten)]
+    pub timers: Timers,
     /// The old owner gave the address up by an advert of priority 0.
     pub resigned: bool,
-    /// The law of the time from the fault to the first advert of the new owner.
+    /// The law of the time from the fault to the engine's decision.
     pub law: Law,
     /// Trials that follow this law.
     pub n: u64,
     /// Trials whose takeover had other timers or another course.
     pub other: u64,
-    /// Shortest time from the fault to the new owner's first advert.
+    /// Shortest time from the fault to the engine's decision: new owner's first advert, new membership, found dead.
     pub measured_ms_min: f64,
     /// Longest.
     pub measured_ms_max: f64,
-    /// Median of measured less predicted for the phase of the adverts that the trial drew.
+    /// Median of measured less predicted for the phase of the engine's messages that the trial drew.
     pub residual_ms_median: f64,
     /// Smallest residual.
     pub residual_ms_min: f64,
@@ -210,11 +211,37 @@ pub struct Transition {
     /// Where the time went, for each service that came back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartsSummary>,
+    /// What a degraded path did to packets, for each direction that it hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathSummary>,
     /// Which knob decided, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The nodes of the failover that are machines of their own, with what their figures depend on: emulator,
+    /// accelerator, processors and memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
     /// A row for each service (media: one for each direction).
     pub services: Vec<OutageSummary>,
+}
+
+/// What a degraded path did in one direction, over all trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathSummary {
+    /// Which packets.
+    pub way: Way,
+    /// How it was done: `emulator`.
+    pub method: String,
+    /// Packets that came to it.
+    pub packets: u64,
+    /// Of them, those that were lost by chance, in percent.
+    pub lost_percent: f64,
+    /// Packets that found the queue of a limited rate full.
+    pub overflowed: u64,
+    /// Packets that overtook others.
+    pub reordered: u64,
+    /// How much later than asked for one packet in a hundred left, in the worst trial.
+    pub late_ms_p99: f64,
 }
 
 /// The idle phones of one profile after one fault.

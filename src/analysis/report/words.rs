@@ -1,9 +1,16 @@
 //! How figures are written: one place, so that terminal, page and figures say the same.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::model::{FindingSummary, OutageSummary, PartsSummary, PublishedRow, TakeoverSummary, Transition};
+use super::engine_words;
+use super::model::{
+    FindingSummary, OutageSummary, PartsSummary, PathSummary, PublishedRow, TakeoverSummary, Transition,
+};
+use crate::analysis::measure::model::StreamMeasured;
 use crate::evidence::history::Direction;
+use crate::scenario::Way;
 use crate::units::Span;
 
 /// A duration: `3.2 ms`, `701 ms`, `1.62 s`, `12.4 s`, `144 s`.
@@ -153,6 +160,22 @@ pub fn json_word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// Why streams have no MOS or no R(t), each reason once. What has no MOS has no R(t) for the same reason.
+#[must_use]
+pub fn refusals(streams: &[StreamMeasured]) -> Vec<String> {
+    let mut refused: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for stream in streams {
+        let without = match (&stream.mos_cqe_refused, &stream.over_time_refused) {
+            (Some(reason), _) => ("MOS", reason),
+            (None, Some(reason)) => ("R(t)", reason),
+            (None, None) => continue,
+        };
+        *refused.entry((without.0, without.1.as_str())).or_default() += 1;
+    }
+    let line = |((what, reason), streams)| format!("{} without {what}: {reason}", plural(streams, "stream", "streams"));
+    refused.into_iter().map(line).collect()
+}
+
 /// A de-jitter buffer as a reader sees it: `fixed 50 ms`.
 #[must_use]
 pub fn dejitter(name: &str) -> &str {
@@ -236,6 +259,9 @@ pub fn phase(name: &str) -> String {
     match name {
         "effect" => "last packet of the dead node".to_owned(),
         "first_advert" => "first VRRP advert of the new owner".to_owned(),
+        "token_lost" => "token lost, first join message".to_owned(),
+        "membership" => "new membership".to_owned(),
+        "declared_dead" => "found dead by the other node".to_owned(),
         "first_garp" => "first gratuitous ARP".to_owned(),
         "reachable" => "address reachable".to_owned(),
         "first_sip_answer" => "first SIP answer".to_owned(),
@@ -254,6 +280,8 @@ pub fn short_phase(name: &str) -> String {
     match name {
         "effect" => "last packet".to_owned(),
         "first_advert" => "first advert".to_owned(),
+        "token_lost" => "token lost".to_owned(),
+        "declared_dead" => "found dead".to_owned(),
         "first_garp" => "first ARP".to_owned(),
         "reachable" => "reachable".to_owned(),
         "first_sip_answer" => "SIP answers".to_owned(),
@@ -281,10 +309,31 @@ pub fn is_worth_a_table(transition: &Transition) -> bool {
 pub fn notes(transition: &Transition) -> Vec<String> {
     let parts: Vec<String> = transition.parts.iter().map(parts).collect();
     let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
-    [hung_up(transition), seldom(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let path = (!transition.paths.is_empty()).then(|| paths(&transition.paths));
+    let takeover = transition.takeover.as_ref().map(takeover);
+    let machines = machines(&transition.machines).map(|told| format!("Machines of their own: {told}."));
+    let all = [machines, hung_up(transition), seldom(transition), path, takeover, went, transition.hint.clone()];
+    all.into_iter().flatten().collect()
+}
+
+/// What a degraded path did: `Path: to the node 3.04 % of 2498 packets lost, …`.
+fn paths(paths: &[PathSummary]) -> String {
+    let way = |of: &PathSummary| {
+        let way = if of.way == Way::ToNode { "to the node" } else { "from it" };
+        let lost = format!("{way} {} of {} packets lost", percent(of.lost_percent), of.packets);
+        let dropped = (of.overflowed > 0).then(|| format!(", {} found the queue full", of.overflowed));
+        let early = (of.reordered > 0).then(|| format!(", {} overtook", of.reordered));
+        [Some(lost), dropped, early].into_iter().flatten().collect::<String>()
+    };
+    let ways: Vec<String> = paths.iter().map(way).collect();
+    let late = paths.iter().map(|of| of.late_ms_p99).fold(0.0, f64::max);
+    let method = paths.first().map(|of| of.method.as_str()).unwrap_or_default();
+    format!("Path ({method}): {}; 1 in 100 packets left {} late.", ways.join("; "), fine(late))
+}
+
+/// What figures of machines depend on; none where no machine took part.
+fn machines(of: &[String]) -> Option<String> {
+    (!of.is_empty()).then(|| of.join("; "))
 }
 
 /// Services that were hit in some trials and not in others: their figures are those of the hit ones.
@@ -336,19 +385,13 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
 /// A takeover against its law.
 #[must_use]
 pub fn takeover(of: &TakeoverSummary) -> String {
-    let (low, high) = of.law.bounds_ms();
-    let timers = format!("VRRPv{}, adverts every {}, priority {}", of.version, duration(of.advert_ms), of.priority);
-    let law = if of.resigned {
-        format!("after the owner resigned ({timers}) the skew time of {} is due", duration(low))
-    } else {
-        format!("after missed adverts ({timers}) any time from {} to {} is due", duration(low), duration(high))
-    };
+    let law = engine_words::law(of);
     let seen = if of.n == 1 {
         duration(of.measured_ms_min)
     } else {
         format!("{} to {} in {} trials", duration(of.measured_ms_min), duration(of.measured_ms_max), of.n)
     };
-    let residual = format!("{} later than the phase of its adverts predicts", duration(of.residual_ms_median));
+    let residual = format!("{} than the phase of its messages predicts", later(of.residual_ms_median));
     let test = of.ks_d.zip(of.ks_p).map_or(String::new(), |(d, p)| {
         let agrees = if p < 0.05 { "the law does not hold" } else { "nothing speaks against the law" };
         format!("; Kolmogorov–Smirnov D {d:.2}, p {p:.2}: {agrees}")
@@ -359,6 +402,12 @@ pub fn takeover(of: &TakeoverSummary) -> String {
         String::new()
     };
     format!("Takeover: {law}. Seen: {seen}, {residual}{test}{other}.")
+}
+
+/// `3 ms later`, `3 ms earlier`.
+fn later(ms: f64) -> String {
+    let way = if ms < 0.0 { "earlier" } else { "later" };
+    format!("{} {way}", duration(ms.abs()))
 }
 
 /// Where the time of an outage went.
@@ -380,7 +429,8 @@ pub fn published(row: &PublishedRow) -> String {
         Some(ms) => {
             let interval =
                 row.ours_low_ms.map(|low| format!(", {}", interval(low, row.ours_high_ms))).unwrap_or_default();
-            format!("here {} ({}, n = {}{interval})", duration(ms), service(&row.service), row.n)
+            let on = machines(&row.machines).map(|told| format!("; {told}")).unwrap_or_default();
+            format!("here {} ({}, n = {}{interval}{on})", duration(ms), service(&row.service), row.n)
         }
         None => "not measured here".to_owned(),
     };
@@ -392,6 +442,15 @@ pub fn published(row: &PublishedRow) -> String {
 #[must_use]
 pub fn fault(kind: &str) -> String {
     kind.replace('_', "-")
+}
+
+/// A fault or a heal with its number, counted from 1: `power-off 1`, `heal of fault 1`.
+#[must_use]
+pub fn disturbance(kind: &str, number: usize, heal_of: Option<usize>) -> String {
+    match heal_of {
+        Some(healed) => format!("heal of fault {}", healed + 1),
+        None => format!("{} {}", fault(kind), number + 1),
+    }
 }
 
 #[cfg(test)]

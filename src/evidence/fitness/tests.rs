@@ -38,6 +38,7 @@ fn trial(signs: u64) -> Vec<Event> {
         planned_ns: at(2000 + op as i64),
         call: None,
         code: Some(200),
+        status_ns: None,
         node: None,
         retransmissions: None,
         reason: None,

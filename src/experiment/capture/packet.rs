@@ -27,7 +27,8 @@ use super::pcapng::{PcapngFile, Way};
 use crate::experiment::cluster::CapturePoint;
 use crate::experiment::run::clock::Clock;
 use crate::units::{RunTime, Span};
-use crate::wire::vrrp;
+use crate::wire::totem::{self, Totem};
+use crate::wire::{heartbeat, vrrp};
 
 /// What a crash of the tool may lose at most.
 const FLUSH_EVERY: Span = Span::from_millis(200);
@@ -80,8 +81,8 @@ pub struct PacketCapture {
     clock: Clock,
     marks: Sender<Mark>,
     stop: Arc<AtomicBool>,
-    /// Unix time of the last VRRP advert in nanoseconds; 0: none.
-    advert: Arc<AtomicI64>,
+    /// Unix time of the last beat of a cluster engine in nanoseconds; 0: none.
+    beat: Arc<AtomicI64>,
     thread: Option<JoinHandle<io::Result<CaptureStats>>>,
 }
 
@@ -95,8 +96,8 @@ pub fn start(point: &CapturePoint, file: &Path) -> io::Result<PacketCapture> {
     let (marks, receiver) = mpsc::channel();
     let waiting = Marks { receiver, next: None };
     let (ready, started) = mpsc::channel();
-    let advert = Arc::new(AtomicI64::new(0));
-    let (point, path, stopping, seen) = (point.clone(), file.to_owned(), Arc::clone(&stop), Arc::clone(&advert));
+    let beat = Arc::new(AtomicI64::new(0));
+    let (point, path, stopping, seen) = (point.clone(), file.to_owned(), Arc::clone(&stop), Arc::clone(&beat));
     let work = move || {
         let opened = Capture::open(&point, &path, clock, waiting);
         match opened {
@@ -113,7 +114,7 @@ pub fn start(point: &CapturePoint, file: &Path) -> io::Result<PacketCapture> {
     };
     let thread = thread::Builder::new().name("capture".into()).spawn(work)?;
     started.recv().unwrap_or_else(|_| Err(io::Error::other("the capture thread ended at once")))?;
-    Ok(PacketCapture { clock, marks, stop, advert, thread: Some(thread) })
+    Ok(PacketCapture { clock, marks, stop, beat, thread: Some(thread) })
 }
 
 fn at(point: &CapturePoint, error: &io::Error) -> io::Error {
@@ -127,10 +128,11 @@ impl PacketCapture {
         let _dead = self.marks.send((self.clock.wall_now(), comment));
     }
 
-    /// When the last VRRP advert was received, Unix time in nanoseconds; none so far: absent.
+    /// When the last beat of a cluster engine (VRRP advert, Corosync token, Heartbeat message) was received, Unix time in
+    /// nanoseconds; none so far: absent.
     #[must_use]
-    pub fn last_advert(&self) -> Option<i64> {
-        Some(self.advert.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    pub fn last_beat(&self) -> Option<i64> {
+        Some(self.beat.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
     /// Takes what the kernel still holds, ends, and says how much was seen.
@@ -189,12 +191,12 @@ impl Capture {
         Ok(capture)
     }
 
-    fn run(mut self, stop: &AtomicBool, advert: &AtomicI64) -> io::Result<CaptureStats> {
+    fn run(mut self, stop: &AtomicBool, beat: &AtomicI64) -> io::Result<CaptureStats> {
         let mut buffer = vec![0; LONGEST_FRAME];
         let mut flush_at = self.clock.now() + FLUSH_EVERY;
         loop {
             let last_round = stop.load(Ordering::Acquire);
-            let idle = !self.receive(&mut buffer, advert)?;
+            let idle = !self.receive(&mut buffer, beat)?;
             if idle && last_round {
                 return self.finish();
             }
@@ -208,7 +210,7 @@ impl Capture {
     }
 
     /// Takes one frame; false when there is none.
-    fn receive(&mut self, buffer: &mut [u8], advert: &AtomicI64) -> io::Result<bool> {
+    fn receive(&mut self, buffer: &mut [u8], beat: &AtomicI64) -> io::Result<bool> {
         let mut control = nix::cmsg_space!(TimeSpec);
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         let mut parts = [IoSliceMut::new(buffer)];
@@ -227,8 +229,8 @@ impl Capture {
         let outgoing = from.pkttype() == libc::PACKET_OUTGOING;
         let way = if outgoing { Way::Outbound } else { Way::Inbound };
         let seen = buffer.get(..length).unwrap_or(buffer);
-        if is_advert(seen) {
-            advert.store(unix_ns, Ordering::Relaxed);
+        if is_beat(seen) {
+            beat.store(unix_ns, Ordering::Relaxed);
         }
         self.file.packet(number, unix_ns, way, seen, u32::try_from(length).unwrap_or(u32::MAX))?;
         if let Some(count) = self.frames.get_mut(number as usize) {
@@ -305,9 +307,20 @@ fn is_bridge(name: &str) -> bool {
     matches!(name, "br0" | "lo")
 }
 
-/// Whether an Ethernet frame carries IPv4 with VRRP: ethertype and protocol at their places, as keepalived sends it.
-fn is_advert(frame: &[u8]) -> bool {
-    frame.get(12..14) == Some(&[8, 0]) && frame.get(23) == Some(&vrrp::PROTOCOL)
+/// Whether an Ethernet frame carries a beat of a cluster engine in IPv4 without options: a VRRP advert, Corosync's token or
+/// a message of Heartbeat.
+fn is_beat(frame: &[u8]) -> bool {
+    const UDP: u8 = 17;
+    if frame.get(12..14) != Some(&[8, 0]) {
+        return false;
+    }
+    let port = || frame.get(36..38).map(|octets| u16::from_be_bytes([octets[0], octets[1]]));
+    match frame.get(23) {
+        Some(&vrrp::PROTOCOL) => true,
+        Some(&UDP) if port() == Some(heartbeat::PORT) => true,
+        Some(&UDP) if port() == Some(totem::PORT) => frame.get(42..).and_then(Totem::parse) == Some(Totem::Token),
+        _ => false,
+    }
 }
 
 fn ignore_outgoing(socket: &OwnedFd) -> io::Result<()> {
@@ -360,15 +373,21 @@ mod tests {
         assert_eq!(marks.due(i64::MAX), None);
     }
 
-    /// An Ethernet header, and an IPv4 header whose protocol is VRRP, TCP.
+    /// An Ethernet header, and an IPv4 header whose protocol is VRRP, TCP; then UDP headers with payloads.
     #[test]
-    fn adverts_are_told_from_other_frames() {
+    fn beats_are_told_from_other_frames() {
         let frame = |protocol: u8| {
             let mut octets = vec![0u8; 14 + 20];
             (octets[12], octets[14], octets[23]) = (8, 0x45, protocol);
             octets
         };
-        assert!(is_advert(&frame(112)) && !is_advert(&frame(6)) && !is_advert(&frame(112)[..20]));
+        assert!(is_beat(&frame(112)) && !is_beat(&frame(6)) && !is_beat(&frame(112)[..20]));
+        let udp = |port: u16, payload: &[u8]| {
+            let [high, low] = port.to_be_bytes();
+            [&frame(17)[..], &[0, 0, high, low, 0, 0, 0, 0], payload].concat()
+        };
+        assert!(is_beat(&udp(694, b"###\n")) && !is_beat(&udp(5060, b"OPTIONS")));
+        assert!(is_beat(&udp(5405, &[0x70, 0xc0, 3, 0])) && !is_beat(&udp(5405, &[0x70, 0xc0, 3, 3])));
     }
 
     #[test]

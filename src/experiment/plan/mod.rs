@@ -4,6 +4,7 @@
 //! count from the start of the measured window; what prepares it (first registrations, standing calls) has
 //! negative ones.
 
+mod accounts;
 mod idle;
 mod traffic;
 
@@ -174,6 +175,9 @@ pub struct PlannedVideo {
     pub codec: String,
     /// Height of the picture, which names the clip.
     pub height: u32,
+    /// A picture that is encoded for the run, in place of the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<PlannedEncoding>,
     /// For H.264: 0 or 1.
     pub packetization_mode: u8,
     /// Whether the packets of a frame are spread over time.
@@ -185,6 +189,19 @@ pub struct PlannedVideo {
     pub request_interval_ns: Option<Span>,
 }
 
+/// A picture that is encoded for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedEncoding {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Frames a second.
+    pub frame_rate: u32,
+    /// Mean bit rate in kbit/s.
+    pub bitrate_kbps: u32,
+}
+
 impl Plan {
     /// Makes the plan of one trial.
     #[must_use]
@@ -193,6 +210,7 @@ impl Plan {
         let window_ns = scenario.window.get_ref().0;
         let mut plan = Plan { seed, window_ns, ..Plan::default() };
         traffic::add(&mut plan, scenario, &mut rng);
+        accounts::assign(&mut plan, scenario);
         plan.intents.sort_by_key(|intent| intent.at_ns);
         plan
     }
@@ -203,6 +221,12 @@ impl Plan {
         let phones = self.phones.iter().map(|phone| phone.user.clone());
         let chatters = self.pairs.iter().flat_map(|pair| [pair.sender.clone(), pair.receiver.clone()]);
         phones.chain(chatters).collect()
+    }
+
+    /// Users of the plan that an external cluster has no account for, in words; none: everybody has one.
+    #[must_use]
+    pub fn missing_accounts(&self, scenario: &Scenario) -> Option<String> {
+        accounts::missing(self, scenario)
     }
 
     /// The largest number of media sessions that can be up at one time, for sizing relays and port ranges: a call

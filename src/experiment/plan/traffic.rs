@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::{Intent, Part, Plan, PlannedCall, PlannedPair, PlannedPhone, PlannedVideo, Wish, idle};
+use super::{Intent, Part, Plan, PlannedCall, PlannedEncoding, PlannedPair, PlannedPhone, PlannedVideo, Wish, idle};
 use crate::scenario::{Chat, Codec, NewCalls, Registrations, Scenario, Traffic, VideoCalls, VideoPacing};
 use crate::units::Span;
 
@@ -100,7 +100,14 @@ struct Standing {
 }
 
 fn video(calls: &VideoCalls) -> PlannedVideo {
+    let encoding = calls.encoding().map(|encoding| PlannedEncoding {
+        width: encoding.resolution.width,
+        height: encoding.resolution.height,
+        frame_rate: encoding.frame_rate,
+        bitrate_kbps: encoding.bitrate_kbps,
+    });
     PlannedVideo {
+        encoding,
         codec: calls.codec.sdp_name().to_owned(),
         height: calls.picture.get_ref().height(),
         packetization_mode: *calls.packetization_mode.get_ref(),

@@ -77,7 +77,7 @@ pub fn run(
     recorder.record(What::Stage { stage: TrialStage::ClusterHealthy });
     let captures = start_captures(cluster, dir, &recorder);
     let mut traffic = start_traffic(scenario, plan, cluster, recorder, writer, captures)?;
-    let mut injector = Injector::new(cluster, traffic.recorder.clone());
+    let mut injector = Injector::new(cluster, traffic.recorder.clone(), plan.seed);
     let mut stages = Stages { scenario, plan, traffic: &mut traffic, interrupt, ears };
     let outcome = stages.settle(&mut injector).and_then(|settled| match settled {
         Reached::End => stages.window(&mut injector),
@@ -143,7 +143,7 @@ fn chat_config(chat: &Chat, endpoints: Endpoints) -> ChatConfig {
         server: endpoints.xmpp,
         domain: endpoints.domain,
         ca_pem: endpoints.ca_pem,
-        password_prefix: endpoints.password_prefix,
+        passwords: endpoints.passwords,
         client: endpoints.client,
         netns: endpoints.client_netns,
         ping_interval: chat.ping_interval.0,
@@ -204,7 +204,7 @@ impl Traffic {
     /// When the cluster's timer ticked last, as a capture saw it.
     fn last_tick(&self) -> Option<RunTime> {
         let clock = self.recorder.clock();
-        self.captures.iter().filter_map(PacketCapture::last_advert).max().map(|unix_ns| clock.from_wall(unix_ns))
+        self.captures.iter().filter_map(PacketCapture::last_beat).max().map(|unix_ns| clock.from_wall(unix_ns))
     }
 
     /// Records the map between run clock and wall clock, once a second.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::theory::Law;
+use crate::evidence::history::PathWork;
 use crate::units::RunTime;
 
 /// One fault and what followed, or one heal inside the window, which is a disturbance of its own.
@@ -39,6 +40,9 @@ pub struct FaultMeasured {
     /// The outage that the reference cluster was told to produce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configured_ms: Option<f64>,
+    /// What a degraded path did to packets, for each direction that it hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathWork>,
     /// The failover's phases in order of time; only those with evidence.
     pub phases: Vec<Phase>,
     /// The takeover against its law; absent where adverts do not show one.
@@ -49,25 +53,55 @@ pub struct FaultMeasured {
     pub parts: Vec<Part>,
 }
 
-/// One takeover of the address against what the engine's declared timers predict, from the adverts on the wire.
+/// The timers of what moves an address, as far as they are known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Timers {
+    /// VRRP, from the adverts on the wire.
+    Vrrp {
+        /// VRRP version.
+        version: u8,
+        /// Advertisement interval.
+        advert_ms: f64,
+        /// Priority of the node that took over.
+        priority: u8,
+    },
+    /// Corosync, as the scenario declares them.
+    Totem {
+        /// Token timeout in force.
+        token_ms: f64,
+        /// Consensus timeout.
+        consensus_ms: f64,
+        /// How long an idle ring's token rests.
+        hold_ms: f64,
+    },
+    /// Heartbeat, as the scenario declares them.
+    Heartbeat {
+        /// Interval of a node's messages.
+        keepalive_ms: f64,
+        /// Silence that is a death.
+        deadtime_ms: f64,
+    },
+}
+
+/// One takeover of the address against what the engine's timers predict. It ends with the engine's own decision: the
+/// new owner's first advert (VRRP), the new membership (Corosync), the survivor's finding (Heartbeat).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Takeover {
-    /// VRRP version.
-    pub version: u8,
-    /// Advertisement interval.
-    pub advert_ms: f64,
-    /// Priority of the node that took over.
-    pub priority: u8,
+    /// By which the engine noticed.
+    #[serde(flatten)]
+    pub timers: Timers,
     /// The old owner gave the address up by an advert of priority 0.
     pub resigned: bool,
-    /// The law of the time from the fault to the first advert of the new owner.
+    /// The law of the time from the fault to the engine's decision.
     pub law: Law,
-    /// From the old owner's last advert to the fault: the phase that this trial drew. Negative when it still
-    /// advertised after the command began.
-    pub since_last_advert_ms: f64,
-    /// What the timers predict for this phase.
+    /// From the old owner's last advert, token or message to the fault: the phase that this trial drew. Negative when it
+    /// still spoke after the command began.
+    #[serde(alias = "since_last_advert_ms")]
+    pub since_last_beat_ms: f64,
+    /// What the timers predict for this phase; where Heartbeat's next look decides, for the middle of its interval.
     pub expected_ms: f64,
-    /// From the fault to the first advert of the new owner.
+    /// From the fault to the engine's decision.
     pub measured_ms: f64,
     /// Measured less expected.
     pub residual_ms: f64,
@@ -78,8 +112,10 @@ pub struct Takeover {
 pub struct Part {
     /// As in [`Outage::service`].
     pub service: String,
-    /// `resignation` (until the old owner said so), `detection` (until the new owner's first advert), `announcement`
-    /// (until its gratuitous ARP), `service` (until the service answered).
+    /// VRRP: `resignation` (until the old owner said so), `detection` (until the new owner's first advert),
+    /// `announcement` (until its gratuitous ARP). Corosync: `detection` (until the token was lost), `consensus` (until the
+    /// new membership), `takeover` (until Pacemaker had started the address: gratuitous ARP). Heartbeat: `detection` (until
+    /// the survivor found the node dead), `takeover`. Then `service` (until the service answered).
     pub part: String,
     /// Its length.
     pub ms: f64,
@@ -118,7 +154,7 @@ pub struct TimerPhase {
 /// One instant of a failover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `effect`, `first_advert`, `first_garp`, `reachable`, `first_sip_answer`, `first_xmpp_answer`,
+    /// `effect`, `first_advert`, `token_lost`, `membership`, `declared_dead`, `first_garp`, `reachable`, `first_sip_answer`, `first_xmpp_answer`,
     /// `registered_50`, `registered_95`, `registered_all`, `first_new_call`, `media_to_caller`,
     /// `media_to_callee`, `stable`.
     pub phase: String,

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use super::clock::ClockMap;
 use super::video_taps::{VideoTap, VideoTaps};
 use crate::analysis::measure::MeasureError;
-use crate::analysis::measure::address::Claims;
+use crate::analysis::measure::address::{Claim, Claims};
+use crate::analysis::measure::membership::{Membership, Said, Sign};
 use crate::analysis::measure::model::{Anomaly, Caveat, Window};
 use crate::analysis::measure::source::{CaptureFile, Merged};
 use crate::evidence::history::{self, Direction, Event, StreamState, TrialStage, What};
@@ -51,6 +52,7 @@ pub(super) struct Evidence {
     /// By our stream number.
     pub(super) videos: BTreeMap<u32, VideoTap>,
     pub(super) claims: Claims,
+    pub(super) membership: Membership,
     /// When anything came in at our own sockets, in order.
     pub(super) inbound: Vec<RunTime>,
     /// By call: packets of it that arrived at a phone of another call.
@@ -81,10 +83,41 @@ impl Evidence {
         }
         let misdelivered = set_aside_strangers(&events, &mut collected.taps);
         let clock_error = clock.map_or(Span::ZERO, |clock| clock.error(window.end_ns));
-        let Collected { taps, videos, claims, mut inbound } = collected;
+        let Collected { taps, videos, claims, membership, mut inbound } = collected;
         let videos = videos.finish();
         inbound.sort_unstable();
-        Ok(Evidence { events, window, taps, videos, claims, inbound, misdelivered, clock_error, anomalies, caveats })
+        Ok(Evidence {
+            events,
+            window,
+            taps,
+            videos,
+            claims,
+            membership,
+            inbound,
+            misdelivered,
+            clock_error,
+            anomalies,
+            caveats,
+        })
+    }
+
+    /// The address of a node, as the cluster stated it.
+    pub(super) fn address_of(&self, node: &str) -> Option<String> {
+        self.events.iter().find_map(|event| match &event.what {
+            What::Node { name, address } if name == node => Some(address.to_string()),
+            _ => None,
+        })
+    }
+
+    /// Gratuitous ARPs of a floating address by other nodes than `node`: of hosts that spoke as nodes of the cluster, for
+    /// an address that is none of a node's own.
+    pub(super) fn announcements_of_others(&self, node: &str) -> impl Iterator<Item = &Claim> {
+        let own = self.address_of(node);
+        let hosts = &self.membership.hosts;
+        self.claims.announcements.iter().filter(move |claim| {
+            let floats = hosts.values().all(|address| Some(address) != claim.what.address().as_ref());
+            hosts.get(&claim.who).is_some_and(|who| own.as_ref() != Some(who)) && floats
+        })
     }
 }
 
@@ -118,6 +151,7 @@ struct Collected {
     taps: BTreeMap<u32, Taps>,
     videos: VideoTaps,
     claims: Claims,
+    membership: Membership,
     inbound: Vec<RunTime>,
 }
 
@@ -135,7 +169,10 @@ impl Collected {
         for (file, packet) in merged.by_ref() {
             let frame = Frame::parse(packet.link, packet.octets);
             match &frame.body {
-                Body::Ip(ip) => self.ip(&files[file].name, clock, &packet, ip, &mut seen),
+                Body::Ip(ip) => {
+                    self.ip(&files[file].name, clock, &packet, ip, &mut seen);
+                    self.said(&files[file].name, clock, &packet, &frame, &mut seen);
+                }
                 Body::Arp(arp) => {
                     let at = clock.stamped(packet.unix_ns);
                     if seen.insert((arp.sender_mac.to_string(), at.as_nanos() / 1_000_000)) {
@@ -173,6 +210,25 @@ impl Collected {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What nodes tell each other. The same message is seen on every port of a bridge; once is enough.
+    fn said(
+        &mut self,
+        file: &str,
+        clock: &ClockMap,
+        packet: &Packet<'_>,
+        frame: &Frame<'_>,
+        seen: &mut BTreeSet<(String, i64)>,
+    ) {
+        let Some(ip) = frame.ip().filter(|_| file != TAPS) else { return };
+        let Transport::Udp { destination, payload, .. } = ip.transport else { return };
+        let Some(sign) = Sign::read(destination, payload) else { return };
+        let (at, who) = (clock.stamped(packet.unix_ns), ip.source.to_string());
+        if seen.insert((format!("{who} {sign:?}"), at.as_nanos() / 1_000_000)) {
+            let place = format!("{file} packet {}", packet.number);
+            self.membership.note(Said { at, who, place, sign }, frame.source);
         }
     }
 

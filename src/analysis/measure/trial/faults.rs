@@ -2,12 +2,14 @@
 
 use super::evidence::Evidence;
 use crate::analysis::measure::model::{FaultMeasured, OwnerInterval, TimerPhase};
-use crate::evidence::history::{Event, FaultStep, What};
-use crate::scenario::{Cluster, Fault, Scenario};
+use crate::evidence::history::{Event, FaultStep, PathWork, What};
+use crate::scenario::{Cluster, EngineTimers, Fault, Scenario};
 use crate::units::{RunTime, Span};
 
 /// An outage that begins later than this after a fault is not put down to it.
 const FOLLOWS: Span = Span::from_secs(10);
+/// The fault that takes nothing away and makes what passes worse.
+const DEGRADED: &str = "degraded_path";
 /// The last sign of life may lie so far before the command that takes it away.
 const JUST_BEFORE: Span = Span::from_millis(200);
 
@@ -17,16 +19,18 @@ pub(super) struct Faults {
     /// Faults, and what was healed inside the window: that is a disturbance of its own, with a number behind those of
     /// the scenario's faults.
     pub(super) list: Vec<FaultMeasured>,
-    /// The advertisement interval that the scenario asks for.
-    pub(super) declared_advert: Option<Span>,
+    /// The timers of the engine that the scenario asks for.
+    pub(super) declared: Option<EngineTimers>,
 }
 
 impl Faults {
     pub(super) fn of(events: &[Event], scenario: &Scenario, end: RunTime) -> Faults {
-        let mut faults = Faults { declared_advert: declared_advert(scenario), ..Faults::default() };
+        let mut faults = Faults { declared: declared(scenario), ..Faults::default() };
         for event in events {
-            if let What::Fault(mark) = &event.what {
-                faults.step(event.t_ns, mark, scenario, end);
+            match &event.what {
+                What::Fault(mark) => faults.step(event.t_ns, mark, scenario, end),
+                What::Path(work) => faults.path(work),
+                _ => {}
             }
         }
         faults.list.sort_by_key(|fault| (fault.command_start_ns, fault.fault));
@@ -40,7 +44,7 @@ impl Faults {
         }
     }
 
-    /// How long after the last advert of the owner each fault struck: the wire's own word on what was drawn.
+    /// How long after the last advert of the owner, or the last beat of the node that was hit, each fault struck: the wire's own word on what was drawn.
     pub(super) fn note_phases(&mut self, evidence: &Evidence) {
         for fault in &mut self.list {
             let drawn = evidence.events.iter().find_map(|event| match &event.what {
@@ -48,7 +52,11 @@ impl Faults {
                 _ => None,
             });
             let adverts = evidence.claims.adverts.iter().rev();
-            let tick = adverts.map(|claim| claim.at).find(|at| *at <= fault.command_start_ns);
+            let advert = adverts.map(|claim| claim.at).find(|at| *at <= fault.command_start_ns);
+            let tick = advert.or_else(|| {
+                let address = evidence.address_of(&fault.node)?;
+                evidence.membership.last_beat(&address, fault.command_start_ns).map(|said| said.at)
+            });
             fault.phase = drawn.map(|drawn| TimerPhase {
                 interval_ms: Span(drawn.interval_ns).as_millis_f64(),
                 drawn_ms: Span(drawn.drawn_ns).as_millis_f64(),
@@ -82,6 +90,21 @@ impl Faults {
             | FaultStep::HealEnd
             | FaultStep::HealFailed => {}
         }
+    }
+
+    /// A path tells what it did while it is being healed: it belongs to the last fault that degraded it.
+    fn path(&mut self, work: &PathWork) {
+        let of_node = |fault: &&mut FaultMeasured| fault.kind == DEGRADED && fault.node == work.node;
+        if let Some(fault) = self.list.iter_mut().rev().find(of_node) {
+            fault.paths.push(work.clone());
+        }
+    }
+
+    /// When paths were degraded, up to `end`.
+    pub(super) fn degraded(&self, end: RunTime) -> impl Iterator<Item = (RunTime, RunTime)> + '_ {
+        let degraded = self.list.iter().filter(|fault| fault.kind == DEGRADED);
+        let times = degraded.map(move |fault| (fault.command_start_ns, fault.healed_ns.unwrap_or(end).min(end)));
+        times.filter(|(start, end)| start < end)
     }
 
     /// The fault or heal that an outage follows: one that struck right at its start, else the last one before it,
@@ -129,9 +152,10 @@ fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
     }
 }
 
-fn declared_advert(scenario: &Scenario) -> Option<Span> {
+fn declared(scenario: &Scenario) -> Option<EngineTimers> {
     match &scenario.cluster {
-        Cluster::Lab(lab) => Some(lab.advert_interval.as_ref().0),
+        Cluster::Lab(lab) => lab.timers_in_force(),
+        Cluster::External(external) => external.timers(),
         Cluster::Reference(_) => None,
     }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use super::evidence::Evidence;
 use super::faults::Faults;
 use super::services::OpLife;
+use crate::analysis::measure::membership::{Said, Sign};
 use crate::analysis::measure::model::{CallFate, CallMeasured, Finding, MessageFate, MessageMeasured, OwnerInterval};
 use crate::evidence::history::OpKind;
+use crate::scenario::EngineTimers;
 use crate::units::{RunTime, Span};
 
 /// A takeover later than this, and four adverts, after a fault or heal is not its doing.
@@ -101,11 +103,26 @@ impl Seen<'_> {
         finding("messages_black_holed", lost, None, None)
     }
 
-    /// The adverts on the wire are not those that the scenario asks for.
+    /// The timers on the wire are not those that the scenario asks for.
     fn declared_otherwise(&self) -> Option<Finding> {
-        let declared = self.faults.declared_advert?;
-        let seen = self.evidence.claims.adverts.iter().filter_map(|claim| claim.advert);
-        let other = seen.map(|advert| advert.interval).find(|interval| *interval != declared)?;
+        let (declared, other) = match self.faults.declared? {
+            EngineTimers::Keepalived { advert } => {
+                let seen = self.evidence.claims.adverts.iter().filter_map(|claim| claim.advert);
+                (advert, seen.map(|advert| advert.interval).find(|interval| *interval != advert)?)
+            }
+            EngineTimers::Heartbeat { deadtime, .. } => {
+                // A node that boots, after the window, starts with more patience.
+                let window = self.evidence.window;
+                let inside = move |said: &&Said| said.at >= window.start_ns && said.at < window.end_ns;
+                let told = self.evidence.membership.said.iter().filter(inside).filter_map(|said| match said.sign {
+                    Sign::Alive { deadtime } => deadtime,
+                    _ => None,
+                });
+                (deadtime, told.clone().find(|told| *told != deadtime)?)
+            }
+            // Its messages carry no timers.
+            EngineTimers::Pacemaker { .. } => return None,
+        };
         let who = format!("{declared} asked for, {other} on the wire");
         finding("other_timers", 1, None, Some(who))
     }

@@ -45,7 +45,7 @@ impl<'a> Idle<'a> {
     ) -> Idle<'a> {
         let servers = match &scenario.cluster {
             Cluster::Reference(cluster) => cluster.srv.len().max(1),
-            Cluster::Lab(_) => 1,
+            Cluster::Lab(_) | Cluster::External(_) => 1,
         };
         let detour = Span(RINGER_TRIES.as_nanos() * (servers as i64 - 1));
         Idle { operations, faults, window, detour }
@@ -173,6 +173,7 @@ mod tests {
             node: None,
             retransmissions: None,
             reason: None,
+            status_ns: None,
         };
         OpLife { kind, actor: actor.into(), planned, invoked: Some(planned), end: Some((at, op)) }
     }

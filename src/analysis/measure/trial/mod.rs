@@ -200,6 +200,8 @@ fn health(evidence: &Evidence) -> Option<Health> {
 }
 
 #[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod video_tests;

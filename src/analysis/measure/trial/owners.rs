@@ -12,6 +12,9 @@ use crate::units::{RunTime, Span};
 /// Frames and statements carry the instant at which they were made; this is for writing them down.
 const STATED: Span = Span::from_millis(1);
 
+/// A node's gratuitous ARP and the cluster's word that it holds the address are no further apart.
+const WITHIN: Span = Span::from_secs(2);
+
 /// Owners over time: by VRRP or gratuitous ARP where captures show them, else as the cluster itself said.
 pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
     let mut seen = evidence.claims.owners(evidence.window.end_ns);
@@ -51,13 +54,17 @@ fn told(evidence: &Evidence) -> Vec<OwnerInterval> {
     owners
 }
 
-/// The node's name for each address that may claim, as the cluster stated it.
+/// The node's name for each address and Ethernet address that may claim, as the cluster stated it.
 fn names(evidence: &Evidence) -> BTreeMap<String, String> {
     let stated = evidence.events.iter().filter_map(|event| match &event.what {
         What::Node { name, address } => Some((address.to_string(), name.clone())),
         _ => None,
     });
-    stated.collect()
+    let mut names: BTreeMap<String, String> = stated.collect();
+    let macs = evidence.membership.hosts.iter();
+    let macs: Vec<_> = macs.filter_map(|(mac, address)| Some((mac.clone(), names.get(address)?.clone()))).collect();
+    names.extend(macs);
+    names
 }
 
 /// The outage of the address after each fault that took its owner away.
@@ -71,7 +78,7 @@ pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
             if seen {
                 by_claims(evidence, faults, *fault, *start, *end)
             } else {
-                by_word(evidence, faults, *fault, *start, *end)
+                by_word(evidence, faults, *fault, *start, *end).map(|told| by_wire(evidence, faults, told))
             }
         })
         .collect()
@@ -130,6 +137,20 @@ fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, e
     }
     let recovered = after().find(|(at, nodes)| *at >= gone.0 && !nodes.is_empty()).map(|(at, _)| at);
     Some(outage(fault, start, recovered, end, "cluster", STATED))
+}
+
+/// The same outage by the gratuitous ARP of another node, where one is on the wire: it tells when clients could know,
+/// and the cluster's word only when somebody looked.
+fn by_wire(evidence: &Evidence, faults: &Faults, told: Outage) -> Outage {
+    let hit = faults.list.iter().find(|of| Some(of.fault) == told.fault);
+    let announced = hit.and_then(|hit| {
+        let mut others = evidence.announcements_of_others(&hit.node).map(|claim| claim.at);
+        others.find(|at| *at > told.start_ns && told.end_ns.is_some_and(|end| *at <= end + WITHIN))
+    });
+    match (announced, told.fault) {
+        (Some(at), Some(fault)) => outage(fault, told.start_ns, Some(at), at, "timestamp", STATED),
+        _ => told,
+    }
 }
 
 fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime, method: &str, error: Span) -> Outage {

@@ -6,6 +6,7 @@ use super::evidence::Evidence;
 use super::faults::Faults;
 use super::services::OpLife;
 use crate::analysis::measure::address::Claim;
+use crate::analysis::measure::membership::Sign;
 use crate::analysis::measure::model::{Outage, Phase};
 use crate::evidence::history::{Direction, OpKind, SessionState, What};
 use crate::units::{RunTime, Span};
@@ -76,6 +77,7 @@ impl Failover<'_> {
         let advert = self.first_advert();
         seen.extend(self.first_garp(advert.as_ref().map(|(_, at, _)| *at)));
         seen.extend(advert);
+        seen.extend(self.membership());
         seen.extend(self.reachable());
         seen.extend(self.first_sip_answer(effect));
         seen.extend(self.first_xmpp_answer());
@@ -93,6 +95,22 @@ impl Failover<'_> {
         let old = adverts.iter().rev().find(|claim| claim.at <= self.start).map(|claim| &claim.who);
         let new = adverts.iter().find(|claim| self.inside(claim.at) && old != Some(&claim.who))?;
         Some(("first_advert", new.at, format!("VRRP advert of {}, {}", new.who, new.place)))
+    }
+
+    /// What the nodes told each other of the one that was hit.
+    fn membership(&self) -> Vec<Seen> {
+        let said = &self.evidence.membership;
+        let first = |from, wanted: &dyn Fn(&Sign) -> bool| said.first(from, self.end, |said| wanted(&said.sign));
+        let lost = first(self.start, &|sign| *sign == Sign::TokenLost);
+        let agreed = lost.and_then(|lost| first(lost.at, &|sign| *sign == Sign::Agreed));
+        let dead = first(self.start, &|sign| matches!(sign, Sign::Dead(_)));
+        let told = [
+            lost.map(|said| ("token_lost", said, "join message")),
+            agreed.map(|said| ("membership", said, "commit token")),
+            dead.map(|said| ("declared_dead", said, "stonith message")),
+        ];
+        let told = told.into_iter().flatten();
+        told.map(|(phase, said, what)| (phase, said.at, format!("{what} of {}, {}", said.who, said.place))).collect()
     }
 
     /// The one that goes with the new owner's first advert; where no adverts are seen at all, the first one.

@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) random: SmallRng,
     events: Vec<Event>,
     pub(super) packets: Vec<(RunTime, bool, Vec<u8>)>,
+    /// Ethernet frames at the switch.
+    pub(super) frames: Vec<(RunTime, bool, Vec<u8>)>,
     ops: u64,
 }
 
@@ -62,7 +64,7 @@ impl World {
     /// A trial with its window, whose clock was sampled every second.
     pub(super) fn new(seed: u64, start: RunTime, end: RunTime) -> World {
         let random = SmallRng::seed_from_u64(seed);
-        let mut world = World { random, events: Vec::new(), packets: Vec::new(), ops: 0 };
+        let mut world = World { random, events: Vec::new(), packets: Vec::new(), frames: Vec::new(), ops: 0 };
         for second in 0..=(end.as_nanos() / 1_000_000_000 + 1) {
             let at = ms(second * 1000);
             world.event(at, What::Clock { wall_unix_ns: WALL_EPOCH_NS + at.as_nanos() });
@@ -95,6 +97,7 @@ impl World {
             planned_ns: planned,
             call,
             code: None,
+            status_ns: None,
             node: None,
             retransmissions: None,
             reason: None,
@@ -168,7 +171,12 @@ impl World {
         drop(file);
         self.packets.sort();
         let taps = std::io::BufWriter::new(File::create(trial.taps()).unwrap());
-        write_taps(taps, &self.packets);
+        write_capture(taps, DataLink::RAW, &self.packets);
+        if !self.frames.is_empty() {
+            self.frames.sort();
+            let switch = File::create(trial.captures().join("switch.pcapng")).unwrap();
+            write_capture(std::io::BufWriter::new(switch), DataLink::ETHERNET, &self.frames);
+        }
         (Scratch { root }, trial)
     }
 }
@@ -230,10 +238,10 @@ pub(super) fn udp(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Vec<u
     packet
 }
 
-fn write_taps(file: impl std::io::Write, packets: &[(RunTime, bool, Vec<u8>)]) {
+fn write_capture(file: impl std::io::Write, linktype: DataLink, packets: &[(RunTime, bool, Vec<u8>)]) {
     let mut writer = PcapNgWriter::with_endianness(file, Endianness::native()).unwrap();
     let options = vec![InterfaceDescriptionOption::IfTsResol(9)];
-    let interface = InterfaceDescriptionBlock { linktype: DataLink::RAW, snaplen: 0, options };
+    let interface = InterfaceDescriptionBlock { linktype, snaplen: 0, options };
     writer.write_pcapng_block(interface).unwrap();
     for (at, outbound, octets) in packets {
         let unix_ns = (WALL_EPOCH_NS + at.as_nanos()).cast_unsigned();

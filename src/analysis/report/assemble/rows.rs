@@ -93,7 +93,7 @@ impl Row {
         match (self.service, self.side) {
             ("address", _) => match scenario.cluster {
                 Cluster::Reference(_) => "the cluster says who owns it".to_owned(),
-                Cluster::Lab(_) => "first VRRP/ARP of new owner".to_owned(),
+                Cluster::Lab(_) | Cluster::External(_) => "first VRRP/ARP of new owner".to_owned(),
             },
             ("sip_answer", _) => or_plain(
                 traffic.options.as_ref().map(|train| format!("OPTIONS every {}", short(train.interval.as_ref().0))),
@@ -136,7 +136,8 @@ fn media_method(scenario: &Scenario) -> String {
 
 fn video_method(scenario: &Scenario, what: &str) -> Option<String> {
     let calls = scenario.traffic.video_calls.as_ref()?;
-    Some(format!("{what}, {}/s", calls.picture.as_ref().frame_rate()))
+    let rate = calls.encoding().map_or(calls.picture.as_ref().frame_rate(), |encoding| encoding.frame_rate);
+    Some(format!("{what}, {rate}/s"))
 }
 
 fn session_method(chat: &Chat, side: Side) -> String {

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::analysis::measure::model::{FaultMeasured, Takeover};
 use crate::analysis::report::model::{PartMean, PartsSummary, TakeoverSummary};
-use crate::analysis::report::words;
+use crate::analysis::report::{engine_words, words};
 use crate::analysis::stats::kolmogorov_smirnov;
-use crate::analysis::theory::{Law, VrrpTimers};
-use crate::units::Span;
+use crate::analysis::theory::Law;
 
 use super::outages::median_of_values;
 
@@ -24,13 +23,11 @@ pub(super) fn summary(faults: &[&FaultMeasured]) -> Option<TakeoverSummary> {
     let first = all.iter().max_by_key(|takeover| same(takeover))?;
     let of: Vec<&&Takeover> = all.iter().filter(|takeover| of_one_law(takeover, first)).collect();
     let measured: Vec<f64> = of.iter().map(|takeover| takeover.measured_ms).collect();
-    let tested = matches!(first.law, Law::Uniform { .. }) && of.len() >= TESTED_FROM_N;
+    let tested = !matches!(first.law, Law::Constant { .. }) && of.len() >= TESTED_FROM_N;
     let test = tested.then(|| kolmogorov_smirnov(&measured, |ms| first.law.cdf(ms)).ok()).flatten();
     let residuals = || of.iter().map(|takeover| takeover.residual_ms);
     Some(TakeoverSummary {
-        version: first.version,
-        advert_ms: first.advert_ms,
-        priority: first.priority,
+        timers: first.timers,
         resigned: first.resigned,
         law: first.law,
         n: of.len() as u64,
@@ -46,7 +43,7 @@ pub(super) fn summary(faults: &[&FaultMeasured]) -> Option<TakeoverSummary> {
 }
 
 fn of_one_law(a: &Takeover, b: &Takeover) -> bool {
-    (a.version, a.priority, a.resigned, a.law) == (b.version, b.priority, b.resigned, b.law)
+    (a.timers, a.resigned, a.law) == (b.timers, b.resigned, b.law)
 }
 
 /// Means of the parts of each service's typical outage; they add up to the mean of those outages.
@@ -84,54 +81,36 @@ fn parts_of(faults: &[&FaultMeasured], service: String) -> Option<PartsSummary> 
 pub(super) fn hint(takeover: Option<&TakeoverSummary>, parts: &[PartsSummary]) -> Option<String> {
     let takeover = takeover?;
     let of = parts.iter().find(|of| of.service == "sip_answer").or(parts.first())?;
-    let share =
-        |name: &str| of.parts.iter().find(|part| part.part == name).map_or(0.0, |part| part.mean_ms / of.total_ms);
+    let share = |names: &[&str]| {
+        let named = of.parts.iter().filter(|part| names.contains(&part.part.as_str()));
+        named.map(|part| part.mean_ms).sum::<f64>() / of.total_ms
+    };
     let total = words::duration(of.total_ms);
-    let timers = |advert: Span| VrrpTimers { version: takeover.version, advert, priority: takeover.priority };
-    let interval = words::duration(takeover.advert_ms);
-    let (low, high) = takeover.law.bounds_ms();
-    if share("detection") >= DECIDES && !takeover.resigned {
-        let tenth = Span::from_secs_f64(takeover.advert_ms / 1e4);
-        let (fast_low, fast_high) = timers(tenth).crash().bounds_ms();
-        return Some(format!(
-            "3 missed adverts of {interval} and the skew time were {} to {} of your {total}: the advert interval decides. \
-             At {} it would be {} to {}.",
-            words::duration(low),
-            words::duration(high),
-            words::duration(tenth.as_millis_f64()),
-            words::duration(fast_low),
-            words::duration(fast_high)
-        ));
+    if share(&["detection", "consensus"]) >= DECIDES {
+        return Some(engine_words::timers_decide(takeover, &total));
     }
-    if share("detection") >= DECIDES {
-        let first = VrrpTimers { priority: 254, ..timers(Span::from_secs_f64(takeover.advert_ms / 1e3)) };
-        return Some(format!(
-            "The skew time of priority {} was {} of your {total}: a backup of priority 254 would wait {}.",
-            takeover.priority,
-            words::duration(high),
-            words::duration(first.skew().as_millis_f64())
-        ));
+    if share(&["takeover"]) >= DECIDES {
+        return Some(engine_words::start_decides(takeover, &total));
     }
-    (share("service") >= DECIDES).then(|| {
-        format!("The servers took most of your {total} after the address had moved: faster adverts would not help.")
+    (share(&["service"]) >= DECIDES).then(|| {
+        format!("The servers took most of your {total} after the address had moved: faster timers would not help.")
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::measure::model::Part;
-    use crate::units::RunTime;
+    use crate::analysis::measure::model::{Part, Timers};
+    use crate::analysis::theory::VrrpTimers;
+    use crate::units::{RunTime, Span};
 
     fn fault(measured_ms: f64) -> FaultMeasured {
         let timers = VrrpTimers { version: 3, advert: Span::from_secs(1), priority: 140 };
         let takeover = Takeover {
-            version: 3,
-            advert_ms: 1000.0,
-            priority: 140,
+            timers: Timers::Vrrp { version: 3, advert_ms: 1000.0, priority: 140 },
             resigned: false,
             law: timers.crash(),
-            since_last_advert_ms: 0.0,
+            since_last_beat_ms: 0.0,
             expected_ms: measured_ms - 4.0,
             measured_ms,
             residual_ms: 4.0,

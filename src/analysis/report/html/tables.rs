@@ -6,6 +6,8 @@ use crate::analysis::measure::model::{Anomaly, FaultMeasured, Measured, Outage};
 use crate::analysis::report::model::{Availability, IdlePhones, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
 
+use super::signalling::signalling;
+
 /// The services of one fault, the configured truth beside them.
 pub(super) fn outages(transition: &Transition) -> Markup {
     let with_interval = transition.services.iter().any(|row| row.ci_low_ms.is_some());
@@ -96,23 +98,25 @@ pub(super) fn budget(availability: &Availability) -> Markup {
 /// Everything of one trial that does not fit the summary.
 pub(super) fn trial(trial: &Trial) -> Markup {
     let measured = &trial.measured;
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     html! {
         details {
             summary { "Trial " (trial.number) ", seed " (trial.seed) }
             (faults(&measured.faults, zero))
             (outage_list(measured))
+            @if let Some(sip) = &measured.sip { (signalling(sip)) }
         }
     }
 }
 
-/// Every outage, a line each.
+/// Every outage, a line each; with the fault that it follows where any was injected.
 pub(super) fn outage_list(measured: &Measured) -> Markup {
-    let (zero, _) = measured.span();
+    let faults = !measured.faults.is_empty();
+    let zero = measured.zero();
     html! {
         div.wide { table {
-            thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
-            tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
+            thead { tr { th { "service" } th.t { "whose" } @if faults { th { "fault" } } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
+            tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero, faults)) } }
         } }
         @if measured.outages.len() > MOST_OUTAGES {
             p { "And " (measured.outages.len() - MOST_OUTAGES) " more in outages.csv." }
@@ -144,16 +148,16 @@ fn faults(faults: &[FaultMeasured], zero: crate::units::RunTime) -> Markup {
 fn timer_phase(fault: &FaultMeasured) -> Markup {
     let seen = fault.phase.map(|phase| (phase.seen_ms.unwrap_or(phase.drawn_ms), phase.interval_ms));
     html! { @if let Some((after, interval)) = seen {
-        br; small { (words::duration(after)) " after an advert, of " (words::duration(interval)) }
+        br; small { (words::duration(after)) " after the engine's last message, of " (words::duration(interval)) }
     } }
 }
 
-fn outage_line(outage: &Outage, zero: crate::units::RunTime) -> Markup {
+fn outage_line(outage: &Outage, zero: crate::units::RunTime, faults: bool) -> Markup {
     let above = outage.censored.then_some(outage.duration_ms);
     html! { tr {
         td { (words::service(&outage.service)) }
         td.t { (outage.scope) @if let Some(direction) = outage.direction { (words::hears(direction)) } }
-        td { @if let Some(fault) = outage.fault { (fault + 1) } @else { "none" } }
+        @if faults { td { @if let Some(fault) = outage.fault { (fault + 1) } @else { "none" } } }
         td { (format!("{:.3} s", (outage.start_ns - zero).as_secs_f64())) }
         td { (value((!outage.censored).then_some(outage.duration_ms), above)) }
         td { (words::duration(outage.error_ms)) }

@@ -1,7 +1,8 @@
 //! The nodes' files: what goes into the templates, and where the texts go.
 
-use std::fs;
-use std::os::unix::fs::chown;
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,6 +11,8 @@ use super::layout::{DOMAIN, Layout, Node, PASSWORD_PREFIX, STORE, VIP};
 use super::profile::File;
 use super::root;
 use super::templates::Templates;
+use crate::scenario::EngineTimers;
+use crate::units::Span;
 
 /// What a template may use.
 #[derive(Clone, Debug, Serialize)]
@@ -21,7 +24,7 @@ struct Values<'a> {
     password_prefix: &'static str,
     priority: u8,
     database: usize,
-    advert_s: String,
+    timers: BTreeMap<&'static str, String>,
     garp_refresh_s: i64,
     preempt: bool,
     watch_sip: bool,
@@ -31,6 +34,8 @@ struct Values<'a> {
     multiarch: String,
     users: &'a [String],
     peers: Vec<Peer>,
+    /// All nodes, this one as well.
+    members: Vec<Peer>,
     /// Only for files that are written once for each user.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
@@ -50,6 +55,7 @@ struct Text {
     path: String,
     text: String,
     owner: Option<String>,
+    mode: Option<u32>,
 }
 
 /// Writes every file of `node` below `directory`. Owners are users of the root file system `root`.
@@ -67,6 +73,10 @@ pub(super) fn write(
         let path = directory.join(&text.path);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, &text.text));
         written.map_err(|error| format!("{}: {error}", path.display()))?;
+        if let Some(mode) = text.mode {
+            fs::set_permissions(&path, Permissions::from_mode(mode))
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+        }
         if let Some(owner) = &text.owner {
             give(directory, &text.path, owner, root)?;
         }
@@ -101,7 +111,7 @@ fn texts(layout: &Layout, node: &Node, users: &[String]) -> Result<Vec<Text>, St
 
 fn text(templates: &Templates, file: &File, values: &Values<'_>) -> Result<Text, String> {
     let path = templates.line(&file.path, values)?;
-    Ok(Text { path, text: templates.fill(&file.template, values)?, owner: file.owner.clone() })
+    Ok(Text { path, text: templates.fill(&file.template, values)?, owner: file.owner.clone(), mode: file.mode })
 }
 
 fn values<'a>(layout: &Layout, node: &'a Node, users: &'a [String], user: Option<&'a str>) -> Values<'a> {
@@ -115,8 +125,7 @@ fn values<'a>(layout: &Layout, node: &'a Node, users: &'a [String], user: Option
         password_prefix: PASSWORD_PREFIX,
         priority: node.priority(),
         database: node.database(),
-        // Seconds with the two digits that VRRPv3 can carry.
-        advert_s: format!("{:.2}", layout.engine.advert.as_secs_f64()),
+        timers: timers(layout.engine.timers),
         garp_refresh_s: layout.engine.garp_refresh.as_nanos() / 1_000_000_000,
         preempt: layout.engine.preempt,
         watch_sip: layout.engine.watch_sip,
@@ -126,7 +135,28 @@ fn values<'a>(layout: &Layout, node: &'a Node, users: &'a [String], user: Option
         multiarch: format!("{}-linux-gnu", std::env::consts::ARCH),
         users,
         peers: layout.nodes.iter().filter(|other| other.index != node.index).map(peer).collect(),
+        members: layout.nodes.iter().map(peer).collect(),
         user,
+    }
+}
+
+/// The engine's timers by the names that its templates use.
+fn timers(timers: EngineTimers) -> BTreeMap<&'static str, String> {
+    let ms = |span: Span| (span.as_nanos() / 1_000_000).to_string();
+    match timers {
+        // Seconds with the two digits that VRRPv3 can carry.
+        EngineTimers::Keepalived { advert } => [("advert_s", format!("{:.2}", advert.as_secs_f64()))].into(),
+        EngineTimers::Pacemaker { token, token_coefficient, consensus, join, monitor, .. } => [
+            ("token_ms", ms(token)),
+            ("token_coefficient_ms", ms(token_coefficient)),
+            ("consensus_ms", ms(consensus)),
+            ("join_ms", ms(join)),
+            ("monitor_s", monitor.as_secs_f64().to_string()),
+        ]
+        .into(),
+        EngineTimers::Heartbeat { keepalive, warntime, deadtime } => {
+            [("keepalive_ms", ms(keepalive)), ("warntime_ms", ms(warntime)), ("deadtime_ms", ms(deadtime))].into()
+        }
     }
 }
 
@@ -134,12 +164,15 @@ fn values<'a>(layout: &Layout, node: &'a Node, users: &'a [String], user: Option
 mod tests {
     use super::super::layout::EngineOptions;
     use super::*;
-    use crate::scenario::LAB_PROFILES;
+    use crate::scenario::{LAB_PROFILES, LabCluster};
     use crate::units::Span;
 
     fn layout(profile: &str, shares_calls: bool) -> Layout {
         let names: Vec<_> = ["alpha", "beta", "charlie"].map(String::from).into();
-        let engine = EngineOptions { advert: Span::from_millis(250), ..EngineOptions::default() };
+        let engine = EngineOptions {
+            timers: EngineTimers::Keepalived { advert: Span::from_millis(250) },
+            ..EngineOptions::default()
+        };
         Layout::of(&names, profile, engine, Some(shares_calls)).unwrap()
     }
 
@@ -149,10 +182,34 @@ mod tests {
         texts.into_iter().find(|text| text.path == path).unwrap_or_else(|| panic!("no {path}")).text
     }
 
+    fn by_hand(profile: &str, timers: &[(&str, i64)]) -> Layout {
+        let timers: Vec<_> = timers.iter().map(|(name, ms)| ((*name).to_owned(), Span::from_millis(*ms))).collect();
+        Layout::new(&LabCluster::by_hand(profile, &timers).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_engine_gets_its_own_timers() {
+        let pacemaker = by_hand("asterisk-ejabberd-pacemaker", &[("token", 700), ("monitor_interval", 3000)]);
+        let text = rendered(&pacemaker, "etc/corosync.conf");
+        // 700 ms and 650 ms for the third node, times 1.2.
+        for line in ["    token: 700\n", "    token_coefficient: 650\n", "    consensus: 1620\n", "name: charlie\n"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let text = rendered(&pacemaker, "etc/pacemaker/cib.xml");
+        assert_eq!(text.matches("interval=\"3s\"").count(), 2, "{text}");
+        assert!(text.contains("rsc_colocation") && text.contains("node=\"alpha\" score=\"190\""), "{text}");
+        let text = rendered(&by_hand("asterisk-prosody-heartbeat", &[("deadtime", 3000)]), "etc/heartbeat/ha.cf");
+        for line in ["keepalive 200ms\n", "warntime 1500ms\n", "deadtime 3000ms\n", "ucast eth0 10.77.0.11\n"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(text.contains("auto_failback off\n"), "{text}");
+    }
+
     #[test]
     fn every_file_of_every_profile_can_be_written_and_no_two_are_the_same() {
         for profile in LAB_PROFILES {
-            let texts = texts(&layout(profile, false), &layout(profile, false).nodes[0], &["1001".to_owned()]).unwrap();
+            let layout = by_hand(profile, &[]);
+            let texts = texts(&layout, &layout.nodes[0], &["1001".to_owned()]).unwrap();
             let paths: std::collections::BTreeSet<_> = texts.iter().map(|text| &text.path).collect();
             assert_eq!(paths.len(), texts.len(), "{profile}");
             assert!(texts.iter().all(|text| !text.text.contains("{{") && !text.text.contains("{%")), "{profile}");

@@ -1,5 +1,6 @@
 //! Names and addresses of the lab: who sits where on the network.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::Profile;
 use super::root::Root;
 use crate::experiment::cluster::ClusterError;
-use crate::scenario::LabCluster;
+use crate::scenario::{EngineTimers, LabCluster, MachineSize};
 use crate::units::Span;
 
 /// The floating address.
@@ -85,6 +86,8 @@ impl Node {
 pub(super) struct Layout {
     /// Preferred owner first.
     pub(super) nodes: Vec<Node>,
+    /// The nodes that are machines of their own; the others stand in namespaces.
+    pub(super) machines: BTreeMap<String, MachineSize>,
     /// Which servers run on a node.
     pub(super) profile: Profile,
     /// Where their programs come from.
@@ -100,8 +103,8 @@ pub(super) struct Layout {
 /// How the cluster engine is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EngineOptions {
-    /// VRRP advertisement interval.
-    pub(super) advert: Span,
+    /// By which it notices a death.
+    pub(super) timers: EngineTimers,
     /// Whether the address is given away when the SIP server dies.
     pub(super) watch_sip: bool,
     /// Whether a healed node of higher priority takes the address back.
@@ -113,7 +116,7 @@ pub(super) struct EngineOptions {
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
         EngineOptions {
-            advert: Span::from_millis(100),
+            timers: EngineTimers::Keepalived { advert: Span::from_millis(100) },
             watch_sip: true,
             preempt: false,
             garp_refresh: Span::from_secs(2),
@@ -125,19 +128,28 @@ impl Layout {
     /// The layout that a scenario asks for.
     ///
     /// # Errors
-    /// When a name cannot name a switch port, or keepalived cannot keep the interval.
+    /// When a name cannot name a switch port.
     pub(super) fn new(cluster: &LabCluster) -> Result<Layout, ClusterError> {
         let engine = EngineOptions {
-            advert: cluster.advert_interval.get_ref().0,
-            watch_sip: cluster.watch_sip,
+            timers: cluster.timers(),
+            watch_sip: cluster.watches_sip(),
             preempt: cluster.preempt,
-            garp_refresh: cluster.garp_refresh.get_ref().0,
+            garp_refresh: cluster.garp_refresh(),
         };
+        let machines = cluster.nodes.iter().filter_map(|name| Some((name.clone(), cluster.machine(name)?))).collect();
         let layout = Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))?;
-        Ok(Layout {
-            shares_registrations: cluster.share_registrations.as_ref().is_none_or(|of| *of.get_ref()),
-            ..layout
-        })
+        let shares_registrations = cluster.share_registrations.as_ref().is_none_or(|of| *of.get_ref());
+        Ok(Layout { machines, shares_registrations, ..layout })
+    }
+
+    /// Whether an engine moves the address: a single node holds it by itself.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
+    /// Whether some node stands in namespaces.
+    pub(super) fn has_namespaces(&self) -> bool {
+        self.nodes.iter().any(|node| !self.machines.contains_key(&node.name))
     }
 
     /// See [`Layout::new`]. Relays share their calls wherever the profile has a store, unless that is told otherwise.
@@ -148,19 +160,12 @@ impl Layout {
         shares_calls: Option<bool>,
     ) -> Result<Layout, ClusterError> {
         check_names(names)?;
-        let (profile, advert) = (Profile::named(profile)?, engine.advert);
-        // The field on the wire counts in 10 ms and has 12 bits (RFC 5798, section 5.2.7).
-        let centiseconds = advert.as_nanos() / 10_000_000;
-        if !(1..=4095).contains(&centiseconds) || advert.as_nanos() % 10_000_000 != 0 {
-            return Err(not_ready(
-                format!("an advertisement interval of {advert} cannot be sent"),
-                "choose a multiple of 10 ms, from 10 ms to 40.95 s",
-            ));
-        }
+        let profile = Profile::named(profile)?;
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
         let has_store = profile.servers.store.is_some();
         let (root, shares_calls) = (Root::of(&profile), has_store && shares_calls.unwrap_or(true));
-        Ok(Layout { nodes, profile, root, engine, shares_calls, shares_registrations: true })
+        let machines = BTreeMap::new();
+        Ok(Layout { nodes, machines, profile, root, engine, shares_calls, shares_registrations: true })
     }
 
     /// The node of that name.
@@ -190,10 +195,10 @@ pub(super) fn client_address() -> IpAddr {
 }
 
 fn check_names(names: &[String]) -> Result<(), ClusterError> {
-    if !(2..=MOST_NODES).contains(&names.len()) {
+    if !(1..=MOST_NODES).contains(&names.len()) {
         return Err(not_ready(
             format!("a lab of {} nodes is not possible", names.len()),
-            &format!("give 2 to {MOST_NODES} names"),
+            &format!("give 1 to {MOST_NODES} names"),
         ));
     }
     for (index, name) in names.iter().enumerate() {
@@ -220,14 +225,14 @@ mod tests {
     use super::*;
     use crate::scenario::LAB_PROFILES;
 
-    fn layout(names: &[&str], advert: Span) -> Result<Layout, ClusterError> {
+    fn layout(names: &[&str]) -> Result<Layout, ClusterError> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        Layout::of(&names, LAB_PROFILES[0], EngineOptions { advert, ..EngineOptions::default() }, None)
+        Layout::of(&names, LAB_PROFILES[0], EngineOptions::default(), None)
     }
 
     #[test]
     fn nodes_have_the_documented_addresses() {
-        let layout = layout(&["alpha", "beta", "charlie"], Span::from_millis(100)).unwrap();
+        let layout = layout(&["alpha", "beta", "charlie"]).unwrap();
         let charlie = layout.node("charlie").unwrap();
         assert_eq!(charlie.address().to_string(), "10.77.0.13");
         assert_eq!(charlie.mac(), "02:00:00:77:00:0d");
@@ -236,15 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn names_and_intervals_that_cannot_work_are_refused() {
-        let advert = Span::from_millis(100);
-        for names in [&["alpha"][..], &["alpha", "alpha"], &["alpha", "br0"], &["alpha", "be/ta"], &["alpha", "-x"]] {
-            assert!(layout(names, advert).is_err(), "{names:?}");
+    fn names_that_cannot_work_are_refused() {
+        for names in [&[][..], &["alpha", "alpha"], &["alpha", "br0"], &["alpha", "be/ta"], &["alpha", "-x"]] {
+            assert!(layout(names).is_err(), "{names:?}");
         }
-        assert!(layout(&["alpha", "sixteen-letters-"], advert).is_err());
-        for advert in [Span::ZERO, Span::from_millis(15), Span::from_millis(40_960), Span::from_millis(-100)] {
-            assert!(layout(&["alpha", "beta"], advert).is_err(), "{advert}");
-        }
-        assert!(layout(&["alpha", "beta"], Span::from_millis(40_950)).is_ok());
+        assert!(layout(&["alpha", "sixteen-letters-"]).is_err());
     }
 }

@@ -16,10 +16,16 @@ const PROFILES: [(&str, &str); LAB_PROFILES.len()] = [
         include_str!("profiles/kamailio-rtpengine-redis-prosody-keepalived.toml"),
     ),
     ("asterisk-prosody-keepalived", include_str!("profiles/asterisk-prosody-keepalived.toml")),
+    ("asterisk-ejabberd-pacemaker", include_str!("profiles/asterisk-ejabberd-pacemaker.toml")),
+    ("asterisk-prosody-heartbeat", include_str!("profiles/asterisk-prosody-heartbeat.toml")),
 ];
 
 /// Name and text of every engine.
-const ENGINES: [(&str, &str); 1] = [("keepalived", include_str!("engines/keepalived.toml"))];
+const ENGINES: [(&str, &str); 3] = [
+    ("keepalived", include_str!("engines/keepalived.toml")),
+    ("pacemaker", include_str!("engines/pacemaker.toml")),
+    ("heartbeat", include_str!("engines/heartbeat.toml")),
+];
 
 /// What a node is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +65,17 @@ pub(super) struct Servers {
 pub(super) struct Engine {
     /// Its name, for the report.
     pub(super) describe: String,
-    /// The signal on which it hands the address over in order.
+    /// The signal on which its last process hands the address over in order.
     pub(super) resigns_on: String,
+    /// Whether the nodes must come together before one of them takes the address: none waits for another's start then.
+    #[serde(default)]
+    pub(super) starts_together: bool,
+    /// Seconds that it may take until the address is held.
+    #[serde(default = "patience")]
+    pub(super) settles_in_s: u16,
+    /// How it is known that a node belongs to the cluster.
+    #[serde(default)]
+    pub(super) members: Option<Replication>,
     /// Its processes, in the order in which they are started.
     #[serde(rename = "service")]
     services: Vec<ServiceFile>,
@@ -130,6 +145,9 @@ pub(super) struct ServiceFile {
     pub(super) directories: Vec<Directory>,
     /// Its files.
     pub(super) files: Vec<File>,
+    /// A command inside the node each time that the server was started and works.
+    #[serde(default)]
+    pub(super) after_start: Option<String>,
     /// A command inside the node after the server was started again.
     #[serde(default)]
     pub(super) after_restart: Option<String>,
@@ -171,6 +189,13 @@ pub(super) struct File {
     /// User; none: root.
     #[serde(default)]
     pub(super) owner: Option<String>,
+    /// Permissions (chmod(2)); none: as the process has them.
+    #[serde(default)]
+    pub(super) mode: Option<u32>,
+}
+
+fn patience() -> u16 {
+    20
 }
 
 impl Profile {
@@ -183,6 +208,11 @@ impl Profile {
         let servers: Servers = read(name, text)?;
         let engine = read(&servers.engine, text_of(&ENGINES, &servers.engine, "engine")?)?;
         Ok(Profile { name: name.to_owned(), servers, engine })
+    }
+
+    /// Every profile that there is.
+    pub(super) fn all() -> impl Iterator<Item = Profile> {
+        LAB_PROFILES.into_iter().filter_map(|name| Profile::named(name).ok())
     }
 
     /// The servers, in the order in which they are started.
@@ -261,7 +291,7 @@ mod tests {
     fn a_profiles_name_lists_its_servers() {
         for name in LAB_PROFILES {
             let profile = Profile::named(name).unwrap();
-            let told = profile.servers.describe.to_lowercase() + &profile.engine.describe;
+            let told = format!("{} {}", profile.servers.describe, profile.engine.describe).to_lowercase();
             let listed = name.split('-').filter(|word| *word != "redis");
             assert!(listed.into_iter().all(|word| told.contains(word)), "{name}: {told}");
             assert_eq!(profile.servers.store.is_some(), name.contains("redis"));

@@ -4,10 +4,19 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 /// Name and text. Values stand as `{{ name }}`; the syntax is Jinja's.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("kamailio.cfg", include_str!("templates/kamailio.cfg")),
     ("rtpengine.conf", include_str!("templates/rtpengine.conf")),
     ("keepalived.conf", include_str!("templates/keepalived.conf")),
+    ("corosync.conf", include_str!("templates/corosync.conf")),
+    ("pacemaker/cib.xml", include_str!("templates/pacemaker/cib.xml")),
+    ("pacemaker/sip-agent.sh", include_str!("templates/pacemaker/sip-agent.sh")),
+    ("heartbeat/ha.cf", include_str!("templates/heartbeat/ha.cf")),
+    ("heartbeat/authkeys", include_str!("templates/heartbeat/authkeys")),
+    ("heartbeat/haresources", include_str!("templates/heartbeat/haresources")),
+    ("ejabberd/ejabberd.yml", include_str!("templates/ejabberd/ejabberd.yml")),
+    ("ejabberd/inetrc", include_str!("templates/ejabberd/inetrc")),
+    ("ejabberd/accounts.xml", include_str!("templates/ejabberd/accounts.xml")),
     ("prosody.cfg.lua", include_str!("templates/prosody.cfg.lua")),
     ("prosody-account.dat", include_str!("templates/prosody-account.dat")),
     ("asterisk/asterisk.conf", include_str!("templates/asterisk/asterisk.conf")),

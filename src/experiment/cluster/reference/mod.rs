@@ -28,7 +28,7 @@ use nix::unistd::Pid;
 
 pub use node::main as node_main;
 
-use super::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
+use super::{Action, CapturePoint, Cluster, ClusterError, Endpoints, Passwords};
 use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::recorder::Recorder;
@@ -291,7 +291,7 @@ impl Cluster for Reference {
             ca_pem: self.certificates.ca_pem.clone(),
             client: IpAddr::V4(Ipv4Addr::from(client)),
             client_netns: None,
-            password_prefix: PASSWORD_PREFIX.into(),
+            passwords: Passwords::behind(PASSWORD_PREFIX),
         }
     }
 

@@ -16,7 +16,7 @@ use super::equip::equip;
 use super::media;
 use super::transport::{Heard, Link};
 use super::{Order, Progress, Setting, Tally};
-use crate::evidence::history::{Op, OpKind, Step, What};
+use crate::evidence::history::{Direction, Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
 use crate::experiment::agent::sip::phone::{Command, Input, MediaCommand, Output, Phone, PhoneConfig, Transport};
 use crate::experiment::agent::sip::transaction::Timers;
@@ -111,7 +111,7 @@ impl Driver {
         let mut config = PhoneConfig {
             name: planned.name.clone(),
             user: planned.user.clone(),
-            password: format!("{}{}", self.setting.endpoints.password_prefix, planned.user),
+            password: self.setting.endpoints.passwords.of(&planned.user),
             domain: self.setting.endpoints.domain.clone(),
             server: self.setting.endpoints.sip,
             local: link.local(ip),
@@ -277,6 +277,7 @@ impl Driver {
             planned_ns: planned,
             call: Some(call.call),
             code: None,
+            status_ns: None,
             node: None,
             retransmissions: None,
             reason: Some(reason.to_owned()),
@@ -466,6 +467,12 @@ impl Driver {
                     if let Some(remote) = video {
                         engine.redirect(media::video_stream(call, direction), remote);
                     }
+                }
+            }
+            MediaCommand::KeyFrame { call } => {
+                let side = usize::from(self.calls.direction(call, phone) == Some(Direction::ToCaller));
+                if let Some(video) = self.calls.get(call).and_then(|call| call.video) {
+                    engine.want_key_frame(video.ports[side]);
                 }
             }
             MediaCommand::Stop { call } => {

@@ -26,6 +26,7 @@ use crate::experiment::plan::{Intent, Plan, PlannedPhone, Wish};
 use crate::scenario::phone::PhoneProfile;
 use crate::units::RunTime;
 use driver::Driver;
+pub(super) use media::clip_of;
 
 /// All phones of a trial.
 #[derive(Debug)]

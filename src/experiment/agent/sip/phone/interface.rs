@@ -243,6 +243,11 @@ pub enum MediaCommand {
         /// Where to send the video to, if there is any.
         video: Option<SocketAddr>,
     },
+    /// The far side wants a key frame (RFC 5168).
+    KeyFrame {
+        /// Number of the call.
+        call: u64,
+    },
     /// Send no more.
     Stop {
         /// Number of the call.
@@ -255,7 +260,10 @@ impl MediaCommand {
     #[must_use]
     pub fn call(&self) -> u64 {
         match self {
-            MediaCommand::Start { call, .. } | MediaCommand::Update { call, .. } | MediaCommand::Stop { call } => *call,
+            MediaCommand::Start { call, .. }
+            | MediaCommand::Update { call, .. }
+            | MediaCommand::KeyFrame { call }
+            | MediaCommand::Stop { call } => *call,
         }
     }
 }

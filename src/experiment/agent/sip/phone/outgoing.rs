@@ -26,6 +26,8 @@ pub(super) struct Outgoing {
     client: Option<u64>,
     rounds: u8,
     retransmissions: u32,
+    /// First provisional answer other than 100.
+    status: Option<RunTime>,
     /// The operation has ended; what still comes is only cleaned up.
     given_up: bool,
     walk: Walk,
@@ -59,6 +61,7 @@ impl Phone {
             client: None,
             rounds: 0,
             retransmissions: 0,
+            status: None,
             given_up: false,
             walk: self.call_walk(now),
         };
@@ -106,20 +109,23 @@ impl Phone {
         let client = self.layer.request(now, to, &sent_by, draft);
         self.purposes.insert(client, Purpose::Invite(call));
         if let Some(one) = self.outgoing.get_mut(&call) {
-            one.client = Some(client);
+            (one.client, one.status) = (Some(client), None);
         }
     }
 
     pub(super) fn invite_responded(&mut self, now: RunTime, call: u64, client: u64, code: u16, response: &Message<'_>) {
         match code {
-            ..200 => self.invite_provisional(now, call, client),
+            ..200 => self.invite_provisional(now, call, client, code),
             200..300 => self.invite_accepted(now, call, client, code, response),
             _ => self.invite_refused(now, call, client, code, response),
         }
     }
 
     /// A call that was given up before anybody answered could not be cancelled then; it can now (§9.1).
-    fn invite_provisional(&mut self, now: RunTime, call: u64, client: u64) {
+    fn invite_provisional(&mut self, now: RunTime, call: u64, client: u64, code: u16) {
+        if let Some(one) = self.outgoing.get_mut(&call).filter(|_| code > 100) {
+            one.status = one.status.or(Some(now));
+        }
         if self.outgoing.get(&call).is_some_and(|one| one.given_up) {
             self.layer.cancel(now, client);
         }
@@ -138,7 +144,8 @@ impl Phone {
         }
         let Some(one) = self.outgoing.remove(&call) else { return };
         if !one.given_up {
-            self.emit(now, one.record, Step::Fail, Detail::response(code, response, one.retransmissions));
+            let detail = Detail::response(code, response, one.retransmissions);
+            self.emit(now, one.record, Step::Fail, detail.told(one.status.or(Some(now))));
         }
     }
 
@@ -159,10 +166,11 @@ impl Phone {
         let Some((agreed, remote)) = agreed else {
             let reason = Some("no usable media in the answer".to_owned());
             let detail = Detail { reason, ..Detail::response(code, response, one.retransmissions) };
-            self.emit(now, one.record, Step::Fail, detail);
+            self.emit(now, one.record, Step::Fail, detail.told(one.status.or(Some(now))));
             return self.leave_silently(now, dialog);
         };
-        self.emit(now, one.record, Step::Ok, Detail::response(code, response, one.retransmissions));
+        let detail = Detail::response(code, response, one.retransmissions);
+        self.emit(now, one.record, Step::Ok, detail.told(one.status.or(Some(now))));
         let media = one.media.settled(agreed);
         let direction = Direction::ToCallee;
         self.stand(Standing::new(call, dialog, media, direction, remote, one.session, None));
@@ -217,7 +225,7 @@ impl Phone {
         self.finish_invite_round(call);
         let Some(one) = self.outgoing.remove(&call) else { return };
         if !one.given_up {
-            self.emit(now, one.record, Step::Fail, Detail::reason(reason, one.retransmissions));
+            self.emit(now, one.record, Step::Fail, Detail::reason(reason, one.retransmissions).told(one.status));
         }
     }
 
@@ -233,13 +241,13 @@ impl Phone {
     pub(super) fn give_up(&mut self, now: RunTime, call: u64, reason: &str) {
         let Some(one) = self.outgoing.get_mut(&call).filter(|one| !one.given_up) else { return };
         one.given_up = true;
-        let (record, client) = (one.record, one.client);
+        let (record, client, status) = (one.record, one.client, one.status);
         let so_far = one.retransmissions + client.map_or(0, |client| self.layer.retransmissions(client));
         match client {
             Some(client) if !self.layer.cancel(now, client) => self.layer.stop_retransmitting(client),
             Some(_) => {}
             None => drop(self.outgoing.remove(&call)),
         }
-        self.emit(now, record, Step::Fail, Detail::reason(reason, so_far));
+        self.emit(now, record, Step::Fail, Detail::reason(reason, so_far).told(status));
     }
 }

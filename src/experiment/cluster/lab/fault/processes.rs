@@ -24,8 +24,8 @@ pub(super) fn strike(layout: &Layout, booted: &Booted, action: Action) -> Result
         // The leader alone: it ends its own children, and says farewell before.
         Action::EngineStop => {
             let signal = resigning(layout)?;
-            let leader = engine(layout, booted)?;
-            leader.first().ok_or("the engine has no process")?.signal(signal);
+            let leader = victims(layout, booted, action)?;
+            leader.iter().for_each(|process| process.signal(signal));
             Ok(format!("{signal} to {}", names(&leader)))
         }
         Action::ConnectionsReset => reset(booted),
@@ -99,7 +99,9 @@ fn victims(layout: &Layout, booted: &Booted, action: Action) -> Result<Vec<Proce
         Action::ServiceKill(service) | Action::ServiceHang(service) => {
             booted.process(service_name(service)).map(|process| vec![process.clone()])
         }
-        Action::EngineStop | Action::EngineKill | Action::EngineHang => engine(layout, booted),
+        Action::EngineKill | Action::EngineHang => engine(layout, booted),
+        // What was started last stands on what was started before.
+        Action::EngineStop => engine(layout, booted).map(|all| all.into_iter().next_back().into_iter().collect()),
         _ => Err(format!("{action:?} hits no process")),
     }
 }

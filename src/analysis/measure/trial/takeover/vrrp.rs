@@ -1,35 +1,18 @@
-//! Each takeover against the law that the engine's timers declare, and where the time of an outage went.
+//! VRRP: the adverts say all of it.
 
-use std::collections::BTreeMap;
-
-use super::evidence::Evidence;
-use super::faults::Faults;
+use super::{Course, Struck};
 use crate::analysis::measure::address::{Advertised, Claim};
-use crate::analysis::measure::model::{Outage, Part, Takeover};
+use crate::analysis::measure::model::{Takeover, Timers};
 use crate::analysis::theory::VrrpTimers;
-use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
-/// Services whose outages are taken apart: each of its own kind, and the last as users live it.
-const TAKEN_APART: [&str; 4] = ["sip_answer", "register", "new_call", "media"];
-
-/// Fills in the takeover and the parts of the outages of every fault.
-pub(super) fn fill(faults: &mut Faults, evidence: &Evidence, outages: &[Outage]) {
-    let spans = faults.spans(evidence.window.end_ns);
-    for (fault, (number, start, end)) in faults.list.iter_mut().zip(spans) {
-        // An address that a healed node takes back was not waited for.
-        let struck = fault.command_end_ns.unwrap_or(start);
-        let change = Change::of(&evidence.claims.adverts, start, end).filter(|change| change.follows(struck));
-        let Some(change) = change.filter(|_| fault.heal_of.is_none()) else { continue };
-        fault.takeover = Some(change.takeover(start));
-        let garp = evidence.claims.announced_with(change.first.at);
-        // Others have another cause than the address.
-        let spans = |outage: &&Outage| {
-            outage.start_ns < change.first.at && outage.end_ns.is_none_or(|back| back > change.first.at)
-        };
-        let of_fault: Vec<&Outage> = outages.iter().filter(|of| of.fault == Some(number)).filter(spans).collect();
-        fault.parts = parts(&change, garp, &of_fault);
-    }
+/// How the address changed hands by adverts, if it did.
+pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
+    let claims = &struck.evidence.claims;
+    let change =
+        Change::of(&claims.adverts, struck.start, struck.end).filter(|change| change.follows(struck.command_end()))?;
+    let garp = claims.announced_with(change.first.at);
+    Some(change.course(struck.start, garp))
 }
 
 /// The address changed hands: the old owner's last adverts, and the new owner's first one.
@@ -60,16 +43,26 @@ impl Change<'_> {
         self.last.at - struck <= Span(self.timers.advert.as_nanos().saturating_mul(2))
     }
 
+    fn course(&self, start: RunTime, garp: Option<RunTime>) -> Course {
+        // Nothing is resigned by an owner that died.
+        let resigned = if self.resigned { self.last.at } else { RunTime(i64::MIN) };
+        let announced = garp.unwrap_or(self.first.at).max(self.first.at);
+        let until = vec![("resignation", resigned), ("detection", self.first.at), ("announcement", announced)];
+        Course { takeover: self.takeover(start), decided: self.first.at, until }
+    }
+
     fn takeover(&self, start: RunTime) -> Takeover {
         let waits = if self.resigned { self.timers.skew() } else { self.timers.master_down() };
         let (expected, measured) = (self.last.at + waits - start, self.first.at - start);
         Takeover {
-            version: self.timers.version,
-            advert_ms: self.timers.advert.as_millis_f64(),
-            priority: self.timers.priority,
+            timers: Timers::Vrrp {
+                version: self.timers.version,
+                advert_ms: self.timers.advert.as_millis_f64(),
+                priority: self.timers.priority,
+            },
             resigned: self.resigned,
             law: if self.resigned { self.timers.resignation() } else { self.timers.crash() },
-            since_last_advert_ms: (start - self.last.at).as_millis_f64(),
+            since_last_beat_ms: (start - self.last.at).as_millis_f64(),
             expected_ms: expected.as_millis_f64(),
             measured_ms: measured.as_millis_f64(),
             residual_ms: (measured - expected).as_millis_f64(),
@@ -77,48 +70,12 @@ impl Change<'_> {
     }
 }
 
-/// The parts of the median outage of each service that came back; they add up to it.
-fn parts(change: &Change<'_>, garp: Option<RunTime>, outages: &[&Outage]) -> Vec<Part> {
-    let announced = garp.unwrap_or(change.first.at).max(change.first.at);
-    let mut parts = Vec::new();
-    for service in TAKEN_APART {
-        let Some(outage) = typical(service, outages) else { continue };
-        let Some(end) = outage.end_ns else { continue };
-        // A silence is as long as what is missing in it: it begins an interval after the last sign of life.
-        let start = (end - Span::from_secs_f64(outage.duration_ms / 1e3)).min(end);
-        let inside = |at: RunTime| at.clamp(start, end);
-        let resigned = if change.resigned { inside(change.last.at) } else { start };
-        let edges = [start, resigned, inside(change.first.at), inside(announced), end];
-        let names = ["resignation", "detection", "announcement", "service"];
-        parts.extend(names.into_iter().zip(edges.windows(2)).map(|(part, edge)| Part {
-            service: service.to_owned(),
-            part: part.to_owned(),
-            ms: (edge[1] - edge[0]).as_millis_f64(),
-        }));
-    }
-    parts
-}
-
-/// The outage in the middle, each user's longest: of all users together where that is measured, but of single
-/// phones that register, as in the report's rows.
-fn typical<'a>(service: &str, outages: &[&'a Outage]) -> Option<&'a Outage> {
-    let mut longest: BTreeMap<(&str, Option<Direction>), &Outage> = BTreeMap::new();
-    for outage in outages.iter().filter(|outage| outage.service == service && !outage.left) {
-        let known = longest.entry((&outage.scope, outage.direction)).or_insert(outage);
-        if (outage.censored, outage.duration_ms) > (known.censored, known.duration_ms) {
-            *known = outage;
-        }
-    }
-    let (all, single): (Vec<&Outage>, Vec<&Outage>) = longest.into_values().partition(|outage| outage.scope == "all");
-    let mut of = if all.is_empty() || service == "register" { single } else { all };
-    of.sort_by(|a, b| a.censored.cmp(&b.censored).then(a.duration_ms.total_cmp(&b.duration_ms)));
-    of.get(of.len().checked_sub(1)? / 2).copied()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::parts;
     use super::*;
     use crate::analysis::measure::address::What;
+    use crate::analysis::measure::model::Outage;
     use crate::analysis::theory::Law;
 
     fn claim(at_ms: i64, who: &str, priority: u8) -> Claim {
@@ -144,7 +101,7 @@ mod tests {
         let takeover = change(&[claim(9000, "a", 150), claim(10_000, "a", 150), claim(13_456, "b", 140)]).unwrap();
         assert!(!takeover.resigned);
         assert_eq!(takeover.law, Law::Uniform { low_ms: 2453.125, high_ms: 3453.125 });
-        assert_eq!((takeover.since_last_advert_ms, takeover.expected_ms), (400.0, 3053.125));
+        assert_eq!((takeover.since_last_beat_ms, takeover.expected_ms), (400.0, 3053.125));
         assert!((takeover.residual_ms - 2.875).abs() < 1e-9);
     }
 
@@ -170,7 +127,7 @@ mod tests {
             duration_ms: 472.0,
             ..Outage::default()
         };
-        let parts = parts(&change, Some(RunTime::from_millis(10_867)), &[&outage]);
+        let parts = parts(&change.course(start, Some(RunTime::from_millis(10_867))).until, &[&outage]);
         let told: Vec<(&str, f64)> = parts.iter().map(|part| (part.part.as_str(), part.ms)).collect();
         assert_eq!(told, [("resignation", 2.0), ("detection", 455.0), ("announcement", 2.0), ("service", 13.0)]);
         assert!((told.iter().map(|(_, ms)| ms).sum::<f64>() - outage.duration_ms).abs() < 1e-9);
