@@ -173,4 +173,18 @@ mod tests {
         let slack = crate::units::Span::from_millis(1);
         assert!(received.at > before - slack && received.at < clock.now() + slack);
     }
+
+    #[test]
+    fn a_closed_port_is_told_and_takes_no_later_datagram_with_it() {
+        let mut socket = StampedSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.tell_unreachable().unwrap();
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let open = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(b"x", closed).unwrap();
+        socket.send_to(b"y", open.local_addr().unwrap()).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(open.recv(&mut buffer).unwrap(), 1);
+        assert_eq!(socket.unreachable(), Some(closed));
+        assert_eq!(socket.unreachable(), None);
+    }
 }

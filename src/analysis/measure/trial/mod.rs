@@ -68,14 +68,13 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let probe_interval = probes.map(|train| train.interval.as_ref().0);
     let operations = services::operations(&evidence.events);
     let streams = media::streams(&evidence, &operations, validate);
-    let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval };
+    let idle = Idle::of(scenario, &operations, &faults, window);
+    let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval, idle };
     let chat = Chat::of(&evidence.events);
     let frame = chat_frame(scenario, &faults, window);
 
     let mut outages = owners::outages(&evidence, &faults);
     outages.extend(services.outages());
-    let idle = Idle::of(scenario, &operations, &faults, window);
-    outages.extend(idle.outages());
     outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
     let videos = video::videos(&evidence, &operations, validate);
     outages.extend(videos.iter().flat_map(|video| video.outages(&faults)));
@@ -84,7 +83,6 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
-    users.extend(idle.users());
     let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
     users.extend(media_users("media", &listeners.collect::<Vec<_>>(), &faults, window));
     let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
