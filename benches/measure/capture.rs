@@ -36,7 +36,8 @@ enum Frame {
 }
 
 /// Writes an Ethernet pcap with nanosecond stamps: each call sends 160 octets of G.711 every 20 ms both ways. In
-/// the network every packet waits for up to 4 ms, one of 199 is lost and one of 997 comes after its successor.
+/// the network every packet waits for up to 4 ms, one of 199 is lost and one of 997 comes after its successor. No two
+/// payloads are alike, as with voice.
 pub fn write(path: &Path, calls: u32, seconds: u32) -> std::io::Result<Written> {
     let media = (0..2 * calls).flat_map(|stream| media(stream, seconds * 50));
     let mut due: Vec<Due> = (0..calls).flat_map(|call| dialog(call, seconds)).chain(media).collect();
@@ -121,7 +122,7 @@ impl Capture {
             .ssrc(hash(u64::from(stream)) as u32)
             .sequence(Seq::from((hash(!u64::from(stream)) as u32).wrapping_add(number) as u16))
             .timestamp(number.wrapping_mul(160))
-            .payload(&[0xd5; 160])
+            .payload(&payload(stream, number))
             .build()
             .map_err(|error| std::io::Error::other(format!("{error:?}")))?;
         let (call, from_caller) = (stream / 2, stream.is_multiple_of(2));
@@ -136,6 +137,15 @@ impl Capture {
         let (source, destination) = if by_caller { (phone, server) } else { (server, phone) };
         self.frame(at, &datagram(source, destination, message(call, say).as_bytes()))
     }
+}
+
+fn payload(stream: u32, number: u32) -> [u8; 160] {
+    let mut payload = [0; 160];
+    for (word, octets) in (0..).zip(payload.chunks_exact_mut(8)) {
+        let place = u64::from(stream) << 40 | u64::from(number) << 8 | word;
+        octets.copy_from_slice(&hash(place ^ u64::MAX >> 1).to_le_bytes());
+    }
+    payload
 }
 
 fn phone(call: u32) -> [u8; 4] {

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails there")]
 
 mod capture;
+mod peak;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -26,15 +27,20 @@ fn main() {
     let (packets, megabytes) = (f64::from(written.packets), written.octets / 1_000_000);
     println!("{packets} RTP packets, {megabytes} MB, {CALLS} two-way calls of {SECONDS} s with their SIP dialogs");
     check(&file);
-    let ours = median(ROUNDS, || cpu_s(&mut ours(&file))).unwrap();
-    println!("fivenines measure       {ours:>8.3} s CPU  {:>7.2} M packets/s, scored", packets / ours / 1e6);
+    let (ours, wall) = medians(ROUNDS, || cpu_s(&mut command_of_ours(&file))).unwrap();
+    println!(
+        "fivenines measure       {ours:>8.3} s CPU  {:>7.2} M packets/s, scored; {wall:.3} s elapsed",
+        packets / ours / 1e6
+    );
+    let resident_kib = peak::resident_kib(&mut command_of_ours(&file)).unwrap();
+    println!("{:<23} {:>8.1} MB resident at most", "", resident_kib as f64 * 1024.0 / 1e6);
     let rivals = [
         ("tshark -z rtp,streams", SLOW_ROUNDS, tshark as fn(&Path) -> Command),
         ("tcpdump -w /dev/null", ROUNDS, tcpdump),
     ];
     for (name, rounds, command) in rivals {
-        match median(rounds, || cpu_s(&mut command(&file))) {
-            Some(cpu) => println!(
+        match medians(rounds, || cpu_s(&mut command(&file))) {
+            Some((cpu, _)) => println!(
                 "{name:<23} {cpu:>8.3} s CPU  {:>7.2} M packets/s  {:>6.2} × fivenines",
                 packets / cpu / 1e6,
                 cpu / ours
@@ -53,7 +59,7 @@ fn check(file: &Path) {
     assert_eq!((measured.outages.len(), measured.anomalies.len()), (0, 0));
 }
 
-fn ours(file: &Path) -> Command {
+fn command_of_ours(file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fivenines"));
     command.arg("measure").arg(file).arg("--json");
     command
@@ -71,11 +77,13 @@ fn tcpdump(file: &Path) -> Command {
     command
 }
 
-/// CPU seconds of a command; `None` when it cannot be started or fails.
-fn cpu_s(command: &mut Command) -> Option<f64> {
+/// CPU seconds and elapsed seconds of a command; `None` when it cannot be started or fails.
+fn cpu_s(command: &mut Command) -> Option<(f64, f64)> {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+    let start = std::time::Instant::now();
     let before = children_s();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-    status.success().then(|| children_s() - before)
+    status.success().then(|| (children_s() - before, start.elapsed().as_secs_f64()))
 }
 
 /// CPU seconds of all children that have ended.
@@ -84,8 +92,13 @@ fn children_s() -> f64 {
     (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
 }
 
-fn median(rounds: usize, mut time: impl FnMut() -> Option<f64>) -> Option<f64> {
-    let mut times = (0..rounds).map(|_| time()).collect::<Option<Vec<f64>>>()?;
+fn medians(rounds: usize, mut time: impl FnMut() -> Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let times = (0..rounds).map(|_| time()).collect::<Option<Vec<_>>>()?;
+    let (cpu, elapsed) = times.into_iter().unzip();
+    Some((median(cpu)?, median(elapsed)?))
+}
+
+fn median(mut times: Vec<f64>) -> Option<f64> {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied()
 }

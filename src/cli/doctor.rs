@@ -1,9 +1,11 @@
 //! `fivenines doctor`: what this machine allows, and how to get the rest.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, print_json};
+use super::{Failure, external, print_json, read_scenario};
 use crate::experiment::cluster::Cluster;
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::run::machine;
@@ -12,6 +14,8 @@ use crate::scenario::LAB_PROFILES;
 /// Arguments of `fivenines doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
+    /// Scenario with [cluster.external]: try every way to its nodes, harmlessly
+    scenario: Option<PathBuf>,
     /// Print JSON to standard output and nothing else
     #[arg(long)]
     json: bool,
@@ -33,6 +37,9 @@ struct Finding {
 /// # Errors
 /// When the findings cannot be printed.
 pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
+    if let Some(path) = &args.scenario {
+        return external::doctor(&read_scenario(path)?.0, args.json);
+    }
     let of_machine = [loopback(), real_time(), open_files()];
     let findings: Vec<Finding> = of_machine.into_iter().chain(LAB_PROFILES.into_iter().map(lab)).collect();
     if args.json {

@@ -25,7 +25,7 @@ pub struct LabArgs {
 enum LabCommand {
     /// Put up three nodes with a floating address, and leave them standing
     Up(UpArgs),
-    /// Make the root file system that a profile needs, once; `up` and `run` do it by themselves
+    /// Make the root file system (or disk) that a profile needs, once; `up` and `run` do it by themselves
     Build(BuildArgs),
     /// Say what runs and who holds the floating address
     Status,
@@ -41,6 +41,9 @@ struct BuildArgs {
     /// Which servers
     #[arg(value_name = "PROFILE", value_parser = LAB_PROFILES)]
     profile: String,
+    /// The disk of nodes that are machines of their own, instead
+    #[arg(long)]
+    vm: bool,
 }
 
 /// Arguments of `lab up`.
@@ -61,6 +64,9 @@ struct UpArgs {
     /// A timer of the engine, as [cluster.lab.engine] has it: token=1s, deadtime=2s
     #[arg(long = "timer", value_name = "NAME=DURATION", value_parser = timer)]
     timers: Vec<(String, Span)>,
+    /// Nodes that are machines of their own (QEMU guests): alpha,beta
+    #[arg(long, value_name = "NODE", value_delimiter = ',', value_parser = ["alpha", "beta", "charlie"])]
+    vm: Vec<String>,
     /// Accounts; each one's password is `secret-` and the name
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "1001,1002")]
     users: Vec<String>,
@@ -95,7 +101,7 @@ pub fn run(args: &LabArgs) -> ExitCode {
 fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
     let advert = args.advert.map(|advert| ("advert_interval".to_owned(), advert));
     let timers: Vec<_> = args.timers.iter().cloned().chain(advert).collect();
-    let mut lab = Lab::by_hand(&args.profile, &timers, !args.no_redis)?;
+    let mut lab = Lab::by_hand(&args.profile, &timers, !args.no_redis)?.with_machines(&args.vm);
     lab.ready()?;
     lab.prepare(&mut |step| eprintln!("{step}"))?;
     let interrupts = Interrupts::hold().map_err(|error| failed("hold signals", &error))?;
@@ -109,7 +115,7 @@ fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
         endpoints.xmpp,
         endpoints.domain,
         args.users.join(" "),
-        endpoints.password_prefix
+        endpoints.passwords.of("")
     );
     if interrupts.came() {
         eprintln!("interrupted: taking the lab down");
@@ -121,10 +127,12 @@ fn up(args: &UpArgs) -> Result<ExitCode, ClusterError> {
 }
 
 fn build(args: &BuildArgs) -> Result<ExitCode, ClusterError> {
-    let mut lab = Lab::by_hand(&args.profile, &[], true)?;
+    let machines: &[String] = if args.vm { &["alpha", "beta", "charlie"].map(String::from) } else { &[] };
+    let mut lab = Lab::by_hand(&args.profile, &[], true)?.with_machines(machines);
     lab.ready()?;
     lab.prepare(&mut |step| eprintln!("{step}"))?;
-    print(&format!("{}: nodes use {}\n", args.profile, lab.root().display()));
+    let used = if args.vm { lab.image() } else { lab.root() };
+    print(&format!("{}: nodes use {}\n", args.profile, used.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -142,8 +150,7 @@ fn describe(lab: &mut Lab) -> Result<String, ClusterError> {
     let mut text = format!("{}\n", lab.describe());
     for node in lab.nodes() {
         let owns = if owners.contains(&node) { "  holds the floating address" } else { "" };
-        let state = lab.pid1(&node).map_or_else(|| "off".to_owned(), |pid1| format!("on, PID 1 is {pid1}{owns}"));
-        text.push_str(&format!("{node:<15} {state}\n"));
+        text.push_str(&format!("{node:<15} {}{owns}\n", lab.state(&node)));
     }
     let answering = lab.answering().unwrap_or_else(|| "no answer".into());
     text.push_str(&format!("SIP at the floating address: {answering}\n"));
@@ -182,6 +189,11 @@ fn exec(args: &ExecArgs) -> Result<ExitCode, ClusterError> {
         print("no lab is standing\n");
         return Ok(ExitCode::from(3));
     };
+    if let Some(done) = lab.exec_in_machine(&args.node, &args.command) {
+        let (code, output) = done?;
+        print(&format!("{}\n", output.trim_end()));
+        return Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)));
+    }
     let error = lab.exec(&args.node, &args.command)?.exec();
     Err(failed("exec", &error))
 }

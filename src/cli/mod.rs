@@ -20,6 +20,7 @@ pub mod availability;
 pub mod calibrate;
 pub mod compare;
 pub mod doctor;
+mod external;
 pub mod judge;
 pub mod lab;
 pub mod measure;

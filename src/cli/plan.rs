@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::external::{self, FaultCommands};
 use super::{Failure, print_json, read_scenario};
-use crate::experiment::plan::{Plan, Wish};
+use crate::experiment::plan::{Part, Plan, PlannedPhone, Wish};
 use crate::scenario::{Family, Unit, families};
 use crate::units::Span;
 
@@ -36,8 +37,9 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
     let Some(path) = &args.scenario else { return list_thresholds(args.json) };
     let (scenario, _) = read_scenario(path)?;
     let plan = Plan::make(&scenario, args.seed.unwrap_or(scenario.seed));
+    let commands = external::commands(&scenario);
     if args.json {
-        print_json(&plan)?;
+        print_json(&Printed { plan: &plan, commands: &commands })?;
         return Ok(0);
     }
     println!("{}: {}", scenario.name, scenario.question);
@@ -48,6 +50,10 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
         plan.phones.len(),
         plan.pairs.len()
     );
+    for line in scenario.describe_traffic() {
+        println!("  {line}");
+    }
+    profiles(&plan);
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for intent in &plan.intents {
         let count = counts.entry(name(&intent.wish)).or_default();
@@ -65,7 +71,36 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
             println!("fault {fault} at {:.3} s: {told}{phase}", intent.at_ns.as_secs_f64());
         }
     }
+    external::print(&scenario, &plan, &commands);
     Ok(0)
+}
+
+/// The plan, and what would be run on an external cluster.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: &'a Vec<FaultCommands>,
+}
+
+/// Phone profiles with the source of every figure, and what is not known of the family.
+fn profiles(plan: &Plan) {
+    for (name, profile) in &plan.profiles {
+        let of = |phone: &&PlannedPhone| phone.part == Part::Profiled(name.clone());
+        let (count, unknown) = (plan.phones.iter().filter(of).count(), profile.unknown());
+        println!("phone profile {name} ({count} phones): {}", profile.family);
+        println!("{}", folded("  ", profile.about.split(' ')));
+        for (section, source) in profile.sources() {
+            if let Some(source) = source {
+                println!("{}", folded(&format!("  {section:<13} "), source.split(' ')));
+            }
+        }
+        if !unknown.is_empty() {
+            let text = format!("{}: as rfc3261", unknown.join(", "));
+            println!("{}", folded("  unknown       ", text.split(' ')));
+        }
+    }
 }
 
 /// One figure, as JSON.

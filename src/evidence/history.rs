@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::readiness::Readiness;
+use crate::scenario::Way;
 use crate::units::RunTime;
 
 /// One line of `history.jsonl`.
@@ -62,6 +63,8 @@ pub enum What {
     Readiness(Readiness),
     /// The phase of a fault against the timer by which the cluster notices a death.
     Phase(FaultPhase),
+    /// What a degraded path did to packets, when it was healed.
+    Path(PathWork),
     /// How well the instrument itself worked, at the end of the trial.
     Health(Health),
     /// Something that a reader of the report must know.
@@ -108,6 +111,10 @@ pub struct Op {
     /// Final SIP status code, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
+    /// INVITEs only: the first answer that told the user something, a provisional one other than 100 or else the final
+    /// one (RFC 6076 §4.3). Absent when none came, and in histories from before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_ns: Option<RunTime>,
     /// The node that answered, where it says so (`X-Node`, `Server`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
@@ -135,6 +142,13 @@ pub enum OpKind {
     Bye,
     /// XEP-0199 ping of a chatter.
     Ping,
+    /// REGISTER until 200 or until it is given up, which a phone sends by itself, as its profile says.
+    OwnRegister,
+    /// INVITE until 200: an idle phone calls, to see whether it can.
+    IdleCall,
+    /// INVITE until 200: the instrument calls an idle phone, to see whether it can be called. Its actor is named
+    /// after the phone: `rings-NAME`.
+    CallToIdle,
 }
 
 /// How far an operation got.
@@ -345,6 +359,31 @@ pub struct FaultPhase {
     pub tick_ns: Option<RunTime>,
 }
 
+/// What a degraded path did to a node's packets in one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathWork {
+    /// Whose path.
+    pub node: String,
+    /// Which packets.
+    pub way: Way,
+    /// `emulator`: this program's own.
+    pub method: String,
+    /// Packets that arrived.
+    pub left: u64,
+    /// Packets that were lost by chance.
+    pub lost: u64,
+    /// Packets that found the queue of a limited rate full.
+    pub overflowed: u64,
+    /// Packets that overtook others.
+    pub reordered: u64,
+    /// How much later than meant packets left, in nanoseconds: median, 99th percentile, maximum.
+    pub late_p50_ns: i64,
+    /// See `late_p50_ns`.
+    pub late_p99_ns: i64,
+    /// See `late_p50_ns`.
+    pub late_max_ns: i64,
+}
+
 /// The instrument's own health over one trial.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
@@ -422,6 +461,7 @@ mod tests {
                 planned_ns: RunTime(3),
                 call: Some(9),
                 code: Some(200),
+                status_ns: None,
                 node: None,
                 retransmissions: Some(0),
                 reason: None,

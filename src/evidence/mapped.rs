@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 
 /// A file that is mapped for reading; an empty file is an empty slice.
 #[derive(Debug)]
@@ -37,6 +37,15 @@ impl MappedFile {
         // Only a hint: reading works without it.
         let _ = map.advise(Advice::Sequential);
         Ok(MappedFile { map: Some(map) })
+    }
+
+    /// Gives the memory of a part back that is not needed any more: reading it again reads the file again.
+    pub fn release(&self, part: Range<usize>) {
+        let Some(map) = self.map.as_ref().filter(|map| part.end <= map.len() && !part.is_empty()) else { return };
+        // SAFETY: the mapping is read-only and of a file, so that its pages come back with the same octets.
+        // Only a hint: without it the memory is given back at the end.
+        #[expect(unsafe_code, reason = "a capture may be larger than the memory")]
+        let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, part.start, part.len()) };
     }
 }
 

@@ -37,6 +37,39 @@ pub struct RunInfo {
     pub traffic: Vec<String>,
     /// Versions of the servers under test, name → version.
     pub servers: std::collections::BTreeMap<String, String>,
+    /// Nodes that are machines of their own. What such a node's figures are depends on this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<MachineInfo>,
+}
+
+/// A node that is a machine of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineInfo {
+    /// The node.
+    pub node: String,
+    /// What emulates it, with its version: `QEMU 7.2.22`.
+    pub emulator: String,
+    /// What executes its instructions: `kvm` (the processor itself) or `tcg` (software).
+    pub accelerator: String,
+    /// Its processors.
+    pub cpus: u32,
+    /// Its memory in MiB.
+    pub memory_mib: u32,
+    /// How it starts: firmware, boot loader, kernel.
+    pub boot: String,
+    /// Which image its disk began as: the hash of the image's recipe.
+    pub image: String,
+}
+
+impl MachineInfo {
+    /// What must stand beside a figure of the node: `alpha: QEMU 7.2.22, tcg (software), 1 CPU, 512 MiB`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let software = if self.accelerator == "tcg" { " (software)" } else { "" };
+        let plural = if self.cpus == 1 { "" } else { "s" };
+        let MachineInfo { node, emulator, accelerator, cpus, memory_mib, .. } = self;
+        format!("{node}: {emulator}, {accelerator}{software}, {cpus} CPU{plural}, {memory_mib} MiB")
+    }
 }
 
 /// Paths inside one run directory.

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -72,6 +72,13 @@ impl Unpacked {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         !self.packed
+    }
+
+    /// Gives the memory of a part back that is not needed any more, where the octets lie in a file.
+    pub fn release(&self, part: Range<usize>) {
+        if let Octets::Mapped(mapped) = &self.octets {
+            mapped.release(part);
+        }
     }
 }
 

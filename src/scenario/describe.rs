@@ -1,6 +1,6 @@
 //! The traffic of a scenario in words, for the head of a report.
 
-use super::Scenario;
+use super::{Encoding, Resolution, Scenario};
 use crate::units::Span;
 
 impl Scenario {
@@ -14,13 +14,19 @@ impl Scenario {
         });
         let video = traffic.video_calls.as_ref().map(|calls| {
             let picture = calls.picture.get_ref();
-            let (codec, height, rate) = (calls.codec.sdp_name(), picture.height(), picture.frame_rate());
+            let codec = calls.codec.sdp_name();
+            let shown = match calls.encoding() {
+                None => format!("{}p at {}/s", picture.height(), picture.frame_rate()),
+                Some(Encoding { resolution: Resolution { width, height }, frame_rate, bitrate_kbps }) => {
+                    format!("{width}x{height} at {frame_rate}/s encoded for {bitrate_kbps} kbit/s")
+                }
+            };
             let key = calls.key_interval.get_ref().0;
             let requests = match calls.key_frame_requests.0 {
                 Span::ZERO => "never asked for".to_owned(),
                 least => format!("asked for at most every {least}"),
             };
-            format!("{} video calls, {codec} {height}p at {rate}/s, key frame every {key} and {requests}", calls.count)
+            format!("{} video calls, {codec} {shown}, key frame every {key} and {requests}", calls.count)
         });
         let new = traffic.new_calls.as_ref().map(|calls| {
             let calls = calls.get_ref();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use super::error::Complaint;
-use super::{Cluster, Duration, Need, Scenario, Traffic};
+use super::{Cluster, Duration, EngineTimers, Need, Scenario, Traffic};
 use crate::units::Span;
 
 /// How a trial is made.
@@ -49,7 +49,8 @@ impl Scenario {
         match &self.cluster {
             // Its takeover delay is planted and runs from the death itself.
             Cluster::Reference(_) => None,
-            Cluster::Lab(lab) => Some(lab.timers().beat()),
+            Cluster::Lab(lab) => lab.timers_in_force().map(EngineTimers::beat),
+            Cluster::External(external) => external.timers().map(EngineTimers::beat),
         }
     }
 
@@ -146,6 +147,7 @@ fn missing(need: Need, traffic: &Traffic) -> Option<&'static str> {
         Need::Options => (traffic.options.is_some(), "[traffic.options]"),
         Need::Registrations => (traffic.registrations.is_some(), "[traffic.registrations]"),
         Need::NewCalls => (traffic.new_calls.is_some(), "[traffic.new_calls]"),
+        Need::IdlePhones => (traffic.idle_phones.is_some(), "[traffic.idle_phones]"),
         Need::Calls => {
             let standing = traffic.standing_calls.is_some() || traffic.video_calls.is_some();
             (standing || traffic.new_calls.is_some(), "[traffic.standing_calls], video_calls or new_calls")

@@ -224,12 +224,14 @@ impl LabCluster {
         };
         let mut cluster = LabCluster {
             nodes: names.iter().map(|name| (*name).to_owned()).collect(),
+            kinds: Vec::new(),
             profile: Spanned::new(0..0, profile.to_owned()),
             advert_interval: None,
             engine: Box::default(),
             sip: None,
             xmpp: None,
             redis: None,
+            share_registrations: None,
             watch_sip: None,
             preempt: false,
             garp_refresh: None,
@@ -284,6 +286,12 @@ impl LabCluster {
         }
     }
 
+    /// The timers of the engine, where one runs: a single node has none.
+    #[must_use]
+    pub fn timers_in_force(&self) -> Option<EngineTimers> {
+        self.is_cluster().then(|| self.timers())
+    }
+
     /// Whether the address is given away when the SIP server dies. Heartbeat of version 1 watches no service.
     #[must_use]
     pub fn watches_sip(&self) -> bool {
@@ -302,6 +310,9 @@ impl LabCluster {
 pub(super) fn check(cluster: &LabCluster) -> Result<(), Complaint> {
     let engine = cluster.engine_kind();
     check_foreign(cluster, engine)?;
+    if !cluster.is_cluster() {
+        return Ok(());
+    }
     match engine {
         LabEngine::Keepalived => check_keepalived(cluster),
         LabEngine::Pacemaker => check_pacemaker(cluster),

@@ -1,9 +1,9 @@
 //! `[[fault]]`: what breaks, where, when, and for how long.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_spanned::Spanned;
 
-use super::Duration;
+use super::{Duration, PathFault};
 use crate::units::Span;
 
 /// What breaks. Externally tagged: `[[fault]]` `power_off = { target = "vip-owner", at = "10s" }`.
@@ -36,12 +36,8 @@ pub enum Fault {
     Split(NodeFault),
     /// The floating address is taken off the node's interface while its engine goes on.
     AddressLoss(NodeFault),
-    /// The switch drops a share of the node's frames at random, both ways.
-    PacketLoss(LossFault),
-    /// The kernel delays the frames to the node.
-    PacketDelay(DelayFault),
-    /// Frames to the node pass at no more than a rate.
-    RateLimit(RateFault),
+    /// Delay, jitter, loss, reordering and a limited rate on the node's path.
+    DegradedPath(PathFault),
     /// The node's disk is full.
     DiskFull(NodeFault),
     /// The node's TCP connections with clients are reset.
@@ -51,9 +47,11 @@ pub enum Fault {
     /// The machine is reset: firmware, kernel, init and services start again.
     Reset(NodeFault),
     /// The node's kernel panics.
-    KernelPanic(NodeFault),
+    KernelPanic(PanicFault),
     /// The node's clock jumps.
-    ClockStep(NodeFault),
+    ClockStep(ClockFault),
+    /// The whole machine stands still: firmware, kernel, clock and network, as when its hypervisor pauses it.
+    MachinePause(NodeFault),
     /// The node's processors are busy with something else.
     CpuExhaustion(NodeFault),
 }
@@ -99,58 +97,13 @@ pub struct OneWayFault {
 }
 
 /// Direction of frames at a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Way {
     /// What others send to it.
     ToNode,
     /// What it sends: it hears everybody and nobody hears it.
     FromNode,
-}
-
-/// Random loss at a node's port.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LossFault {
-    /// See [`NodeFault::target`].
-    pub target: String,
-    /// Percent of frames in each direction, in steps of 0.1.
-    pub percent: Spanned<f64>,
-    /// When, from the start of the window.
-    pub at: Duration,
-    /// When it is healed; absent: at the end of the window.
-    pub heal_at: Option<Duration>,
-}
-
-/// Delay at a node's port.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DelayFault {
-    /// See [`NodeFault::target`].
-    pub target: String,
-    /// Mean delay.
-    pub delay: Duration,
-    /// Random part on both sides of the mean.
-    #[serde(default)]
-    pub jitter: Duration,
-    /// When, from the start of the window.
-    pub at: Duration,
-    /// When it is healed; absent: at the end of the window.
-    pub heal_at: Option<Duration>,
-}
-
-/// A slow port.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateFault {
-    /// See [`NodeFault::target`].
-    pub target: String,
-    /// Thousands of bits a second that pass.
-    pub kbit_per_s: u32,
-    /// When, from the start of the window.
-    pub at: Duration,
-    /// When it is healed; absent: at the end of the window.
-    pub heal_at: Option<Duration>,
 }
 
 /// A port that goes down and up.
@@ -167,6 +120,50 @@ pub struct FlapFault {
     pub up: Duration,
     /// How often.
     pub times: Spanned<u32>,
+}
+
+/// A panic of the node's kernel.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PanicFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// How long the kernel waits until it starts the machine again, in whole seconds (`kernel.panic`). Absent: for
+    /// ever, as Debian has it; somebody must come and press reset, which is the heal.
+    pub reboot_after: Option<Spanned<Duration>>,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A jump of the node's clock.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockFault {
+    /// See [`NodeFault::target`].
+    pub target: String,
+    /// How far, in whole seconds; `"-90s"` goes back.
+    pub by: Spanned<Step>,
+    /// When, from the start of the window.
+    pub at: Duration,
+    /// When it is healed; absent: at the end of the window.
+    pub heal_at: Option<Duration>,
+}
+
+/// A span that may go back: a duration behind a `-`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step(pub Span);
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (sign, size) = text.strip_prefix('-').map_or((1, text.as_str()), |size| (-1, size));
+        let span = humantime::parse_duration(size).map(|size| Span(sign * Span::from(size).as_nanos()));
+        span.map(Step).map_err(|error| {
+            serde::de::Error::custom(format!("`{text}` is no step ({error}); write it as \"90s\" or \"-90s\""))
+        })
+    }
 }
 
 /// A fault of the store.
@@ -256,19 +253,20 @@ impl Fault {
             Fault::OneWay(of) => Frame { kind: "one_way", target: &of.target, at: of.at, heal_at: of.heal_at },
             Fault::Split(node) => node.frame("split"),
             Fault::AddressLoss(node) => node.frame("address_loss"),
-            Fault::PacketLoss(of) => Frame { kind: "packet_loss", target: &of.target, at: of.at, heal_at: of.heal_at },
-            Fault::PacketDelay(of) => {
-                Frame { kind: "packet_delay", target: &of.target, at: of.at, heal_at: of.heal_at }
+            Fault::DegradedPath(of) => {
+                Frame { kind: "degraded_path", target: &of.target, at: of.at, heal_at: of.heal_at }
             }
-            Fault::RateLimit(of) => Frame { kind: "rate_limit", target: &of.target, at: of.at, heal_at: of.heal_at },
             Fault::DiskFull(node) => node.frame("disk_full"),
             Fault::ConnectionsReset(node) => node.frame("connections_reset"),
             Fault::StoreKill(of) => {
                 Frame { kind: "store_kill", target: NodeFault::STORE, at: of.at, heal_at: of.heal_at }
             }
             Fault::Reset(node) => node.frame("reset"),
-            Fault::KernelPanic(node) => node.frame("kernel_panic"),
-            Fault::ClockStep(node) => node.frame("clock_step"),
+            Fault::KernelPanic(of) => {
+                Frame { kind: "kernel_panic", target: &of.target, at: of.at, heal_at: of.heal_at }
+            }
+            Fault::ClockStep(of) => Frame { kind: "clock_step", target: &of.target, at: of.at, heal_at: of.heal_at },
+            Fault::MachinePause(node) => node.frame("machine_pause"),
             Fault::CpuExhaustion(node) => node.frame("cpu_exhaustion"),
         }
     }

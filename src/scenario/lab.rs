@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
-use super::{Duration, EngineTable};
+use super::{Duration, EngineTable, LabNode, MachineSize};
 
 /// The profiles of the lab: which servers run on a node. A profile's name lists its servers.
 pub const LAB_PROFILES: [&str; 4] = [
@@ -17,12 +17,16 @@ pub const LAB_PROFILES: [&str; 4] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabCluster {
-    /// Node names, preferred owner of the address first.
+    /// Node names, preferred owner of the address first. A single one is a server without a cluster: it holds the
+    /// address by itself, and no engine runs.
     pub nodes: Vec<String>,
+    /// `[[cluster.lab.node]]`: which nodes are machines of their own.
+    #[serde(default, rename = "node")]
+    pub kinds: Vec<LabNode>,
     /// One of [`LAB_PROFILES`].
     #[serde(default = "default_profile")]
     pub profile: Spanned<String>,
-    /// VRRPv3 advertisement interval of keepalived, which needs it; no other engine has it.
+    /// VRRPv3 advertisement interval of keepalived, which needs it; no other engine and no single node has it.
     pub advert_interval: Option<Spanned<Duration>>,
     /// The timers of the other engines.
     #[serde(default)]
@@ -33,6 +37,9 @@ pub struct LabCluster {
     pub xmpp: Option<Spanned<LabXmpp>>,
     /// Whether media relays share their calls; absent: wherever the profile has a store.
     pub redis: Option<Spanned<bool>>,
+    /// Whether SIP servers tell each other who is registered; absent: wherever the profile's can. Otherwise a survivor
+    /// answers 404 until the callee registers with it.
+    pub share_registrations: Option<Spanned<bool>>,
     /// Whether the engine gives the address away when the SIP server dies. Without it the address stays with a
     /// host that no longer answers, as in many clusters. Absent: where the engine can.
     pub watch_sip: Option<Spanned<bool>>,
@@ -91,6 +98,18 @@ impl LabCluster {
     #[must_use]
     pub fn has(&self, server: &str) -> bool {
         self.profile.get_ref().split('-').any(|word| word == server)
+    }
+
+    /// Whether an engine moves the address: with a single node there is nowhere to move it.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
+    /// The machine of its own that the node is; none for a node in namespaces.
+    #[must_use]
+    pub fn machine(&self, node: &str) -> Option<MachineSize> {
+        self.kinds.iter().find(|of| of.name.get_ref() == node).and_then(LabNode::machine)
     }
 
     /// Whether media relays share their calls through a store.

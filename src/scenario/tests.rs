@@ -42,6 +42,22 @@ fn a_wrong_scenario_is_told_with_its_place() {
         ("[traffic.standing_calls]", "[traffic.video_calls]\nkey_interval = \"7s\"", "no clip has key frames"),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npicture = \"vga\"\ncodec=\"vp8\"", "no VP8 clip"),
         ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\npicture=\"vga\"", "cannot cut"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nresolution = \"large\"", "write it as"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nresolution = \"641x480\"", "even numbers"),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nframe_rate = 7", "use one of 5, 8"),
+        // 640 × 480 × 25 pixels a second are 7,680,000: a fortieth of a bit for each is 192 kbit/s.
+        ("[traffic.standing_calls]", "[traffic.video_calls]\nbitrate_kbps = 100\npicture = \"vga\"", "use 192 to 7680"),
+        (
+            "[traffic.standing_calls]",
+            "[traffic.video_calls]\nbitrate_kbps = 100\ncodec=\"vp8\"",
+            "VP8 cannot be encoded",
+        ),
+        ("[traffic.standing_calls]", "[traffic.video_calls]\npacketization_mode = 0\nbitrate_kbps = 100", "cannot cut"),
+        (
+            "[traffic.standing_calls]",
+            "[traffic.video_calls]\nkey_interval = \"2m\"\nbitrate_kbps = 100",
+            "use one frame",
+        ),
     ];
     for (right, wrong, word) in cases {
         let text = GOOD.replacen(right, wrong, 1);
@@ -52,6 +68,23 @@ fn a_wrong_scenario_is_told_with_its_place() {
         assert!(line.abs_diff(wanted) <= 1, "{wrong}: line {line}, not {wanted}");
         assert!(report.contains(word), "{wrong}: {report}");
     }
+}
+
+/// What is not named comes from the picture.
+#[test]
+fn any_key_of_an_encoding_makes_one() {
+    let encoding = |keys: &str| {
+        let text = GOOD.replace("[traffic.standing_calls]", &format!("[traffic.video_calls]\n{keys}"));
+        Scenario::parse("t.toml", &text).unwrap().traffic.video_calls.unwrap().encoding()
+    };
+    let of = |width, height, frame_rate, bitrate_kbps| {
+        Some(Encoding { resolution: Resolution { width, height }, frame_rate, bitrate_kbps })
+    };
+    assert_eq!(encoding("picture = \"vga\""), None);
+    assert_eq!(encoding("picture = \"vga\"\nframe_rate = 15"), of(640, 480, 15, 300));
+    assert_eq!(encoding("bitrate_kbps = 200\nkey_interval = \"10s\""), of(320, 240, 15, 200));
+    let all = "resolution = \"1280x720\"\nframe_rate = 30\nbitrate_kbps = 1500";
+    assert_eq!(encoding(all), of(1280, 720, 30, 1500));
 }
 
 const LAB: &str = r#"
@@ -66,7 +99,7 @@ sip = "kamailio"
 redis = true
 garp_refresh = "2s"
 [[fault]]
-packet_loss = { target = "backup", percent = 2.5, at = "5s" }
+degraded_path = { target = "backup", loss_percent = 2.5, at = "5s" }
 [[fault]]
 link_flap = { target = "alpha", at = "10s", down = "500ms", up = "1s", times = 3 }
 "#;
@@ -77,7 +110,7 @@ fn a_flap_is_read_as_single_faults() {
     let times: Vec<_> =
         scenario.faults.iter().map(|fault| (fault.get_ref().kind(), fault.get_ref().times().0)).collect();
     let down = |ms| ("link_down", Span::from_millis(ms));
-    assert_eq!(times, [("packet_loss", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
+    assert_eq!(times, [("degraded_path", Span::from_secs(5)), down(10_000), down(11_500), down(13_000)]);
 }
 
 #[test]
@@ -102,7 +135,7 @@ fn a_wrong_lab_is_told_with_a_remedy() {
         ("profile =", "profil =", "did you mean `profile`?"),
         ("sip = \"kamailio\"", "sip = \"kamalio\"", "did you mean `kamailio`?"),
         ("garp_refresh = \"2s\"", "garp_refresh = \"2500ms\"", "whole seconds"),
-        ("percent = 2.5", "percent = 0.0", "cannot be dropped"),
+        ("percent = 2.5", "percent = 0.0", "no share of the packets"),
         ("times = 3", "times = 0", "no flap"),
         ("\"backup\"", "\"back-up\"", "vip-owner, backup"),
     ];
@@ -144,4 +177,53 @@ fn a_wrong_threshold_is_told_at_its_own_place() {
     let error = Scenario::parse("t.toml", &text).unwrap_err();
     assert_eq!(error.place(), Some((6, 3)));
     assert!(error.to_string().contains("did you mean `messages.lost`?"), "{error}");
+}
+
+const PHONES: &str = r#"
+name = "t"
+question = "which phones find the survivor?"
+window = "30s"
+[cluster.reference]
+nodes = ["alpha", "beta"]
+address = "127.0.78.10"
+srv = [{ node = "alpha", priority = 10 }, { node = "beta", priority = 20 }]
+[traffic.idle_phones]
+phone = [{ profile = "pjsua", weight = 2 }, "mine"]
+phones = 3
+[phone.mine]
+family = "f"
+about = "a"
+[phone.mine.keepalive]
+ping = "options"
+interval = "5s"
+source = "our choice"
+[[fault]]
+power_off = { target = "alpha", at = "10s" }
+"#;
+
+#[test]
+fn wrong_phones_and_records_are_told_with_a_remedy() {
+    assert!(Scenario::parse("t.toml", PHONES).is_ok());
+    let cases = [
+        ("\"pjsua\"", "\"pjusa\"", "did you mean `pjsua`?"),
+        ("weight = 2 }, \"mine\"", "weight = 0 }", "a mix of no phones"),
+        ("phone = [{ profile = \"pjsua\", weight = 2 }, \"mine\"]", "phone = 3", "write a profile's name"),
+        ("phones = 3", "phones = 0", "use 1 to 200"),
+        ("phones = 3", "phones = 3\nexpires = \"20ms\"", "the lifetime is too short"),
+        ("interval = \"5s\"\n", "", "a keepalive needs its interval"),
+        ("source = \"our choice\"\n", "", "missing field `source`"),
+        ("ping = \"options\"", "ping = \"option\"", "did you mean `options`?"),
+        ("{ node = \"beta\", priority = 20 }", "{ node = \"gamma\" }", "there is no node `gamma`"),
+        ("target = \"alpha\"", "target = \"vip-owner\"", "there is no owner"),
+        ("srv = [", "takeover = [\"1s\"]\nsrv = [", "nothing is taken over"),
+        ("[[fault]]", "[traffic.options]\ninterval = \"10ms\"\n[[fault]]", "know one address"),
+    ];
+    for (right, wrong, word) in cases {
+        let Err(error) = Scenario::parse("t.toml", &PHONES.replacen(right, wrong, 1)) else {
+            panic!("{wrong} was taken");
+        };
+        let report = format!("{:?}", miette::Report::new_boxed(error));
+        let flat = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(word), "{wrong}: {report}");
+    }
 }

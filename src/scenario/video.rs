@@ -18,6 +18,13 @@ pub struct VideoCalls {
     /// What is shown: picture size, frame rate and bit rate.
     #[serde(default = "default_picture")]
     pub picture: Spanned<Picture>,
+    /// Size of a picture that is encoded for this run; absent: that of `picture`. With any of `resolution`, `frame_rate`
+    /// and `bitrate_kbps` a test pattern is encoded (H.264, packetization mode 1); without them an own clip is shown.
+    pub resolution: Option<Spanned<Resolution>>,
+    /// Frames a second of a picture that is encoded; absent: those of `picture`.
+    pub frame_rate: Option<Spanned<u32>>,
+    /// Mean bit rate of a picture that is encoded, in kbit/s; absent: that of `picture`.
+    pub bitrate_kbps: Option<Spanned<u32>>,
     /// For H.264, 0 or 1 (RFC 6184 §5.4): 1 cuts large slices into several packets; 0 needs slices that fit one, as
     /// `qvga` has them.
     #[serde(default = "default_mode")]
@@ -25,7 +32,7 @@ pub struct VideoCalls {
     /// How the packets of a frame are spread over time.
     #[serde(default)]
     pub pacing: VideoPacing,
-    /// Distance of planned key frames, at most the length of the clip.
+    /// Distance of planned key frames: at most the length of an own clip, up to a minute where one is encoded.
     #[serde(default = "default_key_interval")]
     pub key_interval: Spanned<Duration>,
     /// A receiver that cannot show what comes asks for a key frame, at most this often. Zero: it never asks and
@@ -54,7 +61,7 @@ pub enum VideoCodec {
     Vp8,
 }
 
-/// Pictures that there are clips of.
+/// Pictures that there are clips of; where one is encoded, its defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Picture {
@@ -63,6 +70,50 @@ pub enum Picture {
     /// 320 × 240, 15 frames/s, about 90 kbit/s (VP8: 100).
     #[default]
     Qvga,
+}
+
+/// Width and height of a picture, written `"1280x720"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Resolution {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// A picture that is encoded for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// Its size.
+    pub resolution: Resolution,
+    /// Frames a second.
+    pub frame_rate: u32,
+    /// Mean bit rate in kbit/s.
+    pub bitrate_kbps: u32,
+}
+
+impl<'de> Deserialize<'de> for Resolution {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+        let told = || serde::de::Error::custom(format!("`{text}` is no resolution; write it as \"1280x720\""));
+        sides.map(|(width, height)| Resolution { width, height }).ok_or_else(told)
+    }
+}
+
+impl VideoCalls {
+    /// What is encoded for the run; `None` where an own clip is shown.
+    #[must_use]
+    pub fn encoding(&self) -> Option<Encoding> {
+        let picture = self.picture.get_ref();
+        let own = Resolution { width: picture.height() / 3 * 4, height: picture.height() };
+        let wanted = self.resolution.is_some() || self.frame_rate.is_some() || self.bitrate_kbps.is_some();
+        wanted.then(|| Encoding {
+            resolution: self.resolution.as_ref().map_or(own, |resolution| *resolution.get_ref()),
+            frame_rate: self.frame_rate.as_ref().map_or(picture.frame_rate(), |rate| *rate.get_ref()),
+            bitrate_kbps: self.bitrate_kbps.as_ref().map_or(picture.bitrate_kbps(), |rate| *rate.get_ref()),
+        })
+    }
 }
 
 /// How the packets of a frame are spread over time.
@@ -103,6 +154,15 @@ impl Picture {
         match self {
             Picture::Vga => 25,
             Picture::Qvga => 15,
+        }
+    }
+
+    /// Bit rate in kbit/s, about.
+    #[must_use]
+    pub const fn bitrate_kbps(self) -> u32 {
+        match self {
+            Picture::Vga => 300,
+            Picture::Qvga => 90,
         }
     }
 

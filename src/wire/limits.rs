@@ -61,6 +61,8 @@ pub const MOST_DESCRIPTIONS: usize = 2_000_000;
 pub const MOST_DESCRIPTIONS_OF_A_CALL: usize = 1000;
 /// SIP transactions of all calls together. About 300 octets each.
 pub const MOST_TRANSACTIONS: usize = 2_000_000;
+/// Hosts whose SIP is noted for one call: a call takes no more hops.
+pub const MOST_HOSTS_OF_A_CALL: usize = 64;
 /// Packets of one voice stream that its numbering may span (28 hours of 20 ms); a longer one is not scored.
 pub const MOST_SLOTS: u64 = 5_000_000;
 /// Video flows that are told apart; further ones are read as sound.

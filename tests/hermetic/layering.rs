@@ -41,9 +41,10 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ),
 ];
 
-/// These tell what happens as it happens: they hold the recorder of the run and its clock.
+/// These tell what happens as it happens: they hold the recorder of the run and its clock, and ask the machine for
+/// real-time priority.
 const RECORDS: [&str; 3] = ["experiment::capture", "experiment::cluster", "experiment::fault"];
-const RECORDING: [&str; 2] = ["experiment::run::recorder", "experiment::run::clock"];
+const RECORDING: [&str; 3] = ["experiment::run::recorder", "experiment::run::clock", "experiment::run::machine"];
 
 fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

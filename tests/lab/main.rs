@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod engines;
+mod external;
 mod faults;
+mod machine;
 mod video;
 
 use std::path::{Path, PathBuf};
@@ -68,7 +70,7 @@ fn standing_calls(report: &Value) -> Vec<&Value> {
 /// No namespace, mount, journal or process of the lab.
 fn nothing_is_left() {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    assert!(!read("/proc/mounts").contains("fivenines"), "a mount is left");
+    assert!(!read("/proc/mounts").contains("/run/fivenines/lab"), "a mount is left");
     assert!(!Path::new("/run/fivenines/lab.json").exists(), "the journal is left");
     for name in ["fn-sw", "fn-clients", "fn-store"] {
         assert!(!Path::new("/run/netns").join(name).exists(), "namespace {name} is left");

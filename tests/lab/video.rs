@@ -41,6 +41,57 @@ fn a_video_call_survives_and_its_picture_comes_back_with_a_key_frame_that_was_as
     }
 }
 
+#[test]
+#[ignore = "needs root and Debian's servers; tests/run runs it"]
+fn a_video_call_through_asterisk_is_whole_until_its_pbx_dies_and_then_gone() {
+    let scratch = Scratch::new("asterisk-video");
+    let report = report(&scenario("lab-asterisk-video.toml"), &scratch);
+    let standing = standing_calls(&report);
+    assert_eq!(standing.len(), 4);
+    assert!(standing.iter().all(|call| call["fate"] == "zombie"), "the next PBX knows nothing of it: {standing:#?}");
+    assert_eq!(outages(&report, "sip_answer")[0]["censored"], false);
+    for service in ["video", "picture"] {
+        let outages = outages(&report, service);
+        assert_eq!(outages.len(), 2 * standing.len());
+        assert!(outages.iter().all(|outage| outage["censored"] == true), "{service}: {outages:#?}");
+    }
+    for video in report["trials"][0]["measured"]["videos"].as_array().unwrap() {
+        let (before, frames) = (&video["periods"][0], &video["frames"]);
+        // As many pictures as were sent, and every one that was decoded is one.
+        assert!((before["frame_rate"].as_f64().unwrap() - 25.0).abs() < 0.5, "{before:#?}");
+        assert!(video["decoded"]["frames"].as_u64() > Some(0) && video["decoded"]["failed"] == 0, "{video:#?}");
+        assert_eq!(frames["expected"].as_u64().unwrap(), sum_of(frames));
+    }
+}
+
+/// Asterisk strips `rtcp-fb` from what it offers and turns a phone's PLI into a request of its own on the other leg.
+#[test]
+#[ignore = "needs root and Debian's servers; tests/run runs it"]
+fn a_request_for_a_key_frame_gets_through_asterisk_for_both_codecs() {
+    let text = scenario("lab-asterisk-video.toml");
+    let power_off = text.lines().find(|line| line.starts_with("power_off")).unwrap();
+    let loss = "packet_loss = { target = \"vip-owner\", percent = 3.0, at = \"5s\", heal_at = \"15s\" }";
+    let text = text.replace(power_off, loss);
+    for codec in ["codec = \"h264\"\npicture = \"vga\"", "codec = \"vp8\"\npicture = \"qvga\""] {
+        let text = text.replace("codec = \"h264\"\npicture = \"vga\"", codec);
+        let report = report(&text, &Scratch::new("asterisk-requests"));
+        let videos = report["trials"][0]["measured"]["videos"].as_array().unwrap();
+        assert_eq!(videos.len(), 8);
+        let (mut key, mut frozen) = (0, Vec::new());
+        for video in videos {
+            assert!(video["pli"].as_u64().unwrap() >= 1, "{video:#?}");
+            key += video["frames"]["key"].as_u64().unwrap();
+            let freezes = video["freezes"].as_array().unwrap();
+            assert!(freezes.iter().all(|freeze| freeze["ended_by_key_frame"] == true), "{freezes:#?}");
+            frozen.extend(freezes.iter().map(|freeze| freeze["duration_ms"].as_f64().unwrap()));
+        }
+        // Planned are one in 4 s, so six in the time of a call; unasked, the mean freeze would be longer than 2 s.
+        assert!(key > 6 * 8, "{codec}: {key} key frames");
+        let mean = frozen.iter().sum::<f64>() / frozen.len() as f64;
+        assert!(frozen.len() >= 8 && mean < 1_500.0, "{codec}: {mean} ms over {frozen:?}");
+    }
+}
+
 fn sum_of(frames: &serde_json::Value) -> u64 {
     ["shown", "undecodable", "incomplete", "missing"].iter().map(|key| frames[key].as_u64().unwrap()).sum()
 }

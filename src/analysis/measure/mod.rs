@@ -7,6 +7,7 @@ mod listening;
 mod membership;
 pub mod model;
 pub mod packets;
+mod parallel;
 mod rfc6076;
 mod silence;
 mod source;

@@ -38,6 +38,9 @@ pub struct Measured {
     /// The measured window; absent for a foreign capture without faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// Which time a foreign capture covers; absent for a trial, and where no packet was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Captured>,
     /// One entry for each injected fault, in order of time.
     pub faults: Vec<FaultMeasured>,
     /// Every outage of every service and user, in order of service, scope and time.
@@ -95,10 +98,22 @@ pub struct Window {
     pub end_ns: RunTime,
 }
 
+/// The time that a foreign capture covers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Captured {
+    /// The first packet: seconds in tables and figures count from it, as those of `--from` and `--to` do.
+    pub first_ns: RunTime,
+    /// The first instant that was measured: that of `--from`, else the first packet.
+    pub start_ns: RunTime,
+    /// The last instant that was measured: that of `--to`, else the last packet.
+    pub end_ns: RunTime,
+}
+
 /// A time in which a user did not have a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `video` (its packets), `picture`, `chat_session`,
+    /// `address`, `sip_answer`, `register`, `new_call`, `idle_registered` (a time, no outage), `idle_can_call`,
+    /// `idle_can_be_called`, `media`, `video` (its packets), `picture`, `chat_session`,
     /// `chat_delivery`.
     pub service: String,
     /// Whose: `all`, `phone-07`, `call 3`, `chat-02-b`.
@@ -122,7 +137,8 @@ pub struct Outage {
     /// nothing of how long the outage was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,
-    /// The estimator behind `duration_ms`: `timestamp`, `sequence`, `loss_derived`, `planned_ops`.
+    /// The estimator behind `duration_ms`: `timestamp`, `sequence`, `loss_derived`, `planned_ops`,
+    /// `own_registers` and `first_call` (idle phones).
     pub method: String,
     /// Half-width of what the sampling allows: probe interval or packet interval, in milliseconds.
     pub error_ms: f64,
@@ -248,7 +264,8 @@ pub struct StreamMeasured {
     /// What named tables call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Categories>,
-    /// Score of each second of the window, in order.
+    /// Score of each second, in order: those of the window; in a foreign capture those of the stream, each from its
+    /// first packet on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seconds: Vec<MosSecond>,
 }
@@ -343,7 +360,8 @@ pub struct CallMeasured {
     pub callee: String,
     /// When it was due (the first INVITE in a foreign capture).
     pub planned_ns: RunTime,
-    /// From the plan to 200 (RFC 6076 SRD counts from the INVITE; this counts what the user waited).
+    /// From the plan to 200 (RFC 6076 SRD counts from the INVITE; this counts what the user waited); in a foreign capture
+    /// from the whole INVITE, over TCP from its last segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_ms: Option<f64>,
     /// Final status of the INVITE.

@@ -10,6 +10,8 @@ use crate::wire::pcap::{Flaw, Packet, Reader};
 
 /// A backward step of the stamps within one file beyond this is a clock step and not mere queueing.
 const BACKWARD_STEP_NS: i64 = 1_000_000;
+/// So many octets of a file are read before their memory is given back.
+const RELEASED_AT_ONCE: usize = 2 << 20;
 
 /// An open capture file.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Merged<'a> {
     readers: Vec<Reader<'a>>,
     heads: Vec<Option<Packet<'a>>>,
     latest_ns: Vec<i64>,
+    /// Octets of each file whose memory was given back.
+    released: Vec<usize>,
     steps: Vec<Anomaly>,
     /// Steps that are not listed any more.
     more_steps: u64,
@@ -43,6 +47,11 @@ impl CaptureFile {
 
     pub(super) fn is_empty(&self) -> bool {
         self.octets.is_empty()
+    }
+
+    /// Where in the file the octets of a packet begin.
+    fn place(&self, packet: &Packet<'_>) -> usize {
+        packet.octets.as_ptr().addr().saturating_sub(self.octets.as_ptr().addr())
     }
 
     /// What is broken in it, once its packets have been read.
@@ -86,7 +95,8 @@ impl<'a> Merged<'a> {
         }
         let heads: Vec<_> = readers.iter_mut().map(Iterator::next).collect();
         let latest_ns = vec![i64::MIN; files.len()];
-        Ok(Merged { files, readers, heads, latest_ns, steps: Vec::new(), more_steps: 0 })
+        let released = vec![0; files.len()];
+        Ok(Merged { files, readers, heads, latest_ns, released, steps: Vec::new(), more_steps: 0 })
     }
 
     /// Gives all packets with their file's number. One file needs no merging.
@@ -98,7 +108,7 @@ impl<'a> Merged<'a> {
         let Some(mut reader) = self.readers.pop() else { return };
         let head = self.heads.pop().flatten();
         reader.each(head, |packet| {
-            self.note_step(0, &packet);
+            self.note(0, &packet);
             take(0, &packet);
         });
         self.readers.push(reader);
@@ -131,6 +141,24 @@ impl<'a> Merged<'a> {
                 voids: false,
             })
             .collect()
+    }
+
+    #[inline]
+    fn note(&mut self, file: usize, packet: &Packet<'_>) {
+        self.note_step(file, packet);
+        let read = self.files[file].place(packet).wrapping_sub(self.released[file]);
+        if read >= RELEASED_AT_ONCE {
+            self.release(file, read);
+        }
+    }
+
+    /// What has been read lies in the file: a capture may be larger than the memory.
+    #[cold]
+    fn release(&mut self, file: usize, read: usize) {
+        let from = self.released[file];
+        let octets = read - read % RELEASED_AT_ONCE;
+        self.files[file].octets.release(from..from + octets);
+        self.released[file] = from + octets;
     }
 
     #[inline]
@@ -172,7 +200,7 @@ impl<'a> Iterator for Merged<'a> {
         let waiting = self.heads.iter().enumerate();
         let (_, file) = waiting.filter_map(|(file, head)| Some((head.as_ref()?.unix_ns, file))).min()?;
         let packet = std::mem::replace(&mut self.heads[file], self.readers[file].next())?;
-        self.note_step(file, &packet);
+        self.note(file, &packet);
         Some((file, packet))
     }
 }

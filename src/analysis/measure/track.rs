@@ -122,9 +122,16 @@ pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
 /// no further apart than `silence`: an outage is not jitter. Nor is a clock that was set back between them.
 #[must_use]
 pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
-    let mut series = Vec::new();
+    let mut series = Vec::with_capacity(firsts.len());
+    each_jitter(firsts, silence, |at, jitter| series.push((at, jitter)));
+    series
+}
+
+/// Hands out what [`jitter`] lists.
+#[inline]
+pub fn each_jitter(firsts: &[Arrival], silence: Span, mut take: impl FnMut(RunTime, f64)) {
     let mut jitter = 0.0;
-    let mut before: Option<(Arrival, Span)> = None;
+    let mut before: Option<(&Arrival, Span)> = None;
     for arrival in firsts {
         let Some(media) = arrival.media else { continue };
         if let Some((last, last_media)) = before
@@ -133,11 +140,10 @@ pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
         {
             let difference = ((arrival.at - last.at) - (media - last_media)).as_millis_f64();
             jitter += (difference.abs() - jitter) / 16.0;
-            series.push((arrival.at, jitter));
+            take(arrival.at, jitter);
         }
-        before = Some((*arrival, media));
+        before = Some((arrival, media));
     }
-    series
 }
 
 /// Largest distance between two successive arrivals, pauses that the sender means left out; absent for fewer than

@@ -7,6 +7,8 @@
 //! ratio with which to rate a second of clustered loss: there is no R(t) for G.722, AMR-WB, EVS or Opus, and
 //! [`SCOPE`], which every series carries, says so. A call on those scales has its whole-call score and its outages.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::bursts::{Runs, Slot};
@@ -112,7 +114,9 @@ pub(super) fn audible_impairment<S: Scale>(ie_eff: f64, ppl: f64) -> f64 {
 /// ```
 pub fn rate(base: &Connection, seconds: &[Second]) -> Result<TimeSeries, QualityError> {
     let mut listener = Perception::at(base.equipment.ie);
-    let points: Result<Vec<Point>, QualityError> = seconds.iter().map(|s| point(base, *s, &mut listener)).collect();
+    let mut rated = Rated::new();
+    let points: Result<Vec<Point>, QualityError> =
+        seconds.iter().map(|second| Ok(point(alone(base, *second, &mut rated)?, &mut listener))).collect();
     Ok(TimeSeries {
         model: "ITU-T G.107 (06/2015) per second, Clark response (5 s, 15 s; provisional)",
         scope: SCOPE,
@@ -120,16 +124,40 @@ pub fn rate(base: &Connection, seconds: &[Second]) -> Result<TimeSeries, Quality
     })
 }
 
-fn point(base: &Connection, second: Second, listener: &mut Perception) -> Result<Point, QualityError> {
+/// A second taken alone.
+#[derive(Clone, Copy)]
+struct Alone {
+    /// R as if nothing had been lost.
+    without_loss: f64,
+    impairment: f64,
+    outside_validity: bool,
+}
+
+/// What was rated already, by the bits of Ppl, BurstR and Ta: most seconds of a call are alike.
+type Rated = BTreeMap<[u64; 3], Alone>;
+
+fn alone(base: &Connection, second: Second, rated: &mut Rated) -> Result<Alone, QualityError> {
     let Second { ppl, burst_r, ta_ms } = second;
+    let key = [ppl, burst_r, ta_ms].map(f64::to_bits);
+    if let Some(alone) = rated.get(&key) {
+        return Ok(*alone);
+    }
     let connection = Connection { ppl, burst_r, ta_ms, t_ms: ta_ms, tr_ms: 2.0 * ta_ms, ..base.clone() };
     let score = g107::assess(&connection)?;
     let ie_eff = score.components.ie_eff;
-    let actual = audible_impairment::<Narrowband>(ie_eff, ppl);
-    let without_loss = score.r.value() + ie_eff;
-    let r = Rating::new(without_loss - listener.follow(actual, 1.0));
-    let outside_validity = score.validity.outside_validity;
-    Ok(Point { r_alone: Rating::new(without_loss - actual), r, mos: r.mos(), outside_validity })
+    let alone = Alone {
+        without_loss: score.r.value() + ie_eff,
+        impairment: audible_impairment::<Narrowband>(ie_eff, ppl),
+        outside_validity: score.validity.outside_validity,
+    };
+    rated.insert(key, alone);
+    Ok(alone)
+}
+
+fn point(alone: Alone, listener: &mut Perception) -> Point {
+    let Alone { without_loss, impairment, outside_validity } = alone;
+    let r = Rating::new(without_loss - listener.follow(impairment, 1.0));
+    Point { r_alone: Rating::new(without_loss - impairment), r, mos: r.mos(), outside_validity }
 }
 
 impl TimeSeries {

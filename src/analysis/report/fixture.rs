@@ -78,6 +78,7 @@ pub(crate) fn run_info(trials: u32) -> RunInfo {
             "6 chat pairs, 10 messages/s".into(),
         ],
         servers: BTreeMap::from([("fivenines reference".into(), "0.1.0".into())]),
+        machines: Vec::new(),
     }
 }
 
@@ -145,6 +146,7 @@ fn fault_measured(fault: usize, rng: &mut SmallRng) -> FaultMeasured {
     FaultMeasured {
         heal_of: None,
         takeover: None,
+        paths: Vec::new(),
         parts: Vec::new(),
         fault,
         kind: "power_off".into(),

@@ -10,6 +10,7 @@ pub mod model;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod render;
+pub mod signalling;
 pub mod tables;
 pub mod terminal;
 pub mod words;

@@ -9,6 +9,7 @@ use crate::analysis::measure::model::{Caveat, Measured, QosPeriod, Timers};
 use crate::analysis::theory::Law;
 pub use crate::analysis::verdict::{Outcome, ThresholdResult, Verdict};
 use crate::evidence::rundir::RunInfo;
+use crate::scenario::Way;
 
 /// The whole report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Report {
     pub headline: String,
     /// Each fault of the scenario, with its outages over all trials.
     pub transitions: Vec<Transition>,
+    /// Idle phones by profile and fault; empty where there is one profile, whose rows stand in `transitions`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<IdlePhones>,
     /// Outages per service over all faults and trials.
     pub outages: Vec<OutageSummary>,
     /// Further estimates of each service and fault over the trials, with their intervals.
@@ -123,6 +127,9 @@ pub struct PublishedRow {
     pub ours_high_ms: Option<f64>,
     /// Our trials.
     pub n: u64,
+    /// See [`Transition::machines`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
     /// What a failover of the published length can be.
     pub comment: String,
 }
@@ -204,17 +211,55 @@ pub struct Transition {
     /// Where the time went, for each service that came back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartsSummary>,
+    /// What a degraded path did to packets, for each direction that it hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathSummary>,
     /// Which knob decided, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The nodes of the failover that are machines of their own, with what their figures depend on: emulator,
+    /// accelerator, processors and memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
     /// A row for each service (media: one for each direction).
+    pub services: Vec<OutageSummary>,
+}
+
+/// What a degraded path did in one direction, over all trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathSummary {
+    /// Which packets.
+    pub way: Way,
+    /// How it was done: `emulator`.
+    pub method: String,
+    /// Packets that came to it.
+    pub packets: u64,
+    /// Of them, those that were lost by chance, in percent.
+    pub lost_percent: f64,
+    /// Packets that found the queue of a limited rate full.
+    pub overflowed: u64,
+    /// Packets that overtook others.
+    pub reordered: u64,
+    /// How much later than asked for one packet in a hundred left, in the worst trial.
+    pub late_ms_p99: f64,
+}
+
+/// The idle phones of one profile after one fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdlePhones {
+    /// Number of the fault.
+    pub fault: usize,
+    /// Name of the profile.
+    pub profile: String,
+    /// `idle_registered`, `idle_can_call`, `idle_can_be_called`.
     pub services: Vec<OutageSummary>,
 }
 
 /// Outages of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageSummary {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`, `video to caller`,
+    /// `address`, `sip_answer`, `register`, `new_call`, `idle_registered`, `idle_can_call`, `idle_can_be_called`,
+    /// `media to caller`, `media to callee`, `video to caller`,
     /// `video to callee` (packets), `picture to caller`, `picture to callee` (frames that decode),
     /// `chat_session sender`, `chat_session receiver`, `chat_delivery`.
     pub service: String,

@@ -1,10 +1,11 @@
 //! `tables/*.csv`: one row for each outage, stream, call, message, chat session and chat message of a capture, kind of
-//! operation, owner of the address and anomaly.
+//! operation, metric of RFC 6076, SIP method, SIP answer, way through a server, owner of the address and anomaly.
 //!
 //! Units stand in the column names; what is undefined is empty. Times are seconds from the start of the window, in a
-//! capture from the first thing that was measured.
+//! capture from its first packet.
 
 mod chat;
+mod sip;
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ pub struct Measurement<'a> {
 /// # Errors
 /// When a row cannot be written as CSV.
 pub fn of(trials: &[Measurement<'_>]) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Error> {
-    let tables: [Table; 10] = [
+    let tables: [Table; 14] = [
         ("outages", &OUTAGES, |of| of.outages.iter().map(|outage| self::outage(of, outage)).collect()),
         ("streams", &STREAMS, |of| of.streams.iter().map(|stream| self::stream(of, stream)).collect()),
         ("videos", &VIDEOS, |of| of.videos.iter().map(video).collect()),
@@ -51,6 +52,10 @@ pub fn of(trials: &[Measurement<'_>]) -> Result<Vec<(PathBuf, Vec<u8>)>, csv::Er
         ("chats", &chat::CHATS, chat::sessions),
         ("chat_messages", &chat::CHAT_MESSAGES, chat::messages),
         ("ops", &OPS, |of| of.signalling.iter().map(ops).collect()),
+        ("sip", &sip::SIP, sip::metrics),
+        ("sip_requests", &sip::SIP_REQUESTS, sip::requests),
+        ("sip_responses", &sip::SIP_RESPONSES, sip::responses),
+        ("transits", &sip::TRANSITS, sip::transits),
         ("owners", &OWNERS, |of| of.owners.iter().map(|owner| self::owner(of, owner)).collect()),
         ("anomalies", &ANOMALIES, |of| of.anomalies.iter().map(anomaly).collect()),
     ];
@@ -138,13 +143,13 @@ const VIDEOS: [&str; 21] = [
     "delay_ms_p50",
     "delay_ms_p95",
 ];
-const CALLS: [&str; 10] =
-    ["call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason"];
+const CALLS: [&str; 11] =
+    ["call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason", "call_id"];
 const MESSAGES: [&str; 5] = ["message", "pair", "planned_s", "latency_ms", "fate"];
 const OPS: [&str; 10] =
     ["kind", "due", "ok", "failed", "unknown", "not_started", "retransmissions", "p50_ms", "p95_ms", "max_ms"];
 
-const OWNERS: [&str; 4] = ["nodes", "start_s", "end_s", "source"];
+const OWNERS: [&str; 5] = ["nodes", "start_s", "end_s", "source", "address"];
 const ANOMALIES: [&str; 2] = ["place", "what"];
 
 fn table(trials: &[Measurement<'_>], header: &[&str], rows: fn(&Measured) -> Vec<Row>) -> Result<Vec<u8>, csv::Error> {
@@ -273,6 +278,7 @@ fn call(measured: &Measured, call: &CallMeasured) -> Row {
         optional(call.fate.map(word)),
         optional(call.bye_code),
         optional(call.reason.as_ref()),
+        optional(call.call_id.as_ref()),
     ]
 }
 
@@ -295,7 +301,7 @@ fn ops(ops: &OpsMeasured) -> Row {
 
 fn owner(measured: &Measured, owner: &OwnerInterval) -> Row {
     let (from, to) = (seconds(measured, owner.start_ns), seconds(measured, owner.end_ns));
-    vec![owner.nodes.join(" "), from, to, owner.source.clone()]
+    vec![owner.nodes.join(" "), from, to, owner.source.clone(), optional(owner.address.as_ref())]
 }
 
 fn anomaly(anomaly: &Anomaly) -> Row {
@@ -303,7 +309,7 @@ fn anomaly(anomaly: &Anomaly) -> Row {
 }
 
 fn seconds(measured: &Measured, at: RunTime) -> String {
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     format!("{:.6}", (at - zero).as_secs_f64())
 }
 
@@ -359,7 +365,7 @@ mod tests {
     #[test]
     fn a_table_without_rows_has_its_header() {
         let all = tables(&fixture::quickstart(0)).unwrap();
-        assert_eq!(all.len(), 10);
+        assert_eq!(all.len(), 14);
         assert!(all.iter().all(|(_, bytes)| bytes.starts_with(b"trial,")));
     }
 

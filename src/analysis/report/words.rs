@@ -1,10 +1,16 @@
 //! How figures are written: one place, so that terminal, page and figures say the same.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::engine_words;
-use super::model::{FindingSummary, PartsSummary, PublishedRow, TakeoverSummary, Transition};
+use super::model::{
+    FindingSummary, OutageSummary, PartsSummary, PathSummary, PublishedRow, TakeoverSummary, Transition,
+};
+use crate::analysis::measure::model::StreamMeasured;
 use crate::evidence::history::Direction;
+use crate::scenario::Way;
 use crate::units::Span;
 
 /// A duration: `3.2 ms`, `701 ms`, `1.62 s`, `12.4 s`, `144 s`.
@@ -154,6 +160,22 @@ pub fn json_word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// Why streams have no MOS or no R(t), each reason once. What has no MOS has no R(t) for the same reason.
+#[must_use]
+pub fn refusals(streams: &[StreamMeasured]) -> Vec<String> {
+    let mut refused: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for stream in streams {
+        let without = match (&stream.mos_cqe_refused, &stream.over_time_refused) {
+            (Some(reason), _) => ("MOS", reason),
+            (None, Some(reason)) => ("R(t)", reason),
+            (None, None) => continue,
+        };
+        *refused.entry((without.0, without.1.as_str())).or_default() += 1;
+    }
+    let line = |((what, reason), streams)| format!("{} without {what}: {reason}", plural(streams, "stream", "streams"));
+    refused.into_iter().map(line).collect()
+}
+
 /// A de-jitter buffer as a reader sees it: `fixed 50 ms`.
 #[must_use]
 pub fn dejitter(name: &str) -> &str {
@@ -171,6 +193,9 @@ pub fn service(name: &str) -> &str {
     match name {
         "sip_answer" => "SIP answer",
         "new_call" => "new call",
+        "idle_registered" => "idle registered",
+        "idle_can_call" => "idle can call",
+        "idle_can_be_called" => "idle callable",
         "chat_session sender" => "chat, sender",
         "chat_session receiver" => "chat, receiver",
         "chat_session" => "chat session",
@@ -179,6 +204,18 @@ pub fn service(name: &str) -> &str {
         "picture to callee" => "seen by callee",
         other => other,
     }
+}
+
+/// A cell of the table of idle phones: `7.53 s`, `none`, `> 45 s, 4 of 4 out`.
+#[must_use]
+pub fn idle_cell(service: &OutageSummary) -> String {
+    let typical = if service.affected == 0 {
+        "none".to_owned()
+    } else {
+        value_or_above(service.median_ms, service.median_above_ms)
+    };
+    let out = format!(", {} of {} out", service.censored, service.users);
+    if service.censored == 0 { typical } else { typical + &out }
 }
 
 /// Who lives through the outage of a service.
@@ -190,7 +227,9 @@ pub fn user_of(service: &str) -> &'static str {
             "a user in a video call"
         }
         "new_call" => "a user who places a call",
-        "register" => "a phone that registers",
+        "register" | "idle_registered" => "a phone that registers",
+        "idle_can_call" => "a user who dials from an idle phone",
+        "idle_can_be_called" => "a user whose phone lies idle",
         "chat_session sender" => "a chatter who writes",
         "chat_session receiver" => "a chatter who reads",
         "chat_delivery" => "a message between two chatters",
@@ -270,10 +309,31 @@ pub fn is_worth_a_table(transition: &Transition) -> bool {
 pub fn notes(transition: &Transition) -> Vec<String> {
     let parts: Vec<String> = transition.parts.iter().map(parts).collect();
     let went = (!parts.is_empty()).then(|| format!("Where the time went (means): {}.", parts.join("; ")));
-    [hung_up(transition), seldom(transition), transition.takeover.as_ref().map(takeover), went, transition.hint.clone()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let path = (!transition.paths.is_empty()).then(|| paths(&transition.paths));
+    let takeover = transition.takeover.as_ref().map(takeover);
+    let machines = machines(&transition.machines).map(|told| format!("Machines of their own: {told}."));
+    let all = [machines, hung_up(transition), seldom(transition), path, takeover, went, transition.hint.clone()];
+    all.into_iter().flatten().collect()
+}
+
+/// What a degraded path did: `Path: to the node 3.04 % of 2498 packets lost, …`.
+fn paths(paths: &[PathSummary]) -> String {
+    let way = |of: &PathSummary| {
+        let way = if of.way == Way::ToNode { "to the node" } else { "from it" };
+        let lost = format!("{way} {} of {} packets lost", percent(of.lost_percent), of.packets);
+        let dropped = (of.overflowed > 0).then(|| format!(", {} found the queue full", of.overflowed));
+        let early = (of.reordered > 0).then(|| format!(", {} overtook", of.reordered));
+        [Some(lost), dropped, early].into_iter().flatten().collect::<String>()
+    };
+    let ways: Vec<String> = paths.iter().map(way).collect();
+    let late = paths.iter().map(|of| of.late_ms_p99).fold(0.0, f64::max);
+    let method = paths.first().map(|of| of.method.as_str()).unwrap_or_default();
+    format!("Path ({method}): {}; 1 in 100 packets left {} late.", ways.join("; "), fine(late))
+}
+
+/// What figures of machines depend on; none where no machine took part.
+fn machines(of: &[String]) -> Option<String> {
+    (!of.is_empty()).then(|| of.join("; "))
 }
 
 /// Services that were hit in some trials and not in others: their figures are those of the hit ones.
@@ -369,7 +429,8 @@ pub fn published(row: &PublishedRow) -> String {
         Some(ms) => {
             let interval =
                 row.ours_low_ms.map(|low| format!(", {}", interval(low, row.ours_high_ms))).unwrap_or_default();
-            format!("here {} ({}, n = {}{interval})", duration(ms), service(&row.service), row.n)
+            let on = machines(&row.machines).map(|told| format!("; {told}")).unwrap_or_default();
+            format!("here {} ({}, n = {}{interval}{on})", duration(ms), service(&row.service), row.n)
         }
         None => "not measured here".to_owned(),
     };

@@ -1,11 +1,9 @@
 //! What listeners made of the streams, as plain tables of 80 columns: scores behind each de-jitter buffer, R(t), and
 //! the words of named tables.
 
-use std::collections::BTreeMap;
-
 use super::tables::{Page, figure};
 use crate::analysis::measure::model::{Categories, DejitterScore, Measured, StreamMeasured};
-use crate::analysis::report::words::{plural, wrap};
+use crate::analysis::report::words::{refusals, wrap};
 
 /// The de-jitter buffers in the order of the columns.
 const BUFFERS: [&str; 3] = ["fixed50", "fixed200", "adaptive"];
@@ -21,7 +19,7 @@ impl Page {
         for stream in &measured.streams {
             self.line(&listening_line(stream));
         }
-        for reason in refusals(measured) {
+        for reason in refusals(&measured.streams) {
             self.paragraph(&reason);
         }
     }
@@ -47,21 +45,6 @@ impl Page {
             self.line(&format!("  {line}"));
         }
     }
-}
-
-/// Why streams have no MOS or no R(t), each reason once. What has no MOS has no R(t) for the same reason.
-fn refusals(measured: &Measured) -> Vec<String> {
-    let mut refused: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for stream in &measured.streams {
-        let without = match (&stream.mos_cqe_refused, &stream.over_time_refused) {
-            (Some(reason), _) => ("MOS", reason),
-            (None, Some(reason)) => ("R(t)", reason),
-            (None, None) => continue,
-        };
-        *refused.entry((without.0, without.1.as_str())).or_default() += 1;
-    }
-    let line = |((what, reason), streams)| format!("{} without {what}: {reason}", plural(streams, "stream", "streams"));
-    refused.into_iter().map(line).collect()
 }
 
 fn listening_line(stream: &StreamMeasured) -> String {

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use super::tables::wrapped;
 use crate::analysis::measure::model::{SipDelay, SipMetrics, SipRatio};
+use crate::analysis::report::signalling::{self, Metric};
 
 /// Ratios, delays and the histogram of answers.
 pub(super) fn table(sip: &SipMetrics) -> String {
     let mut lines = ratios(sip);
     lines.extend(delays(sip));
-    lines.extend(open(sip));
+    lines.extend(signalling::left_open(sip).map(|left| format!("{left}.")));
     lines.extend(answers(sip));
     lines.iter().fold(String::new(), |mut text, line| {
         let _infallible = writeln!(text, "{}", line.trim_end());
@@ -19,14 +20,12 @@ pub(super) fn table(sip: &SipMetrics) -> String {
 
 fn ratios(sip: &SipMetrics) -> Vec<String> {
     let head = "\nRFC 6076                                         percent      of".to_owned();
-    let rows = [
-        ("SER    sessions established, without redirected", &sip.ser),
-        ("SEER   established, busy, away or declined", &sip.seer),
-        ("ISA    ineffective sessions (408 500 503 504)", &sip.isa),
-        ("SCR    sessions completed by a BYE", &sip.scr),
-        ("IRA    ineffective registrations", &sip.ira),
-    ];
-    std::iter::once(head).chain(rows.map(|(name, ratio)| ratio_line(name, ratio))).collect()
+    let row = |(metric, ratio): (Metric, &SipRatio)| ratio_line(&row_name(metric), ratio);
+    std::iter::once(head).chain(signalling::ratios(sip).map(row)).collect()
+}
+
+fn row_name(metric: Metric) -> String {
+    format!("{:<6} {}", metric.name, metric.meaning)
 }
 
 fn ratio_line(name: &str, ratio: &SipRatio) -> String {
@@ -35,17 +34,8 @@ fn ratio_line(name: &str, ratio: &SipRatio) -> String {
 }
 
 fn delays(sip: &SipMetrics) -> Vec<String> {
-    let rows = [
-        ("RRD    REGISTER to 2xx", &sip.rrd),
-        ("SRD    INVITE to status, successful", &sip.srd_successful),
-        ("SRD    INVITE to status, failed", &sip.srd_failed),
-        ("SDD    BYE to 2xx", &sip.sdd_completed),
-        ("SDD    BYE to timeout", &sip.sdd_failed),
-        ("SDT    session, completed", &sip.sdt_completed),
-        ("SDT    session, BYE unanswered", &sip.sdt_failed),
-    ];
-    let defined: Vec<String> =
-        rows.into_iter().filter_map(|(name, delay)| Some(delay_line(name, delay.as_ref()?))).collect();
+    let rows = signalling::delays(sip).into_iter();
+    let defined: Vec<String> = rows.filter_map(|(metric, delay)| Some(delay_line(&row_name(metric), delay?))).collect();
     let head = format!("{:<36} {:>7} {:>8} {:>8} {:>8} {:>8}", "ms", "n", "mean", "median", "p95", "max");
     if defined.is_empty() { defined } else { std::iter::once(head).chain(defined).collect() }
 }
@@ -53,16 +43,6 @@ fn delays(sip: &SipMetrics) -> Vec<String> {
 fn delay_line(name: &str, delay: &SipDelay) -> String {
     let SipDelay { n, mean_ms, p50_ms, p95_ms, max_ms } = delay;
     format!("{name:<36} {n:>7} {mean_ms:>8.1} {p50_ms:>8.1} {p95_ms:>8.1} {max_ms:>8.1}")
-}
-
-fn open(sip: &SipMetrics) -> Option<String> {
-    let left = [
-        (sip.undecided_sessions, "INVITEs"),
-        (sip.undecided_registrations, "REGISTERs"),
-        (sip.open_sessions, "sessions still going on"),
-    ];
-    let left: Vec<String> = left.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    (!left.is_empty()).then(|| format!("not decided within the capture: {}", left.join(", ")))
 }
 
 fn answers(sip: &SipMetrics) -> Vec<String> {

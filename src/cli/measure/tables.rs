@@ -15,7 +15,7 @@ pub(super) struct Page(String);
 /// All tables; trial 0 is a capture.
 pub(super) fn tables(trial: u32, measured: &Measured) -> String {
     let mut page = Page::default();
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     page.heading(trial, measured, zero);
     page.streams(measured);
     page.listening(measured);

@@ -38,6 +38,7 @@ fn trial(signs: u64) -> Vec<Event> {
         planned_ns: at(2000 + op as i64),
         call: None,
         code: Some(200),
+        status_ns: None,
         node: None,
         retransmissions: None,
         reason: None,
@@ -72,6 +73,7 @@ fn readiness(moment: Moment, registered: usize) -> Event {
     let what = Readiness {
         moment,
         owners: Some(vec!["alpha".into()]),
+        no_floating: false,
         phones: 4,
         registered,
         standing: 2,

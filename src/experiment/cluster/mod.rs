@@ -1,11 +1,19 @@
 //! The system under test: what it is, and what can be done to it.
 
+pub mod external;
 pub mod lab;
+mod netem;
 pub mod reference;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::rundir::MachineInfo;
+pub use crate::experiment::agent::link::{Impairment, Loss};
+use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::run::recorder::Recorder;
 use crate::scenario::{Service, Way};
 use crate::units::Span;
@@ -68,17 +76,8 @@ pub enum Action {
     Split,
     /// The floating address is taken off the node's interface.
     AddressLoss,
-    /// The switch drops so many of a thousand frames from and to the node.
-    Loss(u16),
-    /// The switch holds frames to the node back.
-    Delay {
-        /// Mean.
-        delay: Span,
-        /// Random part on both sides of it.
-        jitter: Span,
-    },
-    /// The switch passes frames to the node at so many thousand bits a second.
-    Rate(u32),
+    /// The node's packets are delayed, lost, reordered or slowed down.
+    Degrade(Degradation),
     /// No room on the node's disk.
     DiskFull,
     /// The node's TCP connections of SIP and XMPP are reset.
@@ -87,19 +86,53 @@ pub enum Action {
     StoreKill,
     /// Firmware, kernel, init and services start again.
     Reset,
-    /// The node's kernel panics.
-    KernelPanic,
-    /// The node's clock jumps.
-    ClockStep,
+    /// The node's kernel panics; after how long it starts the machine again, if ever.
+    KernelPanic(Option<Span>),
+    /// The node's clock jumps so far.
+    ClockStep(Span),
+    /// The whole machine stands still.
+    MachinePause,
     /// The node's processors are busy.
     CpuExhaustion,
+}
+
+impl Action {
+    /// The same action; what chance has in it follows from `seed`.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Action {
+        match self {
+            Action::Degrade(degradation) => Action::Degrade(Degradation { seed, ..degradation }),
+            other => other,
+        }
+    }
+}
+
+/// What is wrong with a node's path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Degradation {
+    /// What happens to a packet, in each direction for itself.
+    pub impairment: Impairment,
+    /// Which direction suffers; `None`: both.
+    pub way: Option<Way>,
+    /// The same seed gives the same packets the same fates.
+    pub seed: u64,
+}
+
+impl Degradation {
+    /// Whether packets that go this way suffer.
+    #[must_use]
+    pub fn hits(self, way: Way) -> bool {
+        self.way.is_none_or(|only| only == way)
+    }
 }
 
 /// What traffic must know of a cluster.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    /// SIP over UDP and TCP.
+    /// SIP over UDP and TCP: the floating address, or the best server where there is none.
     pub sip: SocketAddr,
+    /// What the domain's DNS SRV records say: the floating address alone, or the nodes' own ones.
+    pub targets: Vec<Target>,
     /// XMPP with STARTTLS.
     pub xmpp: SocketAddr,
     /// Domain of both services.
@@ -110,8 +143,41 @@ pub struct Endpoints {
     pub client: IpAddr,
     /// Network namespace that their threads must enter first.
     pub client_netns: Option<PathBuf>,
-    /// Accounts: `password(user)` is the user's name behind this prefix.
-    pub password_prefix: String,
+    /// Passwords of the accounts.
+    pub passwords: Passwords,
+}
+
+/// How a user's password is found.
+#[derive(Clone)]
+pub enum Passwords {
+    /// The user's name between these two.
+    Around(String, String),
+    /// Each user's own.
+    Each(BTreeMap<String, String>),
+}
+
+impl Passwords {
+    /// The user's name behind `prefix`.
+    #[must_use]
+    pub fn behind(prefix: &str) -> Passwords {
+        Passwords::Around(prefix.to_owned(), String::new())
+    }
+
+    /// The password of `user`; empty for a user of whom none is known.
+    #[must_use]
+    pub fn of(&self, user: &str) -> String {
+        match self {
+            Passwords::Around(before, behind) => format!("{before}{user}{behind}"),
+            Passwords::Each(passwords) => passwords.get(user).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Passwords {
+    /// Passwords do not belong into messages.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords")
+    }
 }
 
 /// Where frames can be captured, as root.
@@ -151,6 +217,14 @@ pub trait Cluster: Send {
     /// The reason in words for the user.
     fn supports(&self, action: Action) -> Result<(), String>;
 
+    /// Whether `action` can be done to every node that `target` (a name or a role) may stand for; if not, why.
+    ///
+    /// # Errors
+    /// The reason in words for the user.
+    fn supports_at(&self, _target: &str, action: Action) -> Result<(), String> {
+        self.supports(action)
+    }
+
     /// Whether this machine has what [`Cluster::up`] needs. Touches nothing.
     ///
     /// # Errors
@@ -179,8 +253,18 @@ pub trait Cluster: Send {
     /// What traffic must know. Only after [`Cluster::up`].
     fn endpoints(&self) -> Endpoints;
 
+    /// Whether there is a floating address that one node holds at a time.
+    fn floats(&self) -> bool {
+        true
+    }
+
     /// Where frames can be captured; empty where there is no privilege.
     fn capture_points(&self) -> Vec<CapturePoint>;
+
+    /// The nodes that are machines of their own, and what they are; only after [`Cluster::prepare`].
+    fn machines(&self) -> Vec<MachineInfo> {
+        Vec::new()
+    }
 
     /// The nodes that hold the floating address now, asked of the nodes themselves.
     ///
@@ -193,6 +277,10 @@ pub trait Cluster: Send {
     /// # Errors
     /// When a command fails; the fault must then be healed all the same.
     fn inject(&mut self, node: &str, action: Action) -> Result<String, ClusterError>;
+
+    /// Tells when the next injected action will be healed, from its injection; none: at the end of the window at the
+    /// latest. A node that cannot be reached meanwhile must mend itself then.
+    fn heal_due(&mut self, _after: Option<Span>) {}
 
     /// Checks that the injected action bit: evidence in words.
     ///

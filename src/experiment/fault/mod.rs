@@ -1,5 +1,7 @@
 //! Faults: injected at known instants, verified that they bit, and healed whatever happens.
 
+mod path;
+
 use crate::evidence::history::{FaultMark, FaultStep, What};
 use crate::experiment::cluster::{Action, Cluster, ClusterError};
 use crate::experiment::run::recorder::Recorder;
@@ -22,15 +24,14 @@ pub fn action(fault: &Fault) -> Action {
         Fault::OneWay(of) => Action::OneWay(of.dropped),
         Fault::Split(_) => Action::Split,
         Fault::AddressLoss(_) => Action::AddressLoss,
-        Fault::PacketLoss(of) => Action::Loss((of.percent.get_ref() * 10.0).round() as u16),
-        Fault::PacketDelay(of) => Action::Delay { delay: of.delay.0, jitter: of.jitter.0 },
-        Fault::RateLimit(of) => Action::Rate(of.kbit_per_s),
+        Fault::DegradedPath(of) => Action::Degrade(path::degradation(of)),
         Fault::DiskFull(_) => Action::DiskFull,
         Fault::ConnectionsReset(_) => Action::ConnectionsReset,
         Fault::StoreKill(_) => Action::StoreKill,
         Fault::Reset(_) => Action::Reset,
-        Fault::KernelPanic(_) => Action::KernelPanic,
-        Fault::ClockStep(_) => Action::ClockStep,
+        Fault::KernelPanic(of) => Action::KernelPanic(of.reboot_after.as_ref().map(|after| after.get_ref().0)),
+        Fault::ClockStep(of) => Action::ClockStep(of.by.get_ref().0),
+        Fault::MachinePause(_) => Action::MachinePause,
         Fault::CpuExhaustion(_) => Action::CpuExhaustion,
     }
 }
@@ -40,6 +41,7 @@ pub fn action(fault: &Fault) -> Action {
 pub struct Injector<'a> {
     cluster: &'a mut dyn Cluster,
     recorder: Recorder,
+    seed: u64,
     open: Vec<Open>,
 }
 
@@ -53,9 +55,9 @@ struct Open {
 }
 
 impl<'a> Injector<'a> {
-    /// An injector with nothing broken.
-    pub fn new(cluster: &'a mut dyn Cluster, recorder: Recorder) -> Injector<'a> {
-        Injector { cluster, recorder, open: Vec::new() }
+    /// An injector with nothing broken. What chance has in a fault follows from `seed`, the trial's.
+    pub fn new(cluster: &'a mut dyn Cluster, recorder: Recorder, seed: u64) -> Injector<'a> {
+        Injector { cluster, recorder, seed, open: Vec::new() }
     }
 
     /// The cluster itself.
@@ -70,8 +72,15 @@ impl<'a> Injector<'a> {
     /// When there is no owner to hit, or a command failed; the fault is still healed later.
     pub fn inject(&mut self, fault: usize, spec: &Fault) -> Result<String, ClusterError> {
         let node = self.resolve(spec)?;
-        let open = Open { fault, kind: spec.kind(), node: node.clone(), action: action(spec) };
+        let open = Open {
+            fault,
+            kind: spec.kind(),
+            node: node.clone(),
+            action: action(spec).seeded(self.seed.wrapping_add(fault as u64)),
+        };
         self.open.push(open.clone());
+        let (at, heal_at) = spec.times();
+        self.cluster.heal_due(heal_at.map(|heal_at| heal_at - at));
         self.mark(&open, FaultStep::CommandStart, None);
         let done = self.cluster.inject(&node, open.action);
         self.mark(&open, FaultStep::CommandEnd, Some(done.as_ref().map_or_else(ToString::to_string, Clone::clone)));

@@ -76,7 +76,7 @@ fn a_fault_is_healed_even_when_the_run_panics() {
     let mut cluster = Paper { bites: true, ..Paper::default() };
     let done = Arc::clone(&cluster.done);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut injector = Injector::new(&mut cluster, recorder);
+        let mut injector = Injector::new(&mut cluster, recorder, 1);
         assert_eq!(injector.inject(0, &power_off()).unwrap(), "alpha");
         panic!("the run dies");
     }));
@@ -90,7 +90,7 @@ fn a_fault_is_healed_even_when_the_run_panics() {
 fn the_backup_is_the_first_node_that_is_neither_owner_nor_hit() {
     let (recorder, _records) = Recorder::new(Clock::start());
     let mut cluster = Paper { bites: true, ..Paper::default() };
-    let mut injector = Injector::new(&mut cluster, recorder);
+    let mut injector = Injector::new(&mut cluster, recorder, 1);
     let backup = Fault::NodeFreeze(NodeFault {
         target: "backup".into(),
         at: crate::scenario::Duration::default(),
@@ -104,6 +104,6 @@ fn the_backup_is_the_first_node_that_is_neither_owner_nor_hit() {
 fn a_fault_that_did_not_bite_is_told() {
     let (recorder, records) = Recorder::new(Clock::start());
     let mut cluster = Paper::default();
-    Injector::new(&mut cluster, recorder).inject(0, &power_off()).unwrap();
+    Injector::new(&mut cluster, recorder, 1).inject(0, &power_off()).unwrap();
     assert!(steps(records).contains(&FaultStep::NotVerified));
 }

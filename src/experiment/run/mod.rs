@@ -18,12 +18,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::evidence::rundir::{RunDir, RunInfo};
+use crate::experiment::cluster::external::External;
 use crate::experiment::cluster::lab::Lab;
 use crate::experiment::cluster::reference::Reference;
 use crate::experiment::cluster::{Cluster, ClusterError};
 use crate::experiment::fault;
-use crate::experiment::plan::Plan;
-use crate::scenario::{self, Scenario};
+use crate::experiment::plan::{Plan, PlannedEncoding, Wish};
+use crate::scenario::{self, ExternalCluster, Scenario};
 use crate::units::Span;
 use interrupt::Interrupt;
 use trial::TrialEnd;
@@ -54,6 +55,9 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
+    /// What the video calls shall show could not be encoded.
+    #[error("{0}")]
+    Pictures(String),
     /// A socket could not be had.
     #[error("a socket could not be opened: {0}")]
     Sockets(String),
@@ -75,6 +79,19 @@ pub trait Ears {
     fn broken(&mut self, what: &str);
     /// The trial is void; whether another one is run in its place.
     fn void(&mut self, reasons: &[String], again: bool);
+}
+
+/// Encodes what the video calls show, before anything is timed.
+fn prepare_pictures(plan: &Plan, ears: &mut dyn Ears) -> Result<(), RunError> {
+    let mut videos = plan.intents.iter().filter_map(|intent| match &intent.wish {
+        Wish::Call(call) => call.video.as_ref(),
+        _ => None,
+    });
+    // All video calls of a scenario show the same.
+    let Some((video, encoding)) = videos.find_map(|video| Some((video, video.encoding?))) else { return Ok(()) };
+    let PlannedEncoding { width, height, frame_rate, .. } = encoding;
+    ears.preparing(&format!("encoding pictures of {width}x{height} at {frame_rate}/s"));
+    phones::clip_of(video).map(|_| ()).map_err(RunError::Pictures)
 }
 
 /// How a run shall be done.
@@ -106,6 +123,7 @@ pub fn run(
     let mut cluster = make_cluster(scenario, &plan, &options.program)?;
     check_faults(scenario, &*cluster)?;
     cluster.ready()?;
+    prepare_pictures(&plan, ears)?;
     cluster.prepare(&mut |step| ears.preparing(step))?;
     machine::raise_open_files();
     write_head(scenario, text, options, &*cluster, &dir).map_err(|error| RunError::evidence(dir.path(), error))?;
@@ -171,12 +189,31 @@ fn make_cluster(scenario: &Scenario, plan: &Plan, program: &Path) -> Result<Box<
             Box::new(Reference::new(config, program.to_owned(), plan.concurrent_sessions())?)
         }
         scenario::Cluster::Lab(config) => Box::new(Lab::new(config)?),
+        scenario::Cluster::External(config) => Box::new(external(config, scenario, plan)?),
     })
+}
+
+/// The external cluster, if every fault can be done to every node that it may hit.
+fn external(config: &ExternalCluster, scenario: &Scenario, plan: &Plan) -> Result<External, RunError> {
+    let cluster = External::new(config, scenario.window.get_ref().0);
+    if let Some(what) = plan.missing_accounts(scenario) {
+        let remedy = "name more users in [cluster.external.accounts], or let less traffic run".to_owned();
+        return Err(RunError::Cluster(ClusterError::NotReady { what, remedy }));
+    }
+    for spec in scenario.faults.iter().map(serde_spanned::Spanned::get_ref) {
+        let done = cluster.commands(spec.target(), fault::action(spec), None);
+        done.map_err(|reason| RunError::Unsupported {
+            cluster: cluster.describe(),
+            fault: format!("{} of {}", spec.kind(), spec.target()),
+            reason,
+        })?;
+    }
+    Ok(cluster)
 }
 
 fn check_faults(scenario: &Scenario, cluster: &dyn Cluster) -> Result<(), RunError> {
     scenario.faults.iter().map(serde_spanned::Spanned::get_ref).try_for_each(|fault| {
-        cluster.supports(fault::action(fault)).map_err(|reason| RunError::Unsupported {
+        cluster.supports_at(fault.target(), fault::action(fault)).map_err(|reason| RunError::Unsupported {
             cluster: cluster.describe(),
             fault: fault.kind().into(),
             reason,
@@ -206,6 +243,7 @@ fn write_head(
         cluster: cluster.describe(),
         traffic: scenario.describe_traffic(),
         servers: cluster.versions().into_iter().collect(),
+        machines: cluster.machines(),
     };
     std::fs::write(dir.run_json(), serde_json::to_vec_pretty(&info)?)
 }
@@ -227,7 +265,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Cluster(_) | RunError::Sockets(_) => 3,
-            RunError::Unsupported { .. } => 2,
+            RunError::Unsupported { .. } | RunError::Pictures(_) => 2,
             RunError::Evidence { .. } => 4,
         }
     }

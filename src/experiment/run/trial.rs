@@ -77,7 +77,7 @@ pub fn run(
     recorder.record(What::Stage { stage: TrialStage::ClusterHealthy });
     let captures = start_captures(cluster, dir, &recorder);
     let mut traffic = start_traffic(scenario, plan, cluster, recorder, writer, captures)?;
-    let mut injector = Injector::new(cluster, traffic.recorder.clone());
+    let mut injector = Injector::new(cluster, traffic.recorder.clone(), plan.seed);
     let mut stages = Stages { scenario, plan, traffic: &mut traffic, interrupt, ears };
     let outcome = stages.settle(&mut injector).and_then(|settled| match settled {
         Reached::End => stages.window(&mut injector),
@@ -126,9 +126,7 @@ fn start_traffic(
     let endpoints = cluster.endpoints();
     let socket = |error: io::Error| RunError::Sockets(error.to_string());
     let media = Arc::new(MediaEngine::start(recorder.clone()).map_err(socket)?);
-    let phones =
-        PhoneDriver::start(endpoints.clone(), plan.phones.clone(), plan.seed, Arc::clone(&media), recorder.clone())
-            .map_err(socket)?;
+    let phones = PhoneDriver::start(endpoints.clone(), plan, Arc::clone(&media), recorder.clone()).map_err(socket)?;
     let chat = match &scenario.traffic.chat {
         Some(chat) => {
             Some(ChatDriver::start(chat_config(chat, endpoints), chat_plan(plan), recorder.clone()).map_err(socket)?)
@@ -145,7 +143,7 @@ fn chat_config(chat: &Chat, endpoints: Endpoints) -> ChatConfig {
         server: endpoints.xmpp,
         domain: endpoints.domain,
         ca_pem: endpoints.ca_pem,
-        password_prefix: endpoints.password_prefix,
+        passwords: endpoints.passwords,
         client: endpoints.client,
         netns: endpoints.client_netns,
         ping_interval: chat.ping_interval.0,
@@ -227,7 +225,7 @@ impl Traffic {
 pub fn write_plan(plan: &Plan, path: &Path) -> io::Result<()> {
     use std::io::Write;
     let mut out = io::BufWriter::new(std::fs::File::create(path)?);
-    let head = serde_json::json!({ "seed": plan.seed, "window_ns": plan.window_ns, "phones": plan.phones, "pairs": plan.pairs });
+    let head = serde_json::json!({ "seed": plan.seed, "window_ns": plan.window_ns, "phones": plan.phones, "profiles": plan.profiles, "pairs": plan.pairs });
     writeln!(out, "{head}")?;
     for intent in &plan.intents {
         serde_json::to_writer(&mut out, intent)?;

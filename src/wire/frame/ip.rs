@@ -7,6 +7,7 @@ use pnet::packet::ipv6::Ipv6Packet;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
+use super::tunnel;
 use crate::wire::vrrp;
 
 /// An IP packet.
@@ -51,6 +52,13 @@ pub enum Transport<'a> {
     Vrrp(vrrp::Advert),
     /// ICMP or ICMPv6, with its type.
     Icmp(u8),
+    /// A packet in a tunnel that could not be read.
+    Tunnel {
+        /// The tunnel's protocol number.
+        protocol: u8,
+        /// What follows the IP header.
+        payload: &'a [u8],
+    },
     /// A fragment: no part of a datagram is taken for a whole one.
     Fragment(Fragment<'a>),
     /// Another protocol, or cut off.
@@ -84,10 +92,10 @@ const EXTENSIONS: [u8; 6] = [0, 43, 60, 135, 139, 140];
 const MOST_EXTENSIONS: usize = 8;
 
 impl<'a> Ip<'a> {
-    /// Reads a packet of either version.
+    /// Reads a packet of either version, not into tunnels.
     #[inline]
     #[must_use]
-    pub fn parse(octets: &'a [u8]) -> Option<Ip<'a>> {
+    pub(super) fn parse(octets: &'a [u8]) -> Option<Ip<'a>> {
         match octets.first()? >> 4 {
             4 => ipv4(octets),
             6 => ipv6(octets),
@@ -99,7 +107,7 @@ impl<'a> Ip<'a> {
     #[must_use]
     pub fn whole(source: IpAddr, destination: IpAddr, protocol: u8, octets: &'a [u8]) -> Ip<'a> {
         let (next, payload) = if source.is_ipv6() { behind_extensions(protocol, octets) } else { (protocol, octets) };
-        Ip { source, destination, transport: transport(next, payload, source.is_ipv6()) }
+        tunnel::innermost(Ip { source, destination, transport: transport(next, payload, source.is_ipv6()) })
     }
 
     /// Source address and port of a UDP datagram or TCP segment.
@@ -201,6 +209,7 @@ fn transport(protocol: u8, octets: &[u8], ipv6: bool) -> Transport<'_> {
         UDP => udp(octets),
         TCP => tcp(octets),
         vrrp::PROTOCOL => vrrp::Advert::parse(octets, ipv6).map(Transport::Vrrp),
+        protocol if tunnel::wraps(protocol) => Some(Transport::Tunnel { protocol, payload: octets }),
         ICMP | ICMPV6 => octets.first().map(|kind| Transport::Icmp(*kind)),
         _ => None,
     }

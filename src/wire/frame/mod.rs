@@ -1,10 +1,11 @@
 //! Frames: from the link layer down to UDP, TCP, VRRP, ICMP and ARP.
 //!
 //! Fields are read through pnet's views; the way from header to header is walked here, by the lengths in
-//! the headers and never beyond the captured octets.
+//! the headers and never beyond the captured octets. Of packets in tunnels the innermost is meant.
 
 mod datagram;
 mod ip;
+mod tunnel;
 
 use pnet::packet::ethernet::EthernetPacket;
 use pnet::packet::vlan::VlanPacket;
@@ -43,16 +44,19 @@ const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_PPPOE: u16 = 0x8864;
+const ETHERTYPE_MPLS: u16 = 0x8847;
 const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 /// Tags in tags beyond this are no network of anybody's.
 const MOST_VLAN_TAGS: usize = 4;
+/// Likewise labels in an MPLS stack.
+const MOST_LABELS: usize = 8;
 
 impl<'a> Frame<'a> {
     /// Reads what it can; a frame that cannot be read has [`Body::Other`].
     #[inline]
     #[must_use]
     pub fn parse(link: LinkType, octets: &'a [u8]) -> Frame<'a> {
-        match link {
+        let frame = match link {
             LinkType::Ethernet => ethernet(octets),
             LinkType::RawIp => bare(ip_by_version(octets)),
             LinkType::LinuxCooked => cooked(octets, 14, 16, 6),
@@ -61,6 +65,10 @@ impl<'a> Frame<'a> {
             LinkType::Ppp => bare(ppp(octets)),
             LinkType::PppEthernet => bare(pppoe(octets)),
             LinkType::Other(_) => bare(None),
+        };
+        match frame.body {
+            Body::Ip(ip) => Frame { source: frame.source, body: Body::Ip(tunnel::innermost(ip)) },
+            body => Frame { source: frame.source, body },
         }
     }
 
@@ -113,8 +121,15 @@ fn by_ethertype(ethertype: u16, octets: &[u8]) -> Option<Body<'_>> {
         ETHERTYPE_ARP => Arp::parse(octets).map(Body::Arp),
         ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => ip_by_version(octets),
         ETHERTYPE_PPPOE => pppoe(octets),
+        ETHERTYPE_MPLS => mpls(octets),
         _ => None,
     }
+}
+
+/// Behind the label with the bottom-of-stack bit (RFC 3032 §2.1) nothing tells what follows: IP by its version.
+fn mpls(octets: &[u8]) -> Option<Body<'_>> {
+    let bottom = octets.chunks_exact(4).take(MOST_LABELS).position(|label| label[2] & 1 != 0)?;
+    ip_by_version(octets.get(4 * (bottom + 1)..)?)
 }
 
 /// PPP over Ethernet in its session stage (RFC 2516 §4): version and type, code, session, length, then PPP.

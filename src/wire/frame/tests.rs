@@ -59,6 +59,50 @@ fn the_same_datagram_is_found_behind_every_link_layer() {
     }
 }
 
+/// Outer 192.0.2.1 → 192.0.2.2 with this protocol.
+fn outer(protocol: u8, rest: &[u8]) -> Vec<u8> {
+    let length = (20 + rest.len()) as u16;
+    let mut header = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+    header[2..4].copy_from_slice(&length.to_be_bytes());
+    framed(&header, rest)
+}
+
+/// The headers by the pictures in RFC 2784, RFC 2890, RFC 7348 and the draft of ERSPAN.
+#[test]
+fn the_same_datagram_is_found_in_every_tunnel() {
+    let inner = framed(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0], &IPV4_UDP);
+    let gre = |header: &[u8], rest: &[u8]| outer(47, &framed(header, rest));
+    let vxlan = framed(&[0x9c, 0x40, 0x12, 0xb5, 0, 60, 0, 0, 8, 0, 0, 0, 0, 0, 7, 0], &inner);
+    let packets = [
+        outer(4, &IPV4_UDP),
+        outer(4, &outer(4, &IPV4_UDP)),
+        gre(&[0, 0, 8, 0], &IPV4_UDP),
+        gre(&[0xb0, 0, 8, 0, 1, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9], &IPV4_UDP),
+        gre(&[0, 0, 0x65, 0x58], &inner),
+        gre(&[0, 0, 0x88, 0xbe], &inner),
+        gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0], &inner),
+        gre(&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &inner),
+        gre(&[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..], &[9; 8]].concat(), &inner),
+        outer(17, &vxlan),
+    ];
+    for octets in packets {
+        let frame = Frame::parse(LinkType::RawIp, &octets);
+        assert_eq!(payload(&frame), b"hi", "{octets:x?}");
+        assert_eq!(frame.ip().unwrap().source_socket().unwrap().to_string(), "10.0.0.1:4000");
+    }
+    let labels = [&[0xff; 12][..], &[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]].concat();
+    assert_eq!(payload(&Frame::parse(LinkType::Ethernet, &framed(&labels, &IPV4_UDP))), b"hi");
+}
+
+#[test]
+fn tunnels_without_end_are_not_followed() {
+    let endless = (0..6).fold(IPV4_UDP.to_vec(), |inner, _| outer(4, &inner));
+    let frame = Frame::parse(LinkType::RawIp, &endless);
+    assert!(matches!(frame.ip().unwrap().transport, Transport::Tunnel { protocol: 4, .. }));
+    let pptp = outer(47, &[0x30, 1, 0x88, 0x0b, 0, 0, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(Frame::parse(LinkType::RawIp, &pptp).ip().unwrap().source.to_string(), "192.0.2.1");
+}
+
 #[test]
 fn ethernet_padding_is_no_payload() {
     let octets = framed(&IPV4_UDP, &[0; 18]);

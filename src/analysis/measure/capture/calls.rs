@@ -1,6 +1,7 @@
 //! Calls of a capture and their outages: what each listener missed, and what became of the call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use super::dialogs::{Call, Dialogs, Leg};
 use super::due;
@@ -83,6 +84,28 @@ pub(super) fn narrow_transits(measured: &mut Measured, filter: &Filter) {
     let legs: BTreeSet<(&str, &str)> = measured.streams.iter().map(|of| (&of.src[..], &of.dst[..])).collect();
     let shown = |a: &str, b: &str| !filter.chooses() || legs.contains(&(a, b));
     measured.transits.retain(|of| shown(&of.src, &of.via_in) || shown(&of.via_out, &of.dst));
+}
+
+/// Whether a filter left nothing that was asked for: owners count only where their address was.
+pub(super) fn shows_nothing(measured: &Measured, filter: &Filter) -> bool {
+    let named =
+        |of: &Option<String>| of.as_ref().and_then(|of| of.parse().ok()).is_some_and(|ip| filter.names_host(ip));
+    let owners = measured.owners.iter().any(|of| named(&of.address));
+    let media = !(measured.streams.is_empty() && measured.videos.is_empty());
+    !media && measured.calls.is_empty() && measured.sip.is_none() && measured.chats.is_empty() && !owners
+}
+
+/// Leaves, where a filter chooses, the owners of the floating addresses that the filter names, or that what is shown comes from or goes to. An
+/// owner of whose address nothing is known stays.
+pub(super) fn narrow_owners(measured: &mut Measured, filter: &Filter, hosts: &BTreeSet<IpAddr>) {
+    if !filter.chooses() {
+        return;
+    }
+    let of_streams = measured.streams.iter().flat_map(|of| [&of.src, &of.dst]);
+    let of_streams = of_streams.filter_map(|end| Some(end.parse::<SocketAddr>().ok()?.ip()));
+    let hosts: BTreeSet<IpAddr> = of_streams.chain(hosts.iter().copied()).collect();
+    let shown = |ip: IpAddr| hosts.contains(&ip) || filter.names_host(ip);
+    measured.owners.retain(|of| of.address.as_ref().and_then(|of| of.parse().ok()).is_none_or(shown));
 }
 
 /// What a filter wants of the calls of a capture.
@@ -193,4 +216,43 @@ fn fate(listeners: &Listeners<'_>, call: &Call, context: &Context<'_>) -> Option
         },
         _ => CallFate::OneWay,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::measure::model::OwnerInterval;
+
+    fn owners(addresses: &[Option<&str>]) -> Vec<OwnerInterval> {
+        let owner = |address: &Option<&str>| OwnerInterval {
+            nodes: vec!["10.0.0.11".into()],
+            address: address.map(str::to_owned),
+            start_ns: crate::units::RunTime::ZERO,
+            end_ns: crate::units::RunTime::ZERO,
+            source: "VRRP adverts".into(),
+        };
+        addresses.iter().map(owner).collect()
+    }
+
+    #[test]
+    fn owners_stay_where_what_is_shown_goes_to_their_address() {
+        let stream =
+            StreamMeasured { src: "10.0.0.1:4000".into(), dst: "10.0.0.100:7000".into(), ..Default::default() };
+        let all = [Some("10.0.0.100"), Some("10.0.0.200"), Some("10.0.0.250"), Some("10.0.0.254"), None];
+        let mut measured = Measured { streams: vec![stream], owners: owners(&all), ..Measured::default() };
+        narrow_owners(&mut measured, &Filter::default(), &BTreeSet::new());
+        assert_eq!(measured.owners.len(), 5, "without a filter all are shown");
+        let filter = Filter { addresses: vec!["10.0.0.250".parse().unwrap()], ..Filter::default() };
+        narrow_owners(&mut measured, &filter, &BTreeSet::from(["10.0.0.200".parse().unwrap()]));
+        // Of the stream, of the SIP, asked for, unknown.
+        let left: Vec<_> = measured.owners.iter().map(|of| of.address.as_deref()).collect();
+        assert_eq!(left, [Some("10.0.0.100"), Some("10.0.0.200"), Some("10.0.0.250"), None]);
+    }
+
+    #[test]
+    fn an_owner_alone_answers_only_who_asked_for_its_address() {
+        let measured = Measured { owners: owners(&[Some("10.0.0.100"), None]), ..Measured::default() };
+        let filter = |address: &str| Filter { addresses: vec![address.parse().unwrap()], ..Filter::default() };
+        assert!(!shows_nothing(&measured, &filter("10.0.0.100")) && shows_nothing(&measured, &filter("10.0.0.1")));
+    }
 }

@@ -1,5 +1,7 @@
 //! When media was due to a listener, by what the dialog says: from the answer to the BYE, without the holds.
 
+use std::borrow::Cow;
+
 use super::dialogs::Call;
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
 use crate::analysis::measure::track::Arrival;
@@ -62,7 +64,10 @@ fn silences_of(good: &[Arrival], rule: Rule, stretch: &Stretch) -> Vec<Silence> 
     let Due { start, end, .. } = stretch.due;
     let inside =
         |arrival: &&Arrival| start.is_none_or(|start| arrival.at >= start) && end.is_none_or(|end| arrival.at <= end);
-    let good: Vec<Arrival> = good.iter().filter(inside).copied().collect();
+    let good = match good.iter().all(|arrival| inside(&arrival)) {
+        true => Cow::Borrowed(good),
+        false => good.iter().filter(inside).copied().collect(),
+    };
     let first = good.first().map(|arrival| arrival.at).or(end);
     let late = |start: &RunTime| first.is_some_and(|first| first - *start > stretch.pick_up);
     let start = start.filter(late);

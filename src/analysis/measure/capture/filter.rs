@@ -9,8 +9,8 @@ use crate::units::{RunTime, Span};
 
 /// The part of a capture that is measured. Of several values of one kind any may match, of several kinds all must.
 ///
-/// Calls, sources and addresses choose what is shown: streams, their outages, calls, and the SIP of those calls. A
-/// span of time decides what is measured: figures are those of the span, while what SIP said earlier is still known.
+/// Calls, sources and addresses choose what is shown: streams, their outages, calls, the SIP of those calls, and who
+/// held the floating addresses that these came from or went to, or that were asked for. A span of time decides what is measured: figures are those of the span, while what SIP said earlier is still known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// Call-IDs as in the messages.
@@ -132,6 +132,11 @@ impl Filter {
 
     pub(super) fn wants_address(&self, ends: [SocketAddr; 2]) -> bool {
         self.addresses.is_empty() || ends.iter().any(|end| self.addresses.iter().any(|address| address.covers(*end)))
+    }
+
+    /// Whether an address that was asked for covers this host.
+    pub(super) fn names_host(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|address| address.covers_host(ip))
     }
 
     pub(super) fn wants_call_id(&self, call_id: &str) -> bool {

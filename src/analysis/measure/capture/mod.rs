@@ -1,5 +1,6 @@
 //! Measuring a capture alone: no scenario, no history, anybody's traffic.
 
+mod arrivals;
 mod calls;
 mod chat;
 mod clock;
@@ -8,6 +9,8 @@ mod due;
 mod excess;
 pub(super) mod filter;
 mod index;
+mod packed;
+mod relays;
 mod seen;
 mod sequence;
 mod signalling;
@@ -25,13 +28,14 @@ use std::path::PathBuf;
 use self::chat::Chats;
 use self::excess::{Excess, Spot};
 use self::filter::Filter;
+use self::relays::Relays;
 use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
 use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
 use self::video::{LEAST_DYNAMIC, Videos};
 use super::address::Claims;
-use super::model::{Anomaly, Measured};
+use super::model::{Anomaly, Captured, Measured};
 use super::source::{CaptureFile, Merged};
 use super::{MeasureError, SCHEMA};
 use crate::units::RunTime;
@@ -51,6 +55,7 @@ struct Pass {
     /// The first packet.
     first: Option<RunTime>,
     streams: Collector,
+    relays: Relays,
     videos: Videos,
     signalling: Signalling,
     claims: Claims,
@@ -178,6 +183,7 @@ impl Pass {
         if rtp.payload_type >= LEAST_DYNAMIC {
             return None;
         }
+        self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
         Some(self.streams.datagram(at, sense, datagram, &rtp))
     }
 
@@ -197,7 +203,7 @@ impl Pass {
                 let (connections, mut readers) = self.readers();
                 connections.segment(&segment, &mut readers);
             }
-            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Other => {}
+            Transport::Vrrp(_) | Transport::Icmp(_) | Transport::Tunnel { .. } | Transport::Other => {}
         }
     }
 
@@ -219,7 +225,7 @@ impl Pass {
         if source.port().min(destination.port()) < LEAST_PORT {
             return;
         }
-        self.signalling.touches = self.filter.wants_address([source, destination]);
+        self.signalling.between([source, destination], &self.filter);
         if self.signalling.datagram(at, payload) {
             self.signalling.tell(&mut self.excess, spot);
             if packet.octets.len() < packet.wire_length as usize {
@@ -232,7 +238,12 @@ impl Pass {
 
     /// Sound, video or RTCP; false when it is of a source too many.
     fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8]) -> bool {
-        match Rtp::parse(payload) {
+        let rtp = Rtp::parse(payload);
+        if let Some(rtp) = &rtp {
+            let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
+            self.relays.packet(source, destination, rtp.payload);
+        }
+        match rtp {
             Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
             Some(rtp) => return self.streams.packet(at, flow, &rtp),
             None => self.videos.rtcp(flow.source, payload),
@@ -286,6 +297,8 @@ impl Pass {
         let (from, to) = (filter.from.map(|from| from.after(first)), filter.to.map(|to| to.after(first)));
         within(first, end, from, to)?;
         measured.filter = filter.described((from, to));
+        let start = from.map_or(first, |from| from.max(first));
+        measured.captured = self.first.map(|first| Captured { first_ns: first, start_ns: start, end_ns: end });
         measured.owners = self.claims.owners(end);
         measured.anomalies = limits(&self);
         measured.anomalies.extend(self.excess.anomalies());
@@ -298,25 +311,22 @@ impl Pass {
         let flows: Vec<_> =
             streams.iter().map(|stream| (stream.flow, dialogs.leg(&stream.flow, stream.start()))).collect();
         let context = voice::Context { dialogs: &dialogs, from, end };
-        let mut voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+        let mut voices = voice::voices(&stitch::logical(streams, &dialogs), &context);
         let mut unheard = calls::unheard(&voices, &context);
         measured.calls = calls::calls(&voices, &unheard, &context);
         let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
+        let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
         if filter.chooses() {
             wanted.check(&measured.calls, &voices)?;
-            let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
             calls::narrow(&mut measured, &mut voices, &mut unheard, &wanted);
-            if voices.is_empty() && wanted.conversations(&measured.calls).is_empty() {
-                let asked = measured.filter.unwrap_or_default();
-                let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
-                return Err(filter::nothing(asked, &address, ends.into_iter()));
-            }
         }
         let meant = wanted.conversations(&measured.calls);
+        let hosts = transactions.hosts_of(&meant);
         measured.sip = transactions.metrics(end, &|call_id| meant.contains(call_id));
         measured.caveats.extend(calls::caveat(&unheard));
         measured.outages = calls::outages(&voices, &unheard);
         measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
+        calls::narrow_owners(&mut measured, filter, &hosts);
         let shown = |call: Option<u64>| measured.calls.iter().any(|of| Some(of.call) == call);
         let videos = self.videos.measured(&dialogs, end).into_iter();
         for video in videos.filter(|video| !filter.chooses() || shown(video.figures.call)) {
@@ -324,7 +334,13 @@ impl Pass {
             measured.videos.push(video.figures);
         }
         self.chats.measure(filter, from, end, &mut measured);
-        let flows = flows.into_iter().map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
+        if filter.chooses() && calls::shows_nothing(&measured, filter) {
+            let asked = measured.filter.unwrap_or_default();
+            let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
+            return Err(filter::nothing(asked, &address, ends.into_iter()));
+        }
+        let flows = flows.into_iter().filter(|_| self.relays.found());
+        let flows = flows.map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));
         Ok((measured, routes))
     }

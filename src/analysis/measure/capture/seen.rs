@@ -1,15 +1,15 @@
 //! The packets of a source as they came, in little room: what else is known of them is worked out source by source
 //! when the capture has been read.
 
+use super::packed::{Packed, Row};
 use crate::units::RunTime;
 use crate::wire::rtp::Rtp;
 use crate::wire::signature::Signature;
 
-/// Packets of one allocation: it is never moved, however many follow.
-const BLOCK: usize = 256;
-const FIRST_BLOCK: usize = 4;
+/// The bit of the marker among the kind's, above the payload type's seven.
+const MARKER: u64 = 1 << 7;
 
-/// What is kept of a packet: 16 octets.
+/// What is kept of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) at: RunTime,
@@ -22,9 +22,7 @@ pub(super) struct Seen {
 /// The packets of one SSRC on one flow.
 #[derive(Debug, Default)]
 pub(super) struct Packets {
-    /// The block that is filling.
-    newest: Vec<Seen>,
-    full: Vec<Vec<Seen>>,
+    rows: Packed,
     signed_stream: Option<u32>,
 }
 
@@ -32,32 +30,34 @@ impl Packets {
     /// Takes the next packet.
     #[inline]
     pub(super) fn push(&mut self, at: RunTime, rtp: &Rtp<'_>) {
-        let Rtp { timestamp, sequence, payload_type, marker, .. } = *rtp;
-        if self.newest.len() == self.newest.capacity() {
-            self.open(rtp);
-        }
-        self.newest.push(Seen { at, timestamp, sequence, payload_type, marker });
-    }
-
-    /// Another block. The first one is small: a hostile capture may invent an SSRC for each packet.
-    #[cold]
-    fn open(&mut self, rtp: &Rtp<'_>) {
-        if self.newest.is_empty() {
+        if self.rows.len() == 0 {
             self.signed_stream = Signature::read(rtp.payload).map(|signature| signature.stream);
-            self.newest.reserve_exact(FIRST_BLOCK);
-        } else {
-            self.full.push(std::mem::replace(&mut self.newest, Vec::with_capacity(BLOCK)));
         }
+        self.rows.push(Row {
+            at: at.as_nanos(),
+            number: rtp.sequence.into(),
+            clock: rtp.timestamp.into(),
+            kind: u64::from(rtp.payload_type) | if rtp.marker { MARKER } else { 0 },
+        });
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.full.iter().map(Vec::len).sum::<usize>() + self.newest.len()
+        self.rows.len()
     }
 
-    /// All of them, in the order in which they came.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Seen> {
-        self.full.iter().chain([&self.newest]).flatten()
+    /// Hands out all of them, in the order in which they came.
+    #[inline]
+    pub(super) fn each(&self, mut take: impl FnMut(&Seen)) {
+        self.rows.each(|row| {
+            take(&Seen {
+                at: RunTime(row.at),
+                timestamp: row.clock as u32,
+                sequence: row.number as u16,
+                payload_type: (row.kind & (MARKER - 1)) as u8,
+                marker: row.kind & MARKER != 0,
+            });
+        });
     }
 
     /// Our own stream whose signature the first payload carries.

@@ -1,7 +1,10 @@
 //! SIP in a capture, out of datagrams and TCP streams.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::dialogs::{self, Dialogs};
 use super::excess::{Excess, Spot};
+use super::filter::Filter;
 use super::transactions::{self, Transactions};
 use crate::units::RunTime;
 use crate::wire::sip::Message;
@@ -15,9 +18,17 @@ pub(super) struct Signalling {
     pub(super) counts: bool,
     /// Whether what comes now has an address that was asked for.
     pub(super) touches: bool,
+    /// The hosts between which what comes now goes; absent where nobody will ask, because all is shown.
+    pub(super) between: Option<[IpAddr; 2]>,
 }
 
 impl Signalling {
+    /// Tells between which ends what comes now goes.
+    pub(super) fn between(&mut self, ends: [SocketAddr; 2], filter: &Filter) {
+        self.touches = filter.wants_address(ends);
+        self.between = filter.chooses().then(|| ends.map(|end| end.ip()));
+    }
+
     /// Takes a datagram; false when it is no SIP.
     pub(super) fn datagram(&mut self, at: RunTime, octets: &[u8]) -> bool {
         // Cheap: a request begins with its method in capitals, a response with SIP/2.0.
@@ -43,6 +54,9 @@ impl Signalling {
         }
         if let Some(call_id) = message.call_id().filter(|_| self.touches) {
             self.transactions.touch(call_id);
+        }
+        if let (Some(call_id), Some(hosts)) = (message.call_id(), self.between) {
+            self.transactions.seen_between(call_id, hosts);
         }
     }
 }

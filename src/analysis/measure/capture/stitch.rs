@@ -72,6 +72,7 @@ mod tests {
             pauses: Pauses::default(),
             signed_stream: None,
             interval: None,
+            shifts: Vec::new(),
             arrivals: arrivals.collect(),
         }
     }
@@ -103,8 +104,9 @@ mod tests {
         let joined = logical(streams, &dialogs);
         let to_caller = Some(Leg { call: 0, direction: Direction::ToCaller });
         assert!(joined.len() == 2 && joined.iter().all(|one| one.leg == to_caller));
-        assert_eq!(joined.iter().map(|one| one.stream.arrivals.len()).collect::<Vec<_>>(), [100, 100]);
-        let ends: Vec<RunTime> = joined.iter().map(|one| one.stream.arrivals[99].at).collect();
+        let arrivals: Vec<Vec<Arrival>> = joined.iter().map(|one| one.stream.arrivals.unpack()).collect();
+        assert_eq!(arrivals.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100]);
+        let ends: Vec<RunTime> = arrivals.iter().map(|arrivals| arrivals[99].at).collect();
         assert_eq!(ends, [RunTime::from_millis(2981), RunTime::from_millis(2980)]);
     }
 }

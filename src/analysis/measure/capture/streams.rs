@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::arrivals::Arrivals;
+use super::clock::{self, Shift};
 use super::dialogs::Dialogs;
 use super::index::Index;
 use super::seen::{Packets, Seen};
 use super::sequence::{Place, Sequencer, Timestamps};
 use super::talkspurts::{self, Pauses};
+use crate::analysis::measure::parallel;
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
 use crate::wire::frame::Datagram;
@@ -91,7 +94,9 @@ pub(super) struct Stream {
     pub(super) signed_stream: Option<u32>,
     /// Packet interval by the timestamps, or by the arrivals where the clock rate is unknown.
     pub(super) interval: Option<Span>,
-    pub(super) arrivals: Vec<Arrival>,
+    /// Where the capture's clock may have stepped.
+    pub(super) shifts: Vec<Shift>,
+    pub(super) arrivals: Arrivals,
 }
 
 impl Collector {
@@ -131,23 +136,9 @@ impl Collector {
     /// The streams, in order of their first packets.
     pub(super) fn streams(self, dialogs: &Dialogs) -> Vec<Stream> {
         let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
-        let mut streams = Vec::new();
-        for (flow, sources) in received {
-            let mut sources: Vec<(u32, Source)> =
-                sources.into_iter().filter_map(|(ssrc, packets)| Some((ssrc, Source::of(&packets)?))).collect();
-            for (_, source) in &mut sources {
-                if flow.sense != Sense::Unknown {
-                    source.rows.sort_by_key(|row| row.at);
-                }
-            }
-            let mut sources: Vec<(u32, Source)> =
-                sources.into_iter().flat_map(|(ssrc, source)| by_call(&flow, ssrc, source, dialogs)).collect();
-            sources.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
-            for chain in chains(&flow, sources, dialogs) {
-                streams.push(stream(flow, &chain, dialogs));
-            }
-        }
-        streams.sort_by_key(|stream| (stream.arrivals.first().map(|arrival| arrival.at), stream.flow));
+        let of_flows = parallel::map(&received, |(flow, sources)| of_flow(flow, sources, dialogs));
+        let mut streams: Vec<Stream> = of_flows.into_iter().flatten().collect();
+        streams.sort_by_key(|stream| (stream.arrivals.first(), stream.flow));
         streams
     }
 
@@ -175,7 +166,7 @@ impl Source {
         }
         let rows = Vec::with_capacity(packets.len());
         let mut source = Source { rows, signed_stream: packets.signed_stream(), ..Source::default() };
-        packets.iter().for_each(|packet| source.packet(packet));
+        packets.each(|packet| source.packet(packet));
         source.is_plausible().then_some(source)
     }
 
@@ -229,6 +220,20 @@ impl Source {
         let in_sequence = self.rows.windows(2).filter(|pair| (0..=16).contains(&(pair[1].index - pair[0].index)));
         self.rows.len() >= LEAST_PACKETS && in_sequence.count() * 2 >= self.rows.len()
     }
+}
+
+/// The streams of one flow.
+fn of_flow(flow: &Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
+    let mut parts: Vec<(u32, Source)> = Vec::new();
+    for (ssrc, packets) in sources {
+        let Some(mut source) = Source::of(packets) else { continue };
+        if flow.sense != Sense::Unknown {
+            source.rows.sort_by_key(|row| row.at);
+        }
+        parts.extend(by_call(flow, *ssrc, source, dialogs));
+    }
+    parts.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
+    chains(flow, parts, dialogs).iter().map(|chain| stream(*flow, chain, dialogs)).collect()
 }
 
 /// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
@@ -296,7 +301,8 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
         interval: interval(&arrivals),
-        arrivals,
+        shifts: clock::shifts(&arrivals),
+        arrivals: arrivals.into_iter().collect(),
     }
 }
 
@@ -352,11 +358,11 @@ fn media_instant(timestamp: i64, rate: i64) -> Span {
 
 impl Stream {
     pub(super) fn start(&self) -> RunTime {
-        self.arrivals.first().map(|arrival| arrival.at).unwrap_or_default()
+        self.arrivals.first().unwrap_or_default()
     }
 
     fn end(&self) -> RunTime {
-        self.arrivals.last().map(|arrival| arrival.at).unwrap_or_default()
+        self.arrivals.last().unwrap_or_default()
     }
 
     /// Whether `next` can be the same media on another flow: it begins when this one has ended, but for stragglers.
@@ -368,12 +374,10 @@ impl Stream {
 
     /// Goes on with `next`: one stream with a hole.
     pub(super) fn join(&mut self, next: Stream) {
-        let segments = self.arrivals.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
         let straggles = next.start() < self.end();
-        let shifted = next.arrivals.iter().map(|a| Arrival { segment: a.segment + segments, ..*a });
-        self.arrivals.extend(shifted);
+        self.arrivals.append(&next.arrivals);
         if straggles {
-            self.arrivals.sort_by_key(|arrival| arrival.at);
+            self.arrivals.change(|arrivals| arrivals.sort_by_key(|arrival| arrival.at));
         }
         self.ssrcs.extend(next.ssrcs.into_iter().filter(|ssrc| !self.ssrcs.contains(ssrc)).collect::<Vec<_>>());
         let new = next.codec.into_iter().chain(next.more_codecs);

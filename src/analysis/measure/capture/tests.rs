@@ -62,7 +62,7 @@ fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage
     let context = voice::Context { dialogs: &dialogs, from: None, end: RunTime::ZERO };
     let mut streams = collector.streams(&dialogs);
     clock::mark_steps(&mut streams);
-    let voices = voice::voices(stitch::logical(streams, &dialogs), &context);
+    let voices = voice::voices(&stitch::logical(streams, &dialogs), &context);
     let outages = calls::outages(&voices, &Vec::new());
     (voices.into_iter().map(|voice| voice.figures).collect(), outages)
 }

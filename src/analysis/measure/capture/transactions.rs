@@ -4,11 +4,12 @@
 //! topmost Via: that is nearest to the user who waits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::analysis::measure::model::{SipMetrics, SipRequests, SipResponses};
 use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
 use crate::units::{RunTime, Span};
-use crate::wire::limits::MOST_TRANSACTIONS;
+use crate::wire::limits::{MOST_HOSTS_OF_A_CALL, MOST_TRANSACTIONS};
 use crate::wire::sip::Message;
 
 /// The same message again within this time is a copy of a mirror port: nobody retransmits so soon (T1 is 500 ms).
@@ -24,6 +25,8 @@ pub(super) struct Transactions {
     conversations: BTreeMap<String, Conversation>,
     /// Call-IDs of which a message came from or went to an address that is meant.
     touched: BTreeSet<String>,
+    /// Hosts by Call-ID, where only some calls are shown.
+    hosts: BTreeMap<String, BTreeSet<IpAddr>>,
     count: usize,
     left_out: u64,
 }
@@ -84,6 +87,21 @@ impl Transactions {
         if !self.touched.contains(call_id) && self.touched.len() < MOST_TRANSACTIONS {
             self.touched.insert(call_id.to_owned());
         }
+    }
+
+    /// A message of this Call-ID went from one of these hosts to the other.
+    pub(super) fn seen_between(&mut self, call_id: &str, hosts: [IpAddr; 2]) {
+        if !self.hosts.contains_key(call_id) && self.hosts.len() < MOST_TRANSACTIONS {
+            self.hosts.insert(call_id.to_owned(), BTreeSet::new());
+        }
+        if let Some(known) = self.hosts.get_mut(call_id).filter(|known| known.len() < MOST_HOSTS_OF_A_CALL) {
+            known.extend(hosts);
+        }
+    }
+
+    /// The hosts of these conversations.
+    pub(super) fn hosts_of(&self, call_ids: &BTreeSet<String>) -> BTreeSet<IpAddr> {
+        call_ids.iter().filter_map(|call_id| self.hosts.get(call_id)).flatten().copied().collect()
     }
 
     pub(super) fn is_touched(&self, call_id: &str) -> bool {

@@ -2,7 +2,7 @@
 //! does: packets of both legs are known again by their payload.
 //!
 //! Both stamps must be of one file, thus of one clock: then the difference of two stamps is off by less than one unit
-//! of the stamps. The capture is read a second time, and only where a host sends on what it may have received.
+//! of the stamps. The capture is read a second time, and only where a host sent on what it had received (`relays`).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::wire::rtp::Rtp;
 /// A server that holds a packet for longer is a voice box.
 const LONGEST: Span = Span::from_secs(1);
 /// Octets by which a payload is known: all of G.729's, a seventh of G.711's.
-const KEY: usize = 20;
+pub(super) const KEY: usize = 20;
 /// Fewer packets of a pair may match by chance.
 const LEAST_MATCHES: usize = 10;
 /// Delays of one pair that are kept; of more, every second, fourth … is.

@@ -1,16 +1,18 @@
 //! The logical streams of a capture as what somebody heard: silences judged by what the dialog says was due, scored.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::dialogs::{Dialogs, Leg};
 use super::due::{self, Stretch};
 use super::stitch::Logical;
 use super::streams::Stream;
-use crate::analysis::measure::figures::mean;
 use crate::analysis::measure::listening::categories::{self, Graded};
 use crate::analysis::measure::listening::{Listener, over_time};
 use crate::analysis::measure::model::{Categories, StreamMeasured};
+use crate::analysis::measure::parallel;
 use crate::analysis::measure::silence::{Rule, Silence};
 use crate::analysis::measure::track::{self, Arrival};
 use crate::analysis::quality::categories::tiphon::gap_columns;
@@ -18,6 +20,7 @@ use crate::analysis::quality::dejitter::{Expected, Profile};
 use crate::analysis::quality::time_series::Second;
 use crate::units::{RunTime, Span};
 use crate::wire::limits::MOST_SLOTS;
+use crate::wire::pcap::Sense;
 
 /// Two packets of a foreign stream further apart than this, and than three packet intervals, are an outage.
 const LEAST_SILENCE: Span = Span::from_millis(100);
@@ -43,56 +46,85 @@ pub(super) struct Context<'a> {
 }
 
 /// Measures all logical streams.
-pub(super) fn voices(logical: Vec<Logical>, context: &Context<'_>) -> Vec<Voice> {
-    let firsts: Vec<Cow<'_, [Arrival]>> = logical.iter().map(|one| track::firsts(&one.stream.arrivals)).collect();
-    let mut listeners: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    let listener = |one: &Logical| Some((one.leg?, one.stream.flow.destination, one.stream.flow.sense));
-    for (number, one) in logical.iter().enumerate() {
-        listeners.entry(listener(one)).or_default().push(number);
-    }
-    let all = logical.iter().enumerate();
-    all.map(|(number, one)| {
-        let key = listener(one);
-        let beside = listeners.get(&key).filter(|_| key.is_some()).map(Vec::as_slice).unwrap_or_default();
-        let heard = heard_by_listener(number, beside, &firsts);
-        voice(one, &firsts[number], heard.as_deref(), context)
-    })
-    .collect()
+pub(super) fn voices(logical: &[Logical], context: &Context<'_>) -> Vec<Voice> {
+    let listeners = Listeners::of(logical);
+    let all: Vec<usize> = (0..logical.len()).collect();
+    parallel::map(&all, |number| voice(*number, &listeners, context))
 }
 
-/// The packets of all streams that one listener gets, in order of time: when one of two that overlap ends, nothing is
-/// silent. `None` for those beside the largest, so that each silence counts once.
-fn heard_by_listener<'a>(number: usize, all: &[usize], firsts: &'a [Cow<'_, [Arrival]>]) -> Option<Cow<'a, [Arrival]>> {
-    let beside: Vec<usize> = all.iter().copied().filter(|other| *other != number).collect();
-    let size = |number: usize| (firsts[number].len(), std::cmp::Reverse(number));
-    if beside.iter().any(|other| size(*other) > size(number)) {
-        return None;
-    }
-    let mut heard = Cow::Borrowed(&*firsts[number]);
-    for other in beside {
-        let heard = heard.to_mut();
-        let segments = heard.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
-        heard.extend(firsts[other].iter().map(|a| Arrival { segment: a.segment + segments, ..*a }));
-        heard.sort_by_key(|arrival| arrival.at);
-    }
-    Some(heard)
+/// Who hears what.
+struct Listeners<'a> {
+    logical: &'a [Logical],
+    /// The streams of each who gets several, each with its number of different packets.
+    several: BTreeMap<Ear, Vec<(usize, usize)>>,
 }
 
-fn voice(one: &Logical, firsts: &[Arrival], heard: Option<&[Arrival]>, context: &Context<'_>) -> Voice {
-    let (stream, leg) = (&one.stream, one.leg);
+/// One direction of a call at one place in the network.
+type Ear = (Leg, SocketAddr, Sense);
+
+fn ear(one: &Logical) -> Option<Ear> {
+    Some((one.leg?, one.stream.flow.destination, one.stream.flow.sense))
+}
+
+impl<'a> Listeners<'a> {
+    fn of(logical: &'a [Logical]) -> Listeners<'a> {
+        let mut streams: BTreeMap<Ear, Vec<usize>> = BTreeMap::new();
+        for (number, one) in logical.iter().enumerate() {
+            ear(one).into_iter().for_each(|ear| streams.entry(ear).or_default().push(number));
+        }
+        streams.retain(|_, numbers| numbers.len() > 1);
+        let sized = |number: usize| (number, track::firsts(&logical[number].stream.arrivals.unpack()).len());
+        let several = streams.into_iter().map(|(ear, numbers)| (ear, numbers.into_iter().map(sized).collect()));
+        Listeners { logical, several: several.collect() }
+    }
+
+    /// The packets of all streams that the listener of one gets, in order of time: when one of two that overlap ends,
+    /// nothing is silent. `None` for those beside the largest, so that each silence counts once.
+    fn heard<'b>(&self, number: usize, firsts: &'b [Arrival]) -> Option<Cow<'b, [Arrival]>> {
+        let all = ear(&self.logical[number]).and_then(|ear| self.several.get(&ear));
+        let beside = all.into_iter().flatten().filter(|(other, _)| *other != number);
+        let size = (firsts.len(), Reverse(number));
+        if beside.clone().any(|(other, packets)| (*packets, Reverse(*other)) > size) {
+            return None;
+        }
+        let mut heard = Cow::Borrowed(firsts);
+        for (other, _) in beside {
+            let arrivals = self.logical[*other].stream.arrivals.unpack();
+            let heard = heard.to_mut();
+            let segments = heard.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
+            heard.extend(track::firsts(&arrivals).iter().map(|a| Arrival { segment: a.segment + segments, ..*a }));
+            heard.sort_by_key(|arrival| arrival.at);
+        }
+        Some(heard)
+    }
+}
+
+fn voice(number: usize, listeners: &Listeners<'_>, context: &Context<'_>) -> Voice {
+    let Logical { stream, leg } = &listeners.logical[number];
     let call = leg.and_then(|leg| Some((context.dialogs.call(leg.call)?, leg.direction)));
     let told = call.map(|(call, direction)| due::stretches(call, direction, context.from, context.end));
     let stretches = told.unwrap_or_else(|| vec![due::UNTOLD]);
     let interval = stream.interval.unwrap_or(COMMON_INTERVAL);
     let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
     let rule = Rule { interval, threshold, validate: VALIDATE };
-    let silences = heard.map(|heard| due::silences(heard, rule, &stretches)).unwrap_or_default();
-    let mut firsts = Cow::Borrowed(firsts);
+    let arrivals = stream.arrivals.unpack();
+    let mut firsts = track::firsts(&arrivals);
+    let heard = listeners.heard(number, &firsts);
+    let silences = heard.map(|heard| due::silences(&heard, rule, &stretches)).unwrap_or_default();
     if !due::all_without_break(&stretches, &firsts) {
         due::renumber_after_holds(firsts.to_mut(), &stretches);
     }
-    let figures = figures(stream, leg, &firsts, &Silent { silences: &silences, stretches: &stretches, threshold });
-    Voice { figures, silences, leg }
+    let silent = Silent { silences: &silences, stretches: &stretches, threshold };
+    let figures = figures(stream, *leg, Track { arrivals: &arrivals, firsts: &firsts }, &silent);
+    Voice { figures, silences, leg: *leg }
+}
+
+/// The packets of a stream.
+#[derive(Clone, Copy)]
+struct Track<'a> {
+    arrivals: &'a [Arrival],
+    /// The first arrival of each packet.
+    firsts: &'a [Arrival],
 }
 
 /// Silence of a listener who should have heard media all the time of `stretches` and got not one packet.
@@ -116,12 +148,12 @@ impl Silent<'_> {
     }
 }
 
-fn figures(stream: &Stream, leg: Option<Leg>, firsts: &[Arrival], silent: &Silent<'_>) -> StreamMeasured {
-    let silences = silent.silences;
-    let counts = track::counts(&stream.arrivals, firsts);
+fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<'_>) -> StreamMeasured {
+    let (silences, firsts) = (silent.silences, track.firsts);
+    let counts = track::counts(track.arrivals, firsts);
     let unnumbered = unnumbered(silences, firsts, stream.interval.unwrap_or(COMMON_INTERVAL));
     let expected = unnumbered.iter().fold(counts.expected, |sum: u64, (_, packets)| sum.saturating_add(*packets));
-    let jitter = track::jitter(firsts, silent.threshold);
+    let jitter = Jitter::of(firsts, silent.threshold);
     let delta = silent.largest_distance(firsts).map(Span::as_millis_f64);
     let longest = silences.iter().map(|silence| silence.length.as_millis_f64());
     let mut figures = StreamMeasured {
@@ -141,8 +173,8 @@ fn figures(stream: &Stream, leg: Option<Leg>, firsts: &[Arrival], silent: &Silen
         duplicates: counts.duplicates,
         reordered: counts.reordered,
         ptime_ms: stream.interval.map(Span::as_millis_f64),
-        jitter_ms_mean: mean(jitter.iter().map(|(_, jitter)| *jitter)),
-        jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
+        jitter_ms_mean: jitter.mean,
+        jitter_ms_max: jitter.largest,
         delta_ms_max: delta,
         gap_ms_max: longest.reduce(f64::max).or(delta),
         more_codecs: stream.more_codecs.clone(),
@@ -150,9 +182,26 @@ fn figures(stream: &Stream, leg: Option<Leg>, firsts: &[Arrival], silent: &Silen
         pause_ms_max: stream.pauses.longest.map(Span::as_millis_f64),
         ..StreamMeasured::default()
     };
-    listen(&mut figures, stream, firsts, &unnumbered);
+    listen(&mut figures, stream, (firsts, counts.expected), &unnumbered);
     figures.categories = graded(&figures, firsts);
     figures
+}
+
+/// Interarrival jitter in milliseconds; absent without two packets that it is between.
+#[derive(Clone, Copy, Debug, Default)]
+struct Jitter {
+    mean: Option<f64>,
+    largest: Option<f64>,
+}
+
+impl Jitter {
+    fn of(firsts: &[Arrival], silence: Span) -> Jitter {
+        let (mut sum, mut n, mut largest) = (0.0, 0u64, f64::NEG_INFINITY);
+        track::each_jitter(firsts, silence, |_, jitter| {
+            (sum, n, largest) = (sum + jitter, n + 1, jitter.max(largest));
+        });
+        if n == 0 { Jitter::default() } else { Jitter { mean: Some(sum / n as f64), largest: Some(largest) } }
+    }
 }
 
 /// Packets that were due in silences which the numbering does not span: where a new numbering began after the
@@ -175,8 +224,12 @@ fn stragglers(silence: &Silence, firsts: &[Arrival]) -> u64 {
 }
 
 /// Fills in what a listener made of the stream; the network's delay is not known from one place.
-fn listen(figures: &mut StreamMeasured, stream: &Stream, firsts: &[Arrival], unnumbered: &[(RunTime, u64)]) {
-    let spanned = track::counts(&stream.arrivals, firsts).expected;
+fn listen(
+    figures: &mut StreamMeasured,
+    stream: &Stream,
+    (firsts, spanned): (&[Arrival], u64),
+    unnumbered: &[(RunTime, u64)],
+) {
     let refused = match stream.interval {
         None => Some("the packet interval is not known: no two packets follow each other"),
         _ if unnumbered.iter().fold(spanned, |sum, (_, packets)| sum.saturating_add(*packets)) > MOST_SLOTS => {
@@ -194,7 +247,9 @@ fn listen(figures: &mut StreamMeasured, stream: &Stream, firsts: &[Arrival], unn
     let listener = Listener::new(model, interval, BUFFER, &packets);
     listener.fill(figures, None);
     let heard = seconds(&listener, &packets, interval);
-    match over_time::curve(&listener, &heard) {
+    let curve = over_time::curve(&listener, &heard);
+    figures.seconds = over_time::seconds(curve.as_ref().ok(), &heard, &[]);
+    match curve {
         Ok(curve) => figures.over_time = over_time::summary(&curve, &heard, &[]),
         Err(reason) => figures.over_time_refused = Some(reason),
     }
@@ -230,7 +285,8 @@ fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
 fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
     let mut ordered: Vec<&Arrival> = firsts.iter().collect();
     ordered.sort_by_key(|arrival| (arrival.segment, arrival.index));
-    let mut all: Vec<Expected> = Vec::with_capacity(ordered.len());
+    // Some are missing.
+    let mut all: Vec<Expected> = Vec::with_capacity(ordered.len() + ordered.len() / 8);
     let mut before: Option<&Arrival> = None;
     for arrival in ordered {
         let slot = |index: i64, arrived| Expected {

@@ -1,7 +1,7 @@
 //! R(t) of a stream: what its whole-call score averages away.
 
 use super::Listener;
-use crate::analysis::measure::model::{FaultStretch, OverTime, Stretch};
+use crate::analysis::measure::model::{FaultStretch, MosSecond, OverTime, Stretch};
 use crate::analysis::quality::codec::CodecModel;
 use crate::analysis::quality::g107::Connection;
 use crate::analysis::quality::time_series::{self, Second, Summary, TimeSeries};
@@ -31,6 +31,22 @@ pub(in crate::analysis::measure) fn curve(listener: &Listener, heard: &[Heard]) 
     let seconds: Vec<Second> = heard.iter().map(|heard| heard.second).collect();
     let base = Connection { equipment: equipment.clone(), ..Connection::default() };
     time_series::rate(&base, &seconds).map_err(|error| error.to_string())
+}
+
+/// The curve second by second, with the mean delay of each where it is known; without a curve, loss and delay alone.
+pub(in crate::analysis::measure) fn seconds(
+    curve: Option<&TimeSeries>,
+    heard: &[Heard],
+    delay_ms: &[Option<f64>],
+) -> Vec<MosSecond> {
+    let mos = |place: usize| Some(curve?.points.get(place)?.mos.value());
+    let second = |(place, heard): (usize, &Heard)| MosSecond {
+        at_ns: heard.at,
+        mos: mos(place),
+        loss: heard.second.ppl / 100.0,
+        delay_ms: delay_ms.get(place).copied().flatten(),
+    };
+    heard.iter().enumerate().map(second).collect()
 }
 
 /// The curve in a few figures; `None` without a second.

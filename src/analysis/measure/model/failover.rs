@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::theory::Law;
+use crate::evidence::history::PathWork;
 use crate::units::RunTime;
 
 /// One fault and what followed, or one heal inside the window, which is a disturbance of its own.
@@ -39,6 +40,9 @@ pub struct FaultMeasured {
     /// The outage that the reference cluster was told to produce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configured_ms: Option<f64>,
+    /// What a degraded path did to packets, for each direction that it hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathWork>,
     /// The failover's phases in order of time; only those with evidence.
     pub phases: Vec<Phase>,
     /// The takeover against its law; absent where adverts do not show one.

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 /// How SIP served the users who registered and called, by RFC 6076. Times are those at the originating user agent, or
 /// at the place of capture where that is nearest to it. What the capture's end left open enters no figure and is
 /// counted in `undecided_registrations`, `undecided_sessions` and `open_sessions`.
+///
+/// An attempt is what the user wanted: a challenged request and the one that answers the challenge are one. Where nobody
+/// answered, the timeout is the 408 that RFC 3261 §8.1.3.1 makes of it; RFC 6076 says so of BYE and REGISTER alone. Over
+/// TCP a message counts from the segment that completes it, so that the delay of a request in several segments lacks
+/// the time between them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SipMetrics {
     /// Registration Request Delay (§4.1): first REGISTER to the 2xx of registrations that succeeded, the challenge

@@ -3,9 +3,14 @@
 use super::evidence::Evidence;
 use crate::analysis::measure::model::Caveat;
 use crate::evidence::fitness;
-use crate::evidence::history::{Health, What};
+use crate::evidence::history::{Health, PathWork, What};
 use crate::evidence::readiness::{Moment, Readiness};
 use crate::scenario::Scenario;
+use crate::units::Span;
+
+/// One packet in a hundred may leave an emulated path so much later than asked for: far below every delay that is
+/// worth emulating.
+const PATH_LATE: Span = Span::from_millis(1);
 
 /// All caveats that do not come from reading the evidence itself.
 pub(super) fn of(evidence: &Evidence, scenario: &Scenario) -> Vec<Caveat> {
@@ -14,6 +19,7 @@ pub(super) fn of(evidence: &Evidence, scenario: &Scenario) -> Vec<Caveat> {
         match &event.what {
             What::Caveat { text, remedy } => caveats.push(caveat(text.clone(), remedy, false)),
             What::Health(health) => caveats.extend(unhealthy(health, scenario)),
+            What::Path(work) => caveats.extend(late_path(work)),
             What::Readiness(readiness) => caveats.extend(after_heal(readiness)),
             _ => {}
         }
@@ -46,6 +52,18 @@ fn unhealthy(health: &Health, scenario: &Scenario) -> Vec<Caveat> {
         caveats.push(caveat(text, "use less traffic or a faster machine", false));
     }
     caveats
+}
+
+/// An emulated path that was not the one that was asked for.
+fn late_path(work: &PathWork) -> Option<Caveat> {
+    let late = Span(work.late_p99_ns);
+    (late > PATH_LATE).then(|| {
+        let text = format!(
+            "one in a hundred packets on the degraded path of {} left more than {late} later than asked for",
+            work.node
+        );
+        caveat(text, "use less traffic or a faster machine, or a kernel with netem", false)
+    })
 }
 
 /// What the cluster was like after its faults had been healed.

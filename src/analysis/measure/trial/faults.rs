@@ -2,12 +2,14 @@
 
 use super::evidence::Evidence;
 use crate::analysis::measure::model::{FaultMeasured, OwnerInterval, TimerPhase};
-use crate::evidence::history::{Event, FaultStep, What};
+use crate::evidence::history::{Event, FaultStep, PathWork, What};
 use crate::scenario::{Cluster, EngineTimers, Fault, Scenario};
 use crate::units::{RunTime, Span};
 
 /// An outage that begins later than this after a fault is not put down to it.
 const FOLLOWS: Span = Span::from_secs(10);
+/// The fault that takes nothing away and makes what passes worse.
+const DEGRADED: &str = "degraded_path";
 /// The last sign of life may lie so far before the command that takes it away.
 const JUST_BEFORE: Span = Span::from_millis(200);
 
@@ -25,8 +27,10 @@ impl Faults {
     pub(super) fn of(events: &[Event], scenario: &Scenario, end: RunTime) -> Faults {
         let mut faults = Faults { declared: declared(scenario), ..Faults::default() };
         for event in events {
-            if let What::Fault(mark) = &event.what {
-                faults.step(event.t_ns, mark, scenario, end);
+            match &event.what {
+                What::Fault(mark) => faults.step(event.t_ns, mark, scenario, end),
+                What::Path(work) => faults.path(work),
+                _ => {}
             }
         }
         faults.list.sort_by_key(|fault| (fault.command_start_ns, fault.fault));
@@ -88,6 +92,21 @@ impl Faults {
         }
     }
 
+    /// A path tells what it did while it is being healed: it belongs to the last fault that degraded it.
+    fn path(&mut self, work: &PathWork) {
+        let of_node = |fault: &&mut FaultMeasured| fault.kind == DEGRADED && fault.node == work.node;
+        if let Some(fault) = self.list.iter_mut().rev().find(of_node) {
+            fault.paths.push(work.clone());
+        }
+    }
+
+    /// When paths were degraded, up to `end`.
+    pub(super) fn degraded(&self, end: RunTime) -> impl Iterator<Item = (RunTime, RunTime)> + '_ {
+        let degraded = self.list.iter().filter(|fault| fault.kind == DEGRADED);
+        let times = degraded.map(move |fault| (fault.command_start_ns, fault.healed_ns.unwrap_or(end).min(end)));
+        times.filter(|(start, end)| start < end)
+    }
+
     /// The fault or heal that an outage follows: one that struck right at its start, else the last one before it,
     /// else the first one that struck within it.
     pub(super) fn of_outage(&self, start: RunTime, until: RunTime) -> Option<usize> {
@@ -135,7 +154,8 @@ fn begun(fault: usize, kind: &str, node: &str, at: RunTime) -> FaultMeasured {
 
 fn declared(scenario: &Scenario) -> Option<EngineTimers> {
     match &scenario.cluster {
-        Cluster::Lab(lab) => Some(lab.timers()),
+        Cluster::Lab(lab) => lab.timers_in_force(),
+        Cluster::External(external) => external.timers(),
         Cluster::Reference(_) => None,
     }
 }

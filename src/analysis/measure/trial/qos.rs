@@ -32,9 +32,10 @@ pub(super) fn periods(
     periods.iter().filter_map(|(name, stretches)| period(name, stretches, heard, clock_error)).collect()
 }
 
-/// From each fault's effect on the media until all media that it took is back, or the window ends.
+/// From each fault's effect on the media until all media that it took is back, or the window ends; and while a path
+/// was degraded.
 fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
-    let mut stretches: Stretches = Vec::new();
+    let mut stretches: Stretches = faults.degraded(window.end_ns).collect();
     for fault in &faults.list {
         let of = || outages.iter().filter(|o| o.service == "media" && !o.left && o.fault == Some(fault.fault));
         let start = of().map(|outage| outage.start_ns).min();
@@ -42,12 +43,22 @@ fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
         let known = |outage: &Outage| outage.start_ns + Span::from_secs_f64(outage.duration_ms / 1e3);
         let end = of().map(|outage| outage.end_ns.unwrap_or(known(outage)).min(window.end_ns)).max();
         let (Some(start), Some(end)) = (start, end) else { continue };
-        match stretches.last_mut() {
+        stretches.push((start, end));
+    }
+    joined(stretches)
+}
+
+/// In order of time; what overlaps or touches is one.
+fn joined(mut stretches: Stretches) -> Stretches {
+    stretches.sort_unstable();
+    let mut joined: Stretches = Vec::new();
+    for (start, end) in stretches {
+        match joined.last_mut() {
             Some(last) if start <= last.1 => last.1 = last.1.max(end),
-            _ => stretches.push((start, end)),
+            _ => joined.push((start, end)),
         }
     }
-    stretches
+    joined
 }
 
 fn complement(stretches: &Stretches, start: RunTime, end: RunTime) -> Stretches {

@@ -8,7 +8,7 @@ use crate::analysis::measure::figures::mean;
 use crate::analysis::measure::listening::categories::{Graded, ipdv_ms};
 use crate::analysis::measure::listening::over_time::{self, Silenced};
 use crate::analysis::measure::listening::{Listener, Network, Parts, Score, categories};
-use crate::analysis::measure::model::{Categories, FaultMeasured, MosSecond, StreamMeasured, Window};
+use crate::analysis::measure::model::{Categories, FaultMeasured, StreamMeasured, Window};
 use crate::analysis::quality::categories::tiphon::{self, GapColumns};
 use crate::analysis::quality::dejitter::{Expected, Profile};
 use crate::analysis::quality::time_series::Second;
@@ -121,14 +121,7 @@ impl<'a> Heard<'a> {
             at += SECOND;
         }
         let curve = over_time::curve(&self.listener, &heard);
-        let mos = |place: usize| Some(curve.as_ref().ok()?.points.get(place)?.mos.value());
-        let second = |(place, (heard, delay_ms)): (usize, (&over_time::Heard, Option<f64>))| MosSecond {
-            at_ns: heard.at,
-            mos: mos(place),
-            loss: heard.second.ppl / 100.0,
-            delay_ms,
-        };
-        measured.seconds = heard.iter().zip(delays).enumerate().map(second).collect();
+        measured.seconds = over_time::seconds(curve.as_ref().ok(), &heard, &delays);
         match &curve {
             Ok(curve) => measured.over_time = over_time::summary(curve, &heard, &self.silenced(faults)),
             Err(reason) => measured.over_time_refused = Some(reason.clone()),

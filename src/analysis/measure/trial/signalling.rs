@@ -7,12 +7,22 @@ use crate::analysis::measure::figures::percentile;
 use crate::analysis::measure::model::{OpsMeasured, SipMetrics, Window};
 use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
 use crate::evidence::history::{Op, OpKind, Step};
+use crate::units::RunTime;
 
-const KINDS: [OpKind; 6] =
-    [OpKind::Register, OpKind::Options, OpKind::StandingCall, OpKind::NewCall, OpKind::Bye, OpKind::Ping];
+const KINDS: [OpKind; 9] = [
+    OpKind::Register,
+    OpKind::Options,
+    OpKind::StandingCall,
+    OpKind::NewCall,
+    OpKind::Bye,
+    OpKind::Ping,
+    OpKind::OwnRegister,
+    OpKind::IdleCall,
+    OpKind::CallToIdle,
+];
 
-/// RFC 6076 over what was due in the window; `None` when nothing was. The history tells no provisional answers, so
-/// that Session Request Delay stays undefined.
+/// RFC 6076 over what was due in the window; `None` when nothing was. Who ran out of patience before anybody answered
+/// has no Session Request Delay; nor has anybody in histories that do not tell of provisional answers.
 pub(super) fn sip(operations: &BTreeMap<u64, OpLife>, window: Window) -> Option<SipMetrics> {
     let due = |life: &&OpLife| life.planned >= window.start_ns && life.planned < window.end_ns;
     let of_kind = |kinds: &'static [OpKind]| operations.values().filter(due).filter(|life| kinds.contains(&life.kind));
@@ -24,7 +34,7 @@ pub(super) fn sip(operations: &BTreeMap<u64, OpLife>, window: Window) -> Option<
     let sessions: Vec<Session> = of_kind(&[OpKind::StandingCall, OpKind::NewCall])
         .map(|life| Session {
             invited: life.invoked.unwrap_or(life.planned),
-            status: None,
+            status: told(life),
             outcome: outcome(life),
             bye: life.end.as_ref().and_then(|(_, op)| byes.get(&op.call?)).copied(),
         })
@@ -49,6 +59,13 @@ fn status(op: &Op) -> Option<u16> {
         Step::Fail => Some(TIMEOUT),
         _ => None,
     }
+}
+
+/// When the user first learned something. Timer B fires only where nobody had answered at all.
+fn told(life: &OpLife) -> Option<RunTime> {
+    let (at, op) = life.end.as_ref()?;
+    let timer = op.reason.as_deref().is_some_and(|reason| reason.starts_with("timer"));
+    op.status_ns.or(timer.then_some(*at))
 }
 
 fn bye(life: &OpLife) -> Bye {
@@ -90,5 +107,60 @@ fn summary((kind, lives): (OpKind, Vec<&OpLife>)) -> OpsMeasured {
         p50_ms: percentile(&delays, 0.5),
         p95_ms: percentile(&delays, 0.95),
         max_ms: delays.last().copied(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(
+        number: u64,
+        step: Step,
+        code: Option<u16>,
+        (status, end): (Option<i64>, i64),
+        reason: &str,
+    ) -> (u64, OpLife) {
+        let op = Op {
+            op: number,
+            kind: OpKind::NewCall,
+            step,
+            actor: "phone-01".into(),
+            planned_ns: RunTime::ZERO,
+            call: Some(number),
+            code,
+            status_ns: status.map(RunTime::from_millis),
+            node: None,
+            retransmissions: None,
+            reason: Some(reason.to_owned()),
+        };
+        let end = Some((RunTime::from_millis(end), op));
+        let (planned, invoked) = (RunTime::ZERO, Some(RunTime::from_millis(10)));
+        (number, OpLife { kind: OpKind::NewCall, actor: "phone-01".into(), planned, invoked, end })
+    }
+
+    /// From the INVITE at 10 ms: 180 at 110 ms; 486 at 60 ms without ringing; nobody until Timer B; given up before and
+    /// after ringing.
+    #[test]
+    fn the_session_request_delay_ends_with_what_the_user_first_heard() {
+        let operations = BTreeMap::from([
+            life(1, Step::Ok, Some(200), (Some(110), 900), ""),
+            life(2, Step::Fail, Some(486), (Some(60), 60), "486 from server"),
+            life(3, Step::Fail, None, (None, 32_010), "timer_b"),
+            life(4, Step::Fail, None, (None, 8000), "patience"),
+            life(5, Step::Fail, None, (Some(210), 8000), "patience"),
+        ]);
+        let window = Window { start_ns: RunTime::ZERO, end_ns: RunTime::from_millis(60_000) };
+        let sip = sip(&operations, window).unwrap();
+        assert_eq!(sip.srd_successful.map(|delay| (delay.n, delay.mean_ms)), Some((1, 100.0)));
+        let failed = sip.srd_failed.unwrap();
+        assert_eq!((failed.n, failed.p50_ms, failed.max_ms), (3, 200.0, 32_000.0));
+    }
+
+    #[test]
+    fn a_history_that_does_not_tell_of_ringing_has_no_session_request_delay() {
+        let operations = BTreeMap::from([life(1, Step::Ok, Some(200), (None, 900), "")]);
+        let window = Window { start_ns: RunTime::ZERO, end_ns: RunTime::from_millis(60_000) };
+        assert_eq!(sip(&operations, window).unwrap().srd_successful, None);
     }
 }

@@ -236,7 +236,9 @@ impl OwnVideo<'_> {
                 .pictures
                 .iter()
                 .filter(|silence| faults.of_outage(silence.start, silence.end.unwrap_or(end)) == Some(fault));
-            let until = back.map(|silence| silence.end.unwrap_or(end)).max().unwrap_or(from).clamp(from, to.max(from));
+            let back = back.map(|silence| silence.end.unwrap_or(end)).max().unwrap_or(from);
+            let degraded = faults.degraded(end).find(|(start, _)| *start == from).map_or(from, |(_, until)| until);
+            let until = back.max(degraded).clamp(from, to.max(from));
             during.push((from, until));
             after.push((until, to));
         }

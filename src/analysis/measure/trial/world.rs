@@ -97,6 +97,7 @@ impl World {
             planned_ns: planned,
             call,
             code: None,
+            status_ns: None,
             node: None,
             retransmissions: None,
             reason: None,

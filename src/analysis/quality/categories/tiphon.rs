@@ -104,13 +104,11 @@ pub struct GapColumns {
 /// Mean packet gap and its variation from arrivals in capture order; `None` for fewer than two packets.
 #[must_use]
 pub fn gap_columns(arrivals: &[RunTime]) -> Option<GapColumns> {
-    let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]).as_millis_f64()).collect();
-    if gaps.is_empty() {
-        return None;
-    }
-    let n = gaps.len() as f64;
-    let variation: f64 = gaps.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
-    let mean_gap_ms = gaps.iter().sum::<f64>() / n;
+    let n = arrivals.len().checked_sub(1).filter(|gaps| *gaps > 0)? as f64;
+    let gap = |before: RunTime, after: RunTime| (after - before).as_millis_f64();
+    let variation: f64 =
+        arrivals.windows(3).map(|three| (gap(three[1], three[2]) - gap(three[0], three[1])).abs()).sum();
+    let mean_gap_ms = arrivals.windows(2).map(|pair| gap(pair[0], pair[1])).sum::<f64>() / n;
     Some(GapColumns { mean_gap_ms, gap_variation_ms: variation / n, packets: arrivals.len() })
 }
 

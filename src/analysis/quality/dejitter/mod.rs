@@ -216,6 +216,7 @@ impl Buffer {
         Buffer { base, depth: min, adapting, late: VecDeque::new(), resynchronised: 0 }
     }
 
+    #[inline]
     fn take(&mut self, packet: &Expected) -> Slot {
         let Some(transit) = transit(packet) else { return Slot::Lost };
         let slot = if transit.saturating_sub(self.base) > self.depth { Slot::Discarded } else { Slot::Received };
@@ -227,11 +228,20 @@ impl Buffer {
     }
 
     /// Follows the path once a whole second came late by amounts that differ by no more than the depth.
+    #[inline]
     fn watch(&mut self, slot: Slot, media: i64, transit: i64) {
         if slot == Slot::Received {
-            self.late.clear();
+            if !self.late.is_empty() {
+                self.late.clear();
+            }
             return;
         }
+        self.follow(media, transit);
+    }
+
+    /// Takes another packet that came late.
+    #[cold]
+    fn follow(&mut self, media: i64, transit: i64) {
         self.late.push_back((media, transit));
         let spread = |late: &VecDeque<(i64, i64)>| {
             let transits = late.iter().map(|(_, transit)| *transit);

@@ -5,8 +5,10 @@ mod caveats;
 mod estimates;
 mod figures;
 mod headline;
+mod idle;
 mod listening;
 mod outages;
+mod paths;
 mod published;
 mod quality;
 mod rows;
@@ -17,7 +19,7 @@ pub(in crate::analysis::report) use rows::{ROW_NAMES, row_of};
 
 use crate::analysis::measure::model::{FaultMeasured, Phase};
 use crate::analysis::verdict::judge;
-use crate::evidence::rundir::RunInfo;
+use crate::evidence::rundir::{MachineInfo, RunInfo};
 use crate::scenario::{Scenario, Threshold};
 
 use super::model::{OutageSummary, PhaseSummary, Report, Transition, Trial};
@@ -32,7 +34,7 @@ use rows::{ROWS, Row};
 #[must_use]
 pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report {
     let (trials, void_trials) = void::set_aside(trials);
-    let transitions = transitions(scenario, &trials);
+    let transitions = transitions(scenario, &run, &trials);
     let over_all = |row: &Row| summarize(scenario, &trials, std::slice::from_ref(row), None);
     let outages: Vec<OutageSummary> = ROWS.iter().filter_map(over_all).collect();
     let qos = quality::pool_qos(&trials);
@@ -54,6 +56,7 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         availability: availability::availability(&transitions, &outages, &trials),
         findings: published::findings(&trials),
         published: published::rows(scenario, &transitions),
+        idle: idle::idle(scenario, &transitions, &trials),
         transitions,
         outages,
         qos,
@@ -64,18 +67,18 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
     }
 }
 
-fn transitions(scenario: &Scenario, trials: &[Trial]) -> Vec<Transition> {
+fn transitions(scenario: &Scenario, run: &RunInfo, trials: &[Trial]) -> Vec<Transition> {
     let mut numbers: Vec<usize> = every_fault(trials).map(|(_, fault)| fault.fault).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let mut transitions: Vec<Transition> =
-        numbers.into_iter().map(|number| transition(scenario, trials, number)).collect();
+        numbers.into_iter().map(|number| transition(scenario, run, trials, number)).collect();
     // A heal has a number behind those of all faults, and comes between them.
     transitions.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     transitions
 }
 
-fn transition(scenario: &Scenario, trials: &[Trial], number: usize) -> Transition {
+fn transition(scenario: &Scenario, run: &RunInfo, trials: &[Trial], number: usize) -> Transition {
     let of_number = || every_fault(trials).filter(|(_, fault)| fault.fault == number);
     let at_s = of_number().map(|(trial, fault)| {
         let start = trial.measured.window.map_or(crate::units::RunTime::ZERO, |window| window.start_ns);
@@ -93,13 +96,21 @@ fn transition(scenario: &Scenario, trials: &[Trial], number: usize) -> Transitio
             same(of_number().map(|(_, fault)| successor(fault))),
         ),
         hint: takeovers::hint(takeover.as_ref(), &parts),
+        paths: paths::summaries(&faults),
         takeover,
         parts,
         kind: same(of_number().map(|(_, fault)| fault.kind.clone())),
         at_s: median_of_values(at_s).unwrap_or_default(),
         configured_ms: median_of_values(of_number().filter_map(|(_, fault)| fault.configured_ms)),
+        machines: machines(run, &faults),
         services: services.collect(),
     }
+}
+
+/// The machines that were hit or took over.
+fn machines(run: &RunInfo, faults: &[&FaultMeasured]) -> Vec<String> {
+    let takes_part = |node: &String| faults.iter().any(|fault| fault.node == *node || successor(fault) == *node);
+    run.machines.iter().filter(|machine| takes_part(&machine.node)).map(MachineInfo::describe).collect()
 }
 
 fn every_fault(trials: &[Trial]) -> impl Iterator<Item = (&Trial, &FaultMeasured)> {

@@ -22,6 +22,7 @@ pub(super) fn rows(scenario: &Scenario, transitions: &[Transition]) -> Vec<Publi
             ours_low_ms: service.and_then(|row| row.ci_low_ms),
             ours_high_ms: service.and_then(|row| row.ci_high_ms),
             n: service.map_or(0, |row| row.n),
+            machines: ours.map(|ours| ours.machines.clone()).unwrap_or_default(),
             comment: if of.by_cluster { size(of.outage.0.as_millis_f64()) } else { String::new() },
         }
     };

@@ -130,6 +130,22 @@ pub enum Mark {
     Line { points: Vec<(f64, Option<f64>)>, role: Role, dashed: bool, title: String },
 }
 
+impl Mark {
+    /// What it stands for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Mark::Band { .. } => Role::Fault,
+            Mark::Rule { role, .. }
+            | Mark::Bar { role, .. }
+            | Mark::Dot { role, .. }
+            | Mark::Stroke { role, .. }
+            | Mark::Interval { role, .. }
+            | Mark::Line { role, .. } => *role,
+        }
+    }
+}
+
 impl FigureData {
     /// Whether there is anything to see: a mark other than faults and truths.
     #[must_use]

@@ -7,6 +7,7 @@ mod fates;
 mod font;
 mod frames;
 pub(super) mod layout;
+mod listening;
 mod outages;
 mod phases;
 mod png;
@@ -19,6 +20,7 @@ use super::model::{Report, Trial};
 pub use budget::Cost;
 use data::FigureData;
 
+pub(super) use listening::of_capture;
 pub(super) use timeline::every_lane;
 
 /// The figures that have something to show.

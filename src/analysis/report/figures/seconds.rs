@@ -38,7 +38,7 @@ pub(super) fn mos(report: &Report) -> FigureData {
     }
 }
 
-fn median_and(other: &'static str) -> Vec<Legend> {
+pub(super) fn median_and(other: &'static str) -> Vec<Legend> {
     vec![
         Legend { glyph: Glyph::Line, role: Role::Median, text: "median stream" },
         Legend { glyph: Glyph::Dashes, role: Role::Worst, text: other },
@@ -185,10 +185,10 @@ fn faults(trial: &Trial, zero: RunTime) -> Vec<Mark> {
     trial.measured.faults.iter().map(rule).collect()
 }
 
-fn middle(values: &[f64]) -> Option<f64> {
+pub(super) fn middle(values: &[f64]) -> Option<f64> {
     median(&Sample::exact(values).ok()?).and_then(Bound::known)
 }
 
-fn lowest(values: &[f64]) -> Option<f64> {
+pub(super) fn lowest(values: &[f64]) -> Option<f64> {
     values.iter().copied().reduce(f64::min)
 }

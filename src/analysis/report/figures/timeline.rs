@@ -63,6 +63,7 @@ pub fn every_lane(measured: &Measured) -> FigureData {
 struct Lanes<'a> {
     measured: &'a Measured,
     zero: RunTime,
+    start_s: f64,
     end_s: f64,
     names: Vec<String>,
     marks: Vec<Mark>,
@@ -70,9 +71,9 @@ struct Lanes<'a> {
 
 impl<'a> Lanes<'a> {
     fn of(measured: &'a Measured) -> Lanes<'a> {
-        let (zero, end) = measured.span();
-        let mut lanes =
-            Lanes { measured, zero, end_s: (end - zero).as_secs_f64(), names: Vec::new(), marks: Vec::new() };
+        let (zero, (start, end)) = (measured.zero(), measured.span());
+        let (start_s, end_s) = ((start - zero).as_secs_f64(), (end - zero).as_secs_f64());
+        let mut lanes = Lanes { measured, zero, start_s, end_s, names: Vec::new(), marks: Vec::new() };
         for fault in &measured.faults {
             lanes.fault(fault);
         }
@@ -142,7 +143,7 @@ impl<'a> Lanes<'a> {
         for node in nodes {
             let lane = self.lane(format!("owner {node}"));
             for owner in owners.iter().filter(|owner| owner.nodes.contains(node)) {
-                let (from, to) = (self.s(owner.start_ns).max(0.0), self.s(owner.end_ns));
+                let (from, to) = (self.s(owner.start_ns).max(self.start_s), self.s(owner.end_ns));
                 let role = if owner.nodes.len() > 1 { Role::Worst } else { Role::Up };
                 let others = if owner.nodes.len() > 1 { ", another one too: split brain" } else { "" };
                 let title = format!("{node} holds the address from {from:.3} to {to:.3} s{others} ({})", owner.source);
@@ -164,8 +165,10 @@ impl<'a> Lanes<'a> {
         for call in calls.iter().take(MOST_LANES) {
             let lane = self.lane(format!("call {}", call.call));
             if let Some(answered) = call.answered_ns {
-                let (from, to) =
-                    (self.s(answered).max(0.0), call.ended_ns.map_or(self.end_s, |end| self.s(end)).min(self.end_s));
+                let (from, to) = (
+                    self.s(answered).max(self.start_s),
+                    call.ended_ns.map_or(self.end_s, |end| self.s(end)).min(self.end_s),
+                );
                 let title = format!("call {}, {} and {}, talks", call.call, call.caller, call.callee);
                 self.marks.push(up(lane, from, to, title));
             }
@@ -221,7 +224,8 @@ impl<'a> Lanes<'a> {
 
     fn sessions(&mut self, lane: usize, chatter: &ChatterMeasured) {
         for (start, end) in &chatter.sessions {
-            let (from, to) = (self.s(*start).max(0.0), end.map_or(self.end_s, |end| self.s(end)).min(self.end_s));
+            let (from, to) =
+                (self.s(*start).max(self.start_s), end.map_or(self.end_s, |end| self.s(end)).min(self.end_s));
             let title = format!("{} has a session", chatter.chatter);
             self.marks.push(up(lane, from, to, title));
         }
@@ -234,10 +238,16 @@ impl<'a> Lanes<'a> {
         ];
         if everything {
             legend.insert(0, Legend { glyph: Glyph::Box, role: Role::Up, text: "owns the address" });
-            legend.insert(1, Legend { glyph: Glyph::Box, role: Role::Plain, text: "call or session up" });
+            legend.insert(
+                1,
+                Legend { glyph: Glyph::Box, role: Role::Worst, text: "owns it beside another: split brain" },
+            );
+            legend.insert(2, Legend { glyph: Glyph::Box, role: Role::Plain, text: "call or session up" });
         }
+        let drawn = |legend: &Legend| self.marks.iter().any(|mark| mark.role() == legend.role);
+        legend.retain(drawn);
         let since = if self.measured.window.is_some() { "the start of the window" } else { "the first packet" };
-        let x = Axis::linear(format!("time since {since}, s"), 0.0, self.end_s);
+        let x = Axis::linear(format!("time since {since}, s"), self.start_s, self.end_s);
         let panel =
             Panel { title: String::new(), x, y: Vertical::Lanes(self.names), notes: Vec::new(), marks: self.marks };
         FigureData { name, title: title.to_owned(), caption, legend, panels: vec![panel] }

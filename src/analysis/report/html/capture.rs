@@ -4,16 +4,21 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use maud::{Markup, html};
 
-use crate::analysis::measure::model::{CallMeasured, Measured, OwnerInterval, StreamMeasured};
+use crate::analysis::measure::model::{CallMeasured, Measured, OwnerInterval, StreamMeasured, Transit};
 use crate::analysis::report::figures::every_lane;
+use crate::analysis::report::figures::layout::Format;
 use crate::analysis::report::words;
 use crate::units::RunTime;
 
 use super::chats::chats;
-use super::{PAGE, caveats, drawn, page, tables};
+use super::signalling::signalling;
+use super::{PAGE, caveats, drawn, of_capture, page, tables};
 
 /// More rows than these nobody reads on a page; all of them are in the JSON and the CSV.
 const MOST_ROWS: usize = 500;
+
+/// The curves of the streams stand beneath each other.
+const PANELS: Format = Format { plot: 90.0, ..PAGE };
 
 /// The page of the capture that the files `names` hold.
 #[must_use]
@@ -22,18 +27,21 @@ pub fn capture(names: &[String], measured: &Measured) -> String {
 }
 
 fn body(names: &[String], measured: &Measured) -> Markup {
-    let lanes = every_lane(measured);
-    let (zero, _) = measured.span();
+    let (lanes, listening) = (every_lane(measured), of_capture(measured));
+    let zero = measured.zero();
     html! {
         header {
-            div.run { (span(measured)) }
+            div.run { (span(measured)) @if let Some(filter) = &measured.filter { " · only " (filter) } }
             h1 { (names.join(", ")) }
         }
         p.headline { (headline(measured)) }
         @if lanes.has_data() { section { h2 { "Second by second" } (drawn(&lanes, PAGE)) } }
+        @if listening.has_data() { section { h2 { (listening.title) } (drawn(&listening, PANELS)) } }
         @if !measured.outages.is_empty() { section { h2 { "Outages" } (tables::outage_list(measured)) } }
         @if !measured.calls.is_empty() { section { h2 { "Calls" } (calls(&measured.calls, zero)) } }
         @if !measured.streams.is_empty() { section { h2 { "Streams" } (streams(&measured.streams)) } }
+        @if !measured.transits.is_empty() { section { h2 { "Through a server" } (transits(&measured.transits)) } }
+        @if let Some(sip) = &measured.sip { section { h2 { "Signalling" } (signalling(sip)) } }
         @if !measured.chats.is_empty() { section { h2 { "Chat sessions" } (chats(measured, zero, MOST_ROWS)) } }
         @if !measured.owners.is_empty() { section { h2 { "Who held the address" } (owners(&measured.owners, zero)) } }
         section { h2 { "Before believing it" } (caveats(&measured.caveats)) }
@@ -52,6 +60,9 @@ fn span(measured: &Measured) -> String {
 
 /// How many streams stopped, and for how long at most.
 fn headline(measured: &Measured) -> String {
+    if measured.streams.is_empty() && measured.calls.is_empty() && measured.outages.is_empty() {
+        return "The capture holds neither calls nor sound.".to_owned();
+    }
     let media = || measured.outages.iter().filter(|outage| outage.service == "media");
     let streams = words::plural(measured.streams.len() as u64, "stream", "streams");
     let calls = words::plural(measured.calls.len() as u64, "call", "calls");
@@ -62,8 +73,10 @@ fn headline(measured: &Measured) -> String {
     let gone = (open > 0).then(|| format!("{} never came back", words::plural(open, "one", "of them")));
     let what: Vec<String> = back.into_iter().chain(gone).collect();
     match media().count() as u64 {
+        0 if measured.streams.is_empty() => format!("{seen} Whether the media of the calls flowed, it does not show."),
         0 => format!("{seen} In none of them did the media stop."),
-        n => format!("{seen} Media stopped {}: {}.", words::plural(n, "time", "times"), what.join("; ")),
+        1 => format!("{seen} Media stopped once: {}.", what.join("; ").replace("the longest", "it")),
+        n => format!("{seen} Media stopped {n} times: {}.", what.join("; ")),
     }
 }
 
@@ -87,23 +100,52 @@ fn streams(streams: &[StreamMeasured]) -> Markup {
     html! {
         div.wide { table {
             thead { tr {
-                th { "SSRC" } th.t { "from → to" } th.t { "codec" } th { "packets" } th { "lost" } th { "duplicates" } th { "reordered" }
-                th { "jitter, mean" } th { "longest gap" } th { "MOS-CQE" }
+                th { "SSRC" } th.t { "from → to" } th.n { "codec" } th { "packets" } th { "lost" } th { "duplicates" } th { "reordered" }
+                th { "jitter, mean" } th { "longest gap" } th { "MOS-CQE" } th { "lowest second" } th { "below 3.6" }
             } }
             tbody { @for stream in streams.iter().take(MOST_ROWS) { tr {
                 td { (format!("{:#010x}", stream.ssrc)) @if !stream.more_ssrcs.is_empty() { small { " and " (stream.more_ssrcs.len()) " more" } } }
                 td.t { (stream.src) " → " (stream.dst) }
-                td.t { (optional(stream.codec.as_ref())) }
+                td.n { (optional(stream.codec.as_ref())) }
                 td { (words::count(stream.packets as f64)) }
                 td { (stream.lost) }
                 td { (stream.duplicates) }
                 td { (stream.reordered) }
                 td { (optional(stream.jitter_ms_mean.map(words::fine))) }
                 td { (optional(stream.gap_ms_max.map(words::duration))) }
-                td { (optional(stream.mos_cqe.as_ref().map(|mos| format!("{:.2}", mos.value)))) }
+                td { (optional(stream.mos_cqe.as_ref().map(|mos| format!("{:.2}{}", mos.value, if mos.valid { "" } else { "!" })))) }
+                @let whole = stream.over_time.as_ref().map(|over_time| over_time.whole);
+                td { (optional(whole.map(|whole| format!("{:.2}", whole.mos_min)))) }
+                td { (optional(whole.map(|whole| format!("{} s", whole.mos_below_3_6_s)))) }
             } } }
         } }
         (more(streams.len()))
+        @if streams.iter().any(|stream| stream.mos_cqe.as_ref().is_some_and(|mos| !mos.valid)) {
+            p { "! The loss is outside the range for which the model was validated: a long outage is no random loss." }
+        }
+        @for reason in words::refusals(streams) { p { (reason) "." } }
+    }
+}
+
+/// Both legs of each way, and the time between them.
+fn transits(transits: &[Transit]) -> Markup {
+    html! {
+        div.wide { table {
+            thead { tr {
+                th.t { "from" } th.t { "through" } th.t { "to" } th { "entered" } th { "left" }
+                th { "mean" } th { "p95" } th { "most" } th { "±" }
+            } }
+            tbody { @for of in transits.iter().take(MOST_ROWS) { tr {
+                @let delay = of.delay.as_ref();
+                td.t { (of.src) } td.t { (of.via_in) " ⇒ " (of.via_out) } td.t { (of.dst) } td { (of.entered) } td { (of.left) }
+                td { (optional(delay.map(|delay| words::fine(delay.mean_ms)))) }
+                td { (optional(delay.map(|delay| words::fine(delay.p95_ms)))) }
+                td { (optional(delay.map(|delay| words::fine(delay.max_ms)))) }
+                td { (optional(delay.map(|delay| format!("{} ms", delay.error_ms)))) }
+            } } }
+        } }
+        p { "Packets are known again by their payload; those whose payload came twice within a second are in neither count." }
+        (more(transits.len()))
     }
 }
 
@@ -111,9 +153,10 @@ fn owners(owners: &[OwnerInterval], zero: RunTime) -> Markup {
     let second = |at: RunTime| format!("{:.3} s", (at - zero).as_secs_f64());
     html! {
         div.wide { table {
-            thead { tr { th.t { "owner" } th { "from" } th { "to" } th.t { "seen in" } } }
+            thead { tr { th.t { "owner" } th.t { "of" } th { "from" } th { "to" } th.t { "seen in" } } }
             tbody { @for owner in owners.iter().take(MOST_ROWS) { tr {
                 td.t { @if owner.nodes.is_empty() { "nobody" } @else { (owner.nodes.join(" and ")) } }
+                td.t { (optional(owner.address.as_ref())) }
                 td { (second(owner.start_ns)) } td { (second(owner.end_ns)) } td.t { (owner.source) }
             } } }
         } }
@@ -151,7 +194,7 @@ mod tests {
     #[test]
     fn an_empty_capture_has_a_page_that_says_so() {
         let page = capture(&["empty.pcap".to_owned()], &Measured::default());
-        assert!(page.contains("0 streams and 0 calls") && !page.contains("<svg"));
+        assert!(page.contains("holds neither calls nor sound") && !page.contains("<svg"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod capture;
 mod chats;
 mod estimates;
 mod quality;
+mod signalling;
 mod svg;
 mod tables;
 mod video;
@@ -14,7 +15,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::data::{FigureData, Panel};
 use super::figures::layout::Format;
-use super::figures::{every_lane, plan};
+use super::figures::{every_lane, of_capture, plan};
 use crate::analysis::measure::model::Caveat;
 
 use super::model::{Outcome, Report, Transition, Trial};
@@ -134,6 +135,7 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
                 h3 { (transition.label) }
                 p { (words::with_tied_units(&introduction(report, transition))) }
                 (tables::outages(transition))
+                (tables::idle(report, transition))
                 @for note in words::notes(transition) { p { (words::with_tied_units(&note)) } }
             }
             (estimates::table(report))
@@ -216,6 +218,9 @@ fn provenance(report: &Report) -> Markup {
         dl {
             dt { "started" } dd { (run.started_utc) }
             dt { "cluster" } dd { (run.cluster) }
+            @for machine in &run.machines {
+                dt { "machine of its own" } dd { (machine.describe()) br; (machine.boot) ", disk image " (machine.image) }
+            }
             dt { "traffic" } dd { @for (place, line) in run.traffic.iter().enumerate() { @if place > 0 { br; } (line) } }
             dt { "servers" } dd { (servers.join(", ")) }
             dt { "trials" } dd { (report.trials.len()) " of " (run.trials_planned) " planned"

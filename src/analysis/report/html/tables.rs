@@ -3,8 +3,10 @@
 use maud::{Markup, html};
 
 use crate::analysis::measure::model::{Anomaly, FaultMeasured, Measured, Outage};
-use crate::analysis::report::model::{Availability, OutageSummary, Report, Transition, Trial};
+use crate::analysis::report::model::{Availability, IdlePhones, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
+
+use super::signalling::signalling;
 
 /// The services of one fault, the configured truth beside them.
 pub(super) fn outages(transition: &Transition) -> Markup {
@@ -20,6 +22,27 @@ pub(super) fn outages(transition: &Transition) -> Markup {
             tbody { @for row in &transition.services { (outage_row(row, transition.configured_ms, with_interval)) } }
         } }
     }
+}
+
+/// Idle phones by profile.
+pub(super) fn idle(report: &Report, transition: &Transition) -> Markup {
+    let of_fault: Vec<_> = report.idle.iter().filter(|idle| idle.fault == transition.fault).collect();
+    let cell = |idle: &IdlePhones, name: &str| {
+        let row = idle.services.iter().find(|service| service.service == name);
+        html! { td { @if let Some(row) = row {
+            (words::idle_cell(row)) @if row.ci_low_ms.is_some() { br; small { (interval(row)) } }
+        } @else { "–" } } }
+    };
+    html! { @if !of_fault.is_empty() {
+        div.wide { table {
+            thead { tr { th { "idle phones" } th { "registered again" } th { "can call" } th { "can be called" } th { "phones" } } }
+            tbody { @for idle in of_fault { tr {
+                td { (idle.profile) }
+                (cell(idle, "idle_registered")) (cell(idle, "idle_can_call")) (cell(idle, "idle_can_be_called"))
+                td { (idle.services.iter().map(|service| service.users).max().unwrap_or(0)) }
+            } } }
+        } }
+    } }
 }
 
 fn outage_row(row: &OutageSummary, configured: Option<f64>, with_interval: bool) -> Markup {
@@ -75,23 +98,25 @@ pub(super) fn budget(availability: &Availability) -> Markup {
 /// Everything of one trial that does not fit the summary.
 pub(super) fn trial(trial: &Trial) -> Markup {
     let measured = &trial.measured;
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     html! {
         details {
             summary { "Trial " (trial.number) ", seed " (trial.seed) }
             (faults(&measured.faults, zero))
             (outage_list(measured))
+            @if let Some(sip) = &measured.sip { (signalling(sip)) }
         }
     }
 }
 
-/// Every outage, a line each.
+/// Every outage, a line each; with the fault that it follows where any was injected.
 pub(super) fn outage_list(measured: &Measured) -> Markup {
-    let (zero, _) = measured.span();
+    let faults = !measured.faults.is_empty();
+    let zero = measured.zero();
     html! {
         div.wide { table {
-            thead { tr { th { "service" } th.t { "whose" } th { "fault" } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
-            tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero)) } }
+            thead { tr { th { "service" } th.t { "whose" } @if faults { th { "fault" } } th { "from" } th { "length" } th { "±" } th.t { "estimator" } } }
+            tbody { @for outage in measured.outages.iter().take(MOST_OUTAGES) { (outage_line(outage, zero, faults)) } }
         } }
         @if measured.outages.len() > MOST_OUTAGES {
             p { "And " (measured.outages.len() - MOST_OUTAGES) " more in outages.csv." }
@@ -127,12 +152,12 @@ fn timer_phase(fault: &FaultMeasured) -> Markup {
     } }
 }
 
-fn outage_line(outage: &Outage, zero: crate::units::RunTime) -> Markup {
+fn outage_line(outage: &Outage, zero: crate::units::RunTime, faults: bool) -> Markup {
     let above = outage.censored.then_some(outage.duration_ms);
     html! { tr {
         td { (words::service(&outage.service)) }
         td.t { (outage.scope) @if let Some(direction) = outage.direction { (words::hears(direction)) } }
-        td { @if let Some(fault) = outage.fault { (fault + 1) } @else { "none" } }
+        @if faults { td { @if let Some(fault) = outage.fault { (fault + 1) } @else { "none" } } }
         td { (format!("{:.3} s", (outage.start_ns - zero).as_secs_f64())) }
         td { (value((!outage.censored).then_some(outage.duration_ms), above)) }
         td { (words::duration(outage.error_ms)) }

@@ -21,6 +21,9 @@ pub(super) fn section(report: &Report, frames: Option<&FigureData>) -> Markup {
             @if let Some(video) = videos.first() {
                 p { "A freeze is " (video.freeze_rule) ". Vq, Sq and MMq are ITU-T G.1070; no model rates a freeze. "
                     "Skew is how much later the picture comes than its sound." }
+                @if let Some(codec) = unrated(videos) {
+                    p { (codec) " has no Vq and no MMq: ITU-T publishes no G.1070 coefficients for it." }
+                }
                 @if let Some(note) = notes(videos) { p { "Scores in brackets are outside the model: " (note) "." } }
             }
         }
@@ -90,6 +93,14 @@ fn cells(period: &VideoPeriod) -> Markup {
 
 fn value(score: &VideoScore) -> String {
     if score.valid { format!("{:.2}", score.value) } else { format!("({:.2})", score.value) }
+}
+
+/// The codec without a score in any period, though there were pictures of a known size: G.1070 has nothing for it.
+fn unrated(videos: &[VideoMeasured]) -> Option<&str> {
+    let rated = |video: &&VideoMeasured| {
+        video.size.is_none() || video.frames.shown == 0 || video.periods.iter().any(|period| period.vq.is_some())
+    };
+    videos.iter().find(|video| !rated(video)).map(|video| video.codec.as_str())
 }
 
 /// Why scores are outside the model, each reason once.

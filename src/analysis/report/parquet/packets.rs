@@ -10,18 +10,19 @@ use parquet::errors::ParquetError;
 use super::table::{Column, Kind, Table};
 use crate::analysis::measure::packets::RtpPacket;
 
+/// None of these names is a keyword of SQL, so that nobody has to quote them.
 const COLUMNS: [(&str, Kind); 12] = [
     ("stream", Kind::Integer),
     ("file", Kind::Integer),
     ("packet", Kind::Integer),
-    ("at", Kind::Instant),
+    ("captured_at", Kind::Instant),
     ("src", Kind::Text),
     ("dst", Kind::Text),
     ("ssrc", Kind::Integer),
     ("payload_type", Kind::Integer),
     ("marker", Kind::Truth),
     ("sequence", Kind::Integer),
-    ("timestamp", Kind::Integer),
+    ("rtp_timestamp", Kind::Integer),
     ("payload_octets", Kind::Integer),
 ];
 

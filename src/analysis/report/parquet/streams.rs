@@ -8,11 +8,12 @@ use super::table::{Column, Kind, Table};
 use crate::analysis::measure::model::{Measured, StreamMeasured};
 use crate::analysis::report::words::json_word;
 
-const COLUMNS: [(&str, Kind); 22] = [
+const COLUMNS: [(&str, Kind); 25] = [
     ("stream", Kind::Integer),
-    ("start", Kind::Instant),
-    ("end", Kind::Instant),
+    ("first_at", Kind::Instant),
+    ("last_at", Kind::Instant),
     ("call", Kind::Integer),
+    ("call_id", Kind::Text),
     ("direction", Kind::Text),
     ("ssrc", Kind::Integer),
     ("src", Kind::Text),
@@ -31,6 +32,8 @@ const COLUMNS: [(&str, Kind); 22] = [
     ("mos_cqe", Kind::Float),
     ("mos_valid", Kind::Truth),
     ("mos_model", Kind::Text),
+    ("mos_min", Kind::Float),
+    ("mos_below_3_6_s", Kind::Integer),
 ];
 
 /// Writes the streams; `stream` is the number by which `packets.parquet` names them.
@@ -51,6 +54,7 @@ pub fn streams<W: Write + Send>(sink: W, measured: &Measured) -> Result<(), Parq
         integers(|of| of.start_ns.as_nanos()),
         integers(|of| of.end_ns.as_nanos()),
         Column::Integer(all.iter().map(|of| i64::try_from(of.call?).ok()).collect()),
+        Column::Text(all.iter().map(|of| Some(call_id(measured, of.call?)?.into())).collect()),
         texts(|of| of.direction.map(json_word)),
         integers(|of| of.ssrc.into()),
         texts(|of| Some(of.src.clone())),
@@ -69,8 +73,16 @@ pub fn streams<W: Write + Send>(sink: W, measured: &Measured) -> Result<(), Parq
         floats(|of| of.mos_cqe.as_ref().map(|mos| mos.value)),
         Column::Truth(all.iter().map(|of| Some(of.mos_cqe.as_ref()?.valid)).collect()),
         texts(|of| of.mos_cqe.as_ref().map(|mos| mos.model.clone())),
+        floats(|of| of.over_time.as_ref().map(|over_time| over_time.whole.mos_min)),
+        Column::Integer(
+            all.iter().map(|of| i64::try_from(of.over_time.as_ref()?.whole.mos_below_3_6_s).ok()).collect(),
+        ),
     ];
     let mut table = Table::new(sink, &COLUMNS)?;
     table.write(&columns)?;
     table.finish()
+}
+
+fn call_id(measured: &Measured, number: u64) -> Option<&str> {
+    measured.calls.iter().find(|call| call.call == number)?.call_id.as_deref()
 }

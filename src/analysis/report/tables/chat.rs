@@ -25,7 +25,7 @@ pub(super) const CHAT_MESSAGES: [&str; 9] =
     ["id", "from", "to", "sent_s", "delivered_s", "delay_ms", "deliveries", "acknowledged", "fate"];
 
 pub(super) fn sessions(measured: &Measured) -> Vec<Row> {
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     let rows = measured.chats.iter().map(|chat| {
         vec![
             chat.client.clone(),
@@ -49,7 +49,7 @@ pub(super) fn sessions(measured: &Measured) -> Vec<Row> {
 }
 
 pub(super) fn messages(measured: &Measured) -> Vec<Row> {
-    let (zero, _) = measured.span();
+    let zero = measured.zero();
     let rows = measured.chat_messages.iter().map(|message| {
         vec![
             message.id.clone(),

@@ -493,6 +493,7 @@ impl Chatter {
             planned_ns: ping.planned,
             call: None,
             code: None,
+            status_ns: None,
             node: None,
             retransmissions: None,
             reason: reason.map(str::to_owned),

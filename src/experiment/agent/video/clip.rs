@@ -34,7 +34,8 @@ impl Clip {
     }
 }
 
-fn h264(stream: &[u8], size: (u32, u32), frame_rate: u32) -> Clip {
+/// A clip of a byte stream (H.264 annex B).
+pub(super) fn h264(stream: &[u8], size: (u32, u32), frame_rate: u32) -> Clip {
     let frames: Vec<Vec<Vec<u8>>> = nal::access_units(stream)
         .into_iter()
         .map(|units| {

@@ -2,11 +2,14 @@
 //! frame.
 
 mod clip;
+mod encode;
+mod pattern;
 mod receiver;
 mod sender;
 #[cfg(test)]
 mod tests;
 
 pub use clip::Clip;
+pub use encode::{EncodeError, Wanted};
 pub use receiver::VideoReceiver;
 pub use sender::{Pacing, VideoConfig, VideoSender};

@@ -1,6 +1,7 @@
 //! What the lab has put on the machine, on disk before it is needed: `down` and the next start clean by it,
 //! even when the tool was killed in between.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{self, EngineOptions, Layout};
 use super::process::Process;
 use crate::experiment::cluster::ClusterError;
+use crate::scenario::MachineSize;
 
 /// Where the journal is.
 pub(super) const FILE: &str = "/run/fivenines/lab.json";
@@ -25,13 +27,16 @@ pub(super) struct Journal {
     pub(super) profile: String,
     /// How the engine is set.
     pub(super) engine: EngineOptions,
+    /// Which nodes are machines of their own.
+    #[serde(default)]
+    pub(super) machines: BTreeMap<String, MachineSize>,
     /// Whether relays share their calls through a store.
     pub(super) shares_calls: bool,
     /// The process that works with the lab; none when it was left standing on purpose.
     pub(super) owner: Option<Process>,
     /// Whether `/run/netns` became a mount point by us.
     pub(super) mounted_netns: bool,
-    /// What was started: the store, and one `unshare` for each node.
+    /// What was started: the store, and one `unshare` or emulator for each node.
     pub(super) processes: Vec<Process>,
 }
 
@@ -43,6 +48,7 @@ impl Journal {
             nodes: layout.names(),
             profile: layout.profile.name.clone(),
             engine: layout.engine,
+            machines: layout.machines.clone(),
             shares_calls: layout.shares_calls,
             owner: Process::of(std::process::id()),
             mounted_netns: !is_mount_point(Path::new("/run/netns")),
@@ -55,7 +61,8 @@ impl Journal {
     /// # Errors
     /// When the journal was made by another version.
     pub(super) fn layout(&self) -> Result<Layout, ClusterError> {
-        Layout::of(&self.nodes, &self.profile, self.engine, Some(self.shares_calls))
+        let layout = Layout::of(&self.nodes, &self.profile, self.engine, Some(self.shares_calls))?;
+        Ok(Layout { machines: self.machines.clone(), ..layout })
     }
 
     /// Reads a journal; none when there is no file.

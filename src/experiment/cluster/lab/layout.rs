@@ -1,5 +1,6 @@
 //! Names and addresses of the lab: who sits where on the network.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::Profile;
 use super::root::Root;
 use crate::experiment::cluster::ClusterError;
-use crate::scenario::{EngineTimers, LabCluster};
+use crate::scenario::{EngineTimers, LabCluster, MachineSize};
 use crate::units::Span;
 
 /// The floating address.
@@ -85,6 +86,8 @@ impl Node {
 pub(super) struct Layout {
     /// Preferred owner first.
     pub(super) nodes: Vec<Node>,
+    /// The nodes that are machines of their own; the others stand in namespaces.
+    pub(super) machines: BTreeMap<String, MachineSize>,
     /// Which servers run on a node.
     pub(super) profile: Profile,
     /// Where their programs come from.
@@ -93,6 +96,8 @@ pub(super) struct Layout {
     pub(super) engine: EngineOptions,
     /// Whether relays share their calls through the store.
     pub(super) shares_calls: bool,
+    /// Whether SIP servers tell each other who is registered, where they can.
+    pub(super) shares_registrations: bool,
 }
 
 /// How the cluster engine is set.
@@ -131,7 +136,20 @@ impl Layout {
             preempt: cluster.preempt,
             garp_refresh: cluster.garp_refresh(),
         };
-        Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))
+        let machines = cluster.nodes.iter().filter_map(|name| Some((name.clone(), cluster.machine(name)?))).collect();
+        let layout = Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))?;
+        let shares_registrations = cluster.share_registrations.as_ref().is_none_or(|of| *of.get_ref());
+        Ok(Layout { machines, shares_registrations, ..layout })
+    }
+
+    /// Whether an engine moves the address: a single node holds it by itself.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
+    /// Whether some node stands in namespaces.
+    pub(super) fn has_namespaces(&self) -> bool {
+        self.nodes.iter().any(|node| !self.machines.contains_key(&node.name))
     }
 
     /// See [`Layout::new`]. Relays share their calls wherever the profile has a store, unless that is told otherwise.
@@ -146,7 +164,8 @@ impl Layout {
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
         let has_store = profile.servers.store.is_some();
         let (root, shares_calls) = (Root::of(&profile), has_store && shares_calls.unwrap_or(true));
-        Ok(Layout { nodes, profile, root, engine, shares_calls })
+        let machines = BTreeMap::new();
+        Ok(Layout { nodes, machines, profile, root, engine, shares_calls, shares_registrations: true })
     }
 
     /// The node of that name.
@@ -176,10 +195,10 @@ pub(super) fn client_address() -> IpAddr {
 }
 
 fn check_names(names: &[String]) -> Result<(), ClusterError> {
-    if !(2..=MOST_NODES).contains(&names.len()) {
+    if !(1..=MOST_NODES).contains(&names.len()) {
         return Err(not_ready(
             format!("a lab of {} nodes is not possible", names.len()),
-            &format!("give 2 to {MOST_NODES} names"),
+            &format!("give 1 to {MOST_NODES} names"),
         ));
     }
     for (index, name) in names.iter().enumerate() {
@@ -223,7 +242,7 @@ mod tests {
 
     #[test]
     fn names_that_cannot_work_are_refused() {
-        for names in [&["alpha"][..], &["alpha", "alpha"], &["alpha", "br0"], &["alpha", "be/ta"], &["alpha", "-x"]] {
+        for names in [&[][..], &["alpha", "alpha"], &["alpha", "br0"], &["alpha", "be/ta"], &["alpha", "-x"]] {
             assert!(layout(names).is_err(), "{names:?}");
         }
         assert!(layout(&["alpha", "sixteen-letters-"]).is_err());

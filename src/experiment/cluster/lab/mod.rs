@@ -1,17 +1,20 @@
 //! The lab: real servers in Linux namespaces of this machine, as root.
 //!
-//! Each node has its own process, mount, network, host name and IPC namespaces, with the machine's own
-//! root under an overlay, so that what apt installed is what runs, or a root file system of a newer Debian.
+//! A node is one of two kinds. One in namespaces has its own process, mount, network, host name and IPC namespaces,
+//! with the machine's own root under an overlay, so that what apt installed is what runs, or a root file system of a
+//! newer Debian. The other is a machine of its own ([`machine`]).
 //! A profile says which servers run on a node and which engine moves the address. The nodes, the clients and
 //! the store that relays share hang on one bridge, 10.77.0.0/24; the floating address is 10.77.0.10.
 
 mod certificates;
 mod config;
+mod emulator;
 mod fault;
 mod health;
 pub mod init;
 mod journal;
 mod layout;
+mod machine;
 mod network;
 mod node;
 mod process;
@@ -22,6 +25,7 @@ mod system;
 mod templates;
 mod tools;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,9 +33,12 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, umount2};
 
 use certificates::Certificates;
+use emulator::Emulator;
 use fault::failed;
 use journal::Journal;
 use layout::{Layout, VIP, netns_path, not_ready};
+use machine::Machine;
+use machine::image::Image;
 use node::{Booted, log_tail, not_up};
 use process::Process;
 use profile::{Profile, Ready, Replication, ServiceFile};
@@ -39,7 +46,8 @@ use store::Store;
 
 use super::{Cluster, ClusterError};
 use crate::experiment::run::clock::Clock;
-use crate::scenario::{LabCluster, NodeFault, Service};
+use crate::experiment::run::recorder::Recorder;
+use crate::scenario::{LabCluster, MachineSize, NodeFault, Service};
 use crate::units::Span;
 
 /// How long servers may take to answer. A busy machine needs a few seconds, replication one ping round.
@@ -58,7 +66,13 @@ pub struct Lab {
     journal: Option<Journal>,
     tls: Option<Certificates>,
     nodes: BTreeMap<String, Booted>,
+    machines: BTreeMap<String, Machine>,
+    accelerator: OnceCell<&'static str>,
+    outlives: bool,
     store: Option<Store>,
+    /// Of nodes whose path is degraded.
+    emulators: BTreeMap<String, Emulator>,
+    recorder: Option<Recorder>,
     keep: bool,
 }
 
@@ -87,8 +101,31 @@ impl Lab {
         // This link runs the same program even when its file was replaced meanwhile.
         let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
         let clock = Clock::start();
-        let (journal, tls, store, nodes) = (None, None, None, BTreeMap::new());
-        Lab { layout, program, clock, users: Vec::new(), journal, tls, nodes, store, keep: false }
+        Lab {
+            layout,
+            program,
+            clock,
+            users: Vec::new(),
+            journal: None,
+            tls: None,
+            nodes: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            accelerator: OnceCell::new(),
+            outlives: false,
+            store: None,
+            emulators: BTreeMap::new(),
+            recorder: None,
+            keep: false,
+        }
+    }
+
+    /// Makes these nodes machines of their own, of the usual size; they outlive this process if the lab does.
+    #[must_use]
+    pub fn with_machines(mut self, names: &[String]) -> Lab {
+        let size = MachineSize::default();
+        self.layout.machines = names.iter().map(|name| (name.clone(), size)).collect();
+        self.outlives = true;
+        self
     }
 
     /// Runs `program` as PID 1 of nodes instead of this program: a test's own binary has no `lab-init`.
@@ -107,7 +144,9 @@ impl Lab {
         let mut lab = Lab::with(journal.layout()?);
         lab.keep = true;
         for node in &lab.layout.nodes {
-            if let Some(booted) = Booted::find(node) {
+            if lab.layout.machines.contains_key(&node.name) {
+                lab.machines.extend(Machine::find(node, lab.clock).map(|machine| (node.name.clone(), machine)));
+            } else if let Some(booted) = Booted::find(node) {
                 lab.nodes.insert(node.name.clone(), booted);
             }
         }
@@ -157,7 +196,36 @@ impl Lab {
         health::sip_answer(VIP)
     }
 
-    /// The command line that runs `command` inside a node.
+    /// What a node is and whether it is on, in words.
+    #[must_use]
+    pub fn state(&self, node: &str) -> String {
+        match (self.machines.get(node), self.pid1(node)) {
+            (Some(machine), _) if !machine.is_on() => "off".into(),
+            (Some(machine), _) if machine.answers() => format!("on, QEMU is {}", machine.qemu.pid),
+            (Some(machine), _) => format!("on, does not answer, QEMU is {}", machine.qemu.pid),
+            (None, Some(pid1)) => format!("on, PID 1 is {pid1}"),
+            (None, None) => "off".into(),
+        }
+    }
+
+    /// Runs a command inside a node that is a machine of its own: its exit code and what it printed; none for a node
+    /// in namespaces, see [`Lab::exec`].
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn exec_in_machine(&self, node: &str, command: &[String]) -> Option<Result<(i32, String), ClusterError>> {
+        let answer = self.machines.get(node)?.shell(&command.join(" "));
+        let answer = answer.map(|answer| (answer.code, answer.output));
+        Some(answer.map_err(|reason| failed("exec", node, reason)))
+    }
+
+    /// The image that machines start from.
+    #[must_use]
+    pub fn image(&self) -> PathBuf {
+        Image::of(&self.layout.profile).directory()
+    }
+
+    /// The command line that runs `command` inside a node in namespaces.
     ///
     /// # Errors
     /// When the node is off.
@@ -170,10 +238,38 @@ impl Lab {
         Ok(line)
     }
 
-    fn take_possession(&mut self, users: &[String]) -> Result<(), ClusterError> {
+    /// What this machine must have, and what the scenario wants of it.
+    fn check(&self) -> Result<(), ClusterError> {
         tools::check(&self.layout)?;
+        machine::check(&self.layout)
+    }
+
+    /// Makes what nodes start from, where it is not there.
+    fn make_roots(&self, tell: &mut dyn FnMut(&str)) -> Result<(), ClusterError> {
+        if self.layout.has_namespaces() {
+            self.layout.root.make(tell)?;
+        }
+        if self.layout.machines.is_empty() {
+            return Ok(());
+        }
+        self.accelerator()?;
+        Image::of(&self.layout.profile).make(tell)
+    }
+
+    /// What executes the machines' instructions; tried once.
+    fn accelerator(&self) -> Result<&'static str, ClusterError> {
+        let Some(size) = self.layout.machines.values().next() else { return Ok("none") };
+        if let Some(found) = self.accelerator.get() {
+            return Ok(found);
+        }
+        let found = machine::qemu::accelerator(size.accelerator, self.clock)?;
+        Ok(self.accelerator.get_or_init(|| found))
+    }
+
+    fn take_possession(&mut self, users: &[String]) -> Result<(), ClusterError> {
+        self.check()?;
         // Whoever did not ask for it before gets it here, without a word.
-        self.layout.root.make(&mut |_| {})?;
+        self.make_roots(&mut |_| {})?;
         check_users(users)?;
         let stale = self.wait_for_owner()?;
         clean(stale.as_ref());
@@ -221,6 +317,9 @@ impl Lab {
         }
         self.wait_for_address(&names[0])?;
         names.iter().try_for_each(|name| self.wait_healthy(name))?;
+        for machine in self.machines.values() {
+            machine.start_by_itself().map_err(|reason| failed("let it start by itself", &machine.node.name, reason))?;
+        }
         self.wait(&names[0], "XMPP at the floating address", "xmpp", |_| health::tcp_open(VIP, 5222))
     }
 
@@ -244,23 +343,36 @@ impl Lab {
     fn furnish(&self, name: &str) -> Result<(), ClusterError> {
         let node = self.layout.node(name)?;
         let tls = self.tls.as_ref().ok_or_else(|| failed("furnish", name, "no certificates".into()))?;
-        node::furnish(&self.layout, node, tls, &self.users).map_err(|reason| not_up(node, reason))
+        let furnish = if self.layout.machines.contains_key(name) { machine::furnish } else { node::furnish };
+        furnish(&self.layout, node, tls, &self.users).map_err(|reason| not_up(node, reason))
     }
 
     fn boot(&mut self, name: &str) -> Result<(), ClusterError> {
         let node = self.layout.node(name)?.clone();
+        let ground = machine::Ground { accelerator: self.accelerator()?, dies_with_us: !self.outlives };
         let mut journal = self.journal.take();
-        let booted = Booted::boot(&node, &self.program, self.clock, |process| {
+        let started = |process| {
             if let Some(journal) = &mut journal {
                 journal.processes.retain(Process::is_alive);
                 journal.processes.push(process);
                 // The name of its directory in its command line finds it as well.
                 let _full = journal.write(&journal::file());
             }
-        });
+        };
+        let booted = match self.layout.machines.get(name) {
+            Some(size) => Machine::boot(&node, *size, &ground, self.clock, started)
+                .map(|machine| drop(self.machines.insert(name.to_owned(), machine))),
+            None => Booted::boot(&node, &self.program, self.clock, started)
+                .map(|booted| drop(self.nodes.insert(name.to_owned(), booted))),
+        };
         self.journal = journal;
-        self.nodes.insert(name.to_owned(), booted?);
-        Ok(())
+        booted?;
+        if self.layout.is_cluster() || self.layout.machines.contains_key(name) {
+            return Ok(());
+        }
+        // A server without a cluster holds its address by itself; a machine does so at boot.
+        let held = network::add_address(self.booted(name)?.pid1.pid, &VIP.to_string());
+        held.map_err(|reason| failed("give it its address", name, reason))
     }
 
     fn start_services(&mut self, name: &str) -> Result<(), ClusterError> {
@@ -273,6 +385,9 @@ impl Lab {
     }
 
     fn start_engine(&mut self, name: &str) -> Result<(), ClusterError> {
+        if !self.layout.is_cluster() {
+            return Ok(());
+        }
         let processes = self.layout.profile.engine_services().to_vec();
         processes.iter().try_for_each(|process| {
             self.start_service(name, &process.name)?;
@@ -281,6 +396,9 @@ impl Lab {
     }
 
     fn start_service(&mut self, name: &str, service: &str) -> Result<(), ClusterError> {
+        if let Some(machine) = self.machines.get(name) {
+            return machine.start(service);
+        }
         let clock = self.clock;
         self.booted_mut(name)?.start(service, clock)
     }
@@ -288,6 +406,10 @@ impl Lab {
     /// Boots a node that lost its power.
     fn boot_again(&mut self, name: &str) -> Result<(), ClusterError> {
         if let Some(mut old) = self.nodes.remove(name) {
+            old.kill();
+            old.reap();
+        }
+        if let Some(mut old) = self.machines.remove(name) {
             old.kill();
             old.reap();
         }
@@ -308,7 +430,7 @@ impl Lab {
     /// Runs what a profile wants to be run after a start, if anything.
     fn tell(&self, name: &str, line: Option<&str>) -> Result<(), ClusterError> {
         let Some(line) = line else { return Ok(()) };
-        let told = self.booted(name)?.run(line);
+        let told = self.run_in(name, line);
         told.map(drop).map_err(|reason| failed("finish the start of a server", name, reason))
     }
 
@@ -317,11 +439,22 @@ impl Lab {
         let address = self.layout.node(name)?.address();
         self.wait(name, &service.name, &service.name, |lab| match &service.ready {
             None => true,
-            Some(Ready::Command(line)) => lab.booted(name).is_ok_and(|booted| booted.run(line).is_ok()),
-            Some(Ready::UdpPort(port)) => lab.booted(name).is_ok_and(|booted| booted.has_udp_port(*port)),
+            Some(Ready::Command(line)) => lab.run_in(name, line).is_ok(),
+            Some(Ready::UdpPort(port)) => match lab.machines.get(name) {
+                Some(machine) => machine.has_udp_port(*port),
+                None => lab.booted(name).is_ok_and(|booted| booted.has_udp_port(*port)),
+            },
             Some(Ready::TcpPort(port)) => health::tcp_open(address, *port),
             Some(Ready::Options) => health::sip_answer(address).is_some(),
         })
+    }
+
+    /// Runs a command inside a node of either kind.
+    fn run_in(&self, name: &str, line: &str) -> Result<String, String> {
+        match self.machines.get(name) {
+            Some(machine) => machine.run(line),
+            None => self.booted(name).map_err(|error| error.to_string())?.run(line),
+        }
     }
 
     fn booted(&self, name: &str) -> Result<&Booted, ClusterError> {
@@ -347,8 +480,9 @@ impl Lab {
 
     /// Whether a listing inside the node has its line for every node that is on.
     fn lists_all(&self, name: &str, of: &Replication) -> bool {
-        let on = self.nodes.values().filter(|booted| booted.is_alive()).count();
-        let listing = self.booted(name).ok().and_then(|booted| booted.run(&of.command).ok());
+        let on = self.nodes.values().filter(|booted| booted.is_alive()).count()
+            + self.machines.values().filter(|machine| machine.answers()).count();
+        let listing = self.run_in(name, &of.command).ok();
         listing.is_some_and(|listing| listing.lines().filter(|line| line.trim() == of.line).count() >= on)
     }
 
@@ -366,12 +500,18 @@ impl Lab {
         ready: impl Fn(&Lab) -> bool,
     ) -> Result<(), ClusterError> {
         let node = self.layout.node(name)?;
+        let patience = if self.machines.is_empty() { patience } else { machine::BOOT_PATIENCE };
         let deadline = self.clock.now() + patience;
         while !ready(self) {
-            let died = self.booted(name)?.died(log);
+            let machine = self.machines.get(name);
+            let died = match machine {
+                Some(machine) => machine.died(log) || !machine.is_on(),
+                None => self.booted(name)?.died(log),
+            };
             if died || self.clock.now() >= deadline {
                 let end = if died { "it ended".to_owned() } else { format!("waited {patience}") };
-                return Err(not_up(node, format!("no {what}, {end}: {}", log_tail(node, log))));
+                let said = machine.map_or_else(|| log_tail(node, log), |machine| machine.log_tail(log));
+                return Err(not_up(node, format!("no {what}, {end}: {said}")));
             }
             self.clock.sleep(node::LOOK_EVERY);
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::journal;
 use super::layout::{CLIENTS, CLIENTS_NETNS, Node, STORE, STORE_NETNS, SWITCH_NETNS};
 use super::tools::{run, run_with_input};
+use crate::scenario::Way;
 
 /// Namespaces in the order in which they are made.
 const NAMESPACES: [&str; 3] = [SWITCH_NETNS, CLIENTS_NETNS, STORE_NETNS];
@@ -63,6 +64,18 @@ pub(super) fn plug(node: &Node, pid1: u32) -> Result<(), String> {
     run_with_input("nsenter", &["-t", &pid1, "-n", "ip", "-batch", "-"], &lines).map(drop)
 }
 
+/// Gives a machine its port: a tap device that the emulator opens.
+///
+/// # Errors
+/// The command that failed.
+pub(super) fn plug_machine(node: &Node) -> Result<(), String> {
+    let port = &node.name;
+    // It stays when its machine loses power.
+    let _none = run("ip", &["-n", SWITCH_NETNS, "link", "del", port]);
+    run("ip", &["-n", SWITCH_NETNS, "tuntap", "add", "dev", port, "mode", "tap"])?;
+    batch(SWITCH_NETNS, &format!("link set {port} master br0 up\n"))
+}
+
 /// Whether the switch has the port and it is not down.
 pub(super) fn port_is_up(port: &str) -> bool {
     run("ip", &["-n", SWITCH_NETNS, "-br", "link", "show", port]).is_ok_and(|line| !line.contains(" DOWN "))
@@ -115,30 +128,44 @@ fn change_address(pid1: u32, change: &str, address: &str) -> Result<(), String> 
     run("nsenter", &["-t", &pid1, "-n", "ip", "addr", change, &address, "dev", "eth0"]).map(drop)
 }
 
-/// Sets the queue of frames that leave the switch by the port.
+/// Sets the queue of frames to the node (at its switch port) or from it (at its own interface).
 ///
 /// # Errors
 /// The command that failed.
-pub(super) fn set_queue(port: &str, queue: &str) -> Result<(), String> {
-    let words: Vec<_> = queue.split(' ').collect();
-    let line = ["-n", SWITCH_NETNS, "qdisc", "replace", "dev", port, "root"];
-    run("tc", &[&line[..], &words[..]].concat()).map(drop)
+pub(super) fn set_queue(way: Way, port: &str, pid1: u32, queue: &str) -> Result<(), String> {
+    qdisc(way, port, pid1, &format!("replace dev DEVICE root {queue}")).map(drop)
 }
 
-/// The port's queue, in tc's words.
+/// That queue, in tc's words.
 ///
 /// # Errors
 /// The command that failed.
-pub(super) fn queue(port: &str) -> Result<String, String> {
-    run("tc", &["-n", SWITCH_NETNS, "qdisc", "show", "dev", port]).map(|text| text.trim().to_owned())
+pub(super) fn queue(way: Way, port: &str, pid1: u32) -> Result<String, String> {
+    qdisc(way, port, pid1, "show dev DEVICE").map(|text| text.trim().to_owned())
 }
 
-/// Gives the port its usual queue back.
+/// Gives it the usual queue back.
 ///
 /// # Errors
 /// The command that failed.
-pub(super) fn reset_queue(port: &str) -> Result<(), String> {
-    run("tc", &["-n", SWITCH_NETNS, "qdisc", "del", "dev", port, "root"]).map(drop)
+pub(super) fn reset_queue(way: Way, port: &str, pid1: u32) -> Result<(), String> {
+    qdisc(way, port, pid1, "del dev DEVICE root").map(drop)
+}
+
+fn qdisc(way: Way, port: &str, pid1: u32, line: &str) -> Result<String, String> {
+    let words = |device: &'static str| line.split(' ').map(move |word| if word == "DEVICE" { device } else { word });
+    match way {
+        Way::FromNode => {
+            let pid1 = pid1.to_string();
+            let enter = ["-t", &pid1, "-n", "tc", "qdisc"];
+            run("nsenter", &enter.into_iter().chain(words("eth0")).collect::<Vec<_>>())
+        }
+        Way::ToNode => {
+            let line = ["-n", SWITCH_NETNS, "qdisc"].into_iter();
+            let words = line.chain(words("DEVICE")).map(|word| if word == "DEVICE" { port } else { word });
+            run("tc", &words.collect::<Vec<_>>())
+        }
+    }
 }
 
 /// Rules of the switch about one port.

@@ -48,7 +48,9 @@ const DISK: &str = "size=160m,mode=0755";
 /// When the directory cannot be written.
 pub(super) fn furnish(layout: &Layout, node: &Node, tls: &Certificates, users: &[String]) -> Result<(), String> {
     let directory = node.directory();
-    insert_disk(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    insert_disk(&directory, DISK)
+        .and_then(|()| make_places(&directory))
+        .map_err(|error| format!("{}: {error}", directory.display()))?;
     config::write(layout, node, users, &directory, &layout.root.path())?;
     let files = [
         ("etc/lab.crt", tls.chain.clone().into_bytes()),
@@ -61,10 +63,18 @@ pub(super) fn furnish(layout: &Layout, node: &Node, tls: &Certificates, users: &
     })
 }
 
-fn insert_disk(directory: &Path) -> io::Result<()> {
+/// Gives the node a directory of its own file system, with a place for logs.
+///
+/// # Errors
+/// When it cannot be mounted.
+pub(super) fn insert_disk(directory: &Path, room: &str) -> io::Result<()> {
     fs::create_dir_all(directory)?;
-    mount(Some("fivenines"), directory, Some("tmpfs"), MsFlags::empty(), Some(DISK))?;
-    ["root", "upper", "work", "log", "etc"].into_iter().try_for_each(|part| fs::create_dir_all(directory.join(part)))
+    mount(Some("fivenines"), directory, Some("tmpfs"), MsFlags::empty(), Some(room))?;
+    fs::create_dir_all(directory.join("log"))
+}
+
+fn make_places(directory: &Path) -> io::Result<()> {
+    ["root", "upper", "work", "etc"].into_iter().try_for_each(|part| fs::create_dir_all(directory.join(part)))
 }
 
 fn spec(layout: &Layout, node: &Node) -> Spec {

@@ -110,13 +110,14 @@ fn innermost(pid: u32) -> Option<u32> {
     line.split_ascii_whitespace().last()?.parse().ok()
 }
 
-/// Processes that have `lab-init` and then a path under `directory` among their arguments: PID 1 of each
-/// node and the `unshare` that waits for it, whether or not a journal tells of them.
+/// Processes that have `lab-init` or `-pidfile` and then a path under `directory` among their arguments: PID 1 of
+/// each node and the `unshare` that waits for it, or the emulator of a machine, whether or not a journal tells of them.
 pub(super) fn with_argument_under(directory: &Path) -> Vec<Process> {
     let ours = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<_> = line.split(|octet| *octet == 0).map(String::from_utf8_lossy).collect();
-        words.windows(2).any(|pair| pair[0] == "lab-init" && Path::new(pair[1].as_ref()).starts_with(directory))
+        let marks = |word: &str| word == "lab-init" || word == "-pidfile";
+        words.windows(2).any(|pair| marks(&pair[0]) && Path::new(pair[1].as_ref()).starts_with(directory))
     };
     all_pids().into_iter().filter(ours).filter_map(Process::of).collect()
 }

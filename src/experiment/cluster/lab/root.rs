@@ -112,9 +112,7 @@ impl Recipe {
     }
 
     fn directory(&self) -> PathBuf {
-        let hash = Sha256::digest(self.text());
-        let short: String = hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
-        Path::new(CACHE).join(format!("{}-{short}", self.suite))
+        Path::new(CACHE).join(format!("{}-{}", self.suite, short_hash(&self.text())))
     }
 
     /// The directory gets its name when everything is in it.
@@ -123,49 +121,78 @@ impl Recipe {
     }
 
     fn make(&self, tell: &mut dyn FnMut(&str)) -> Result<(), ClusterError> {
-        let place = self.directory();
-        let failed = |error: io::Error| not_ready(format!("{}: {error}", place.display()), "make room in /var/cache");
-        fs::create_dir_all(CACHE).map_err(failed)?;
-        let lock = File::create(place.with_extension("lock")).map_err(failed)?;
-        // Whoever comes second waits here and then finds it made.
-        let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
-        if self.is_made() {
-            return Ok(());
-        }
-        let partial = place.with_extension("partial");
-        // Left behind by a build that was cut short.
-        let _none = fs::remove_dir_all(&partial);
-        fs::create_dir_all(&partial).map_err(failed)?;
-        tell(&format!("making a root file system of Debian {} with {} (once, some minutes)", self.suite, self.instead));
-        let built = self.build(&partial, tell).and_then(|()| {
-            fs::write(partial.join("recipe"), self.text()).and_then(|()| fs::rename(&partial, &place)).map_err(failed)
-        });
-        if built.is_err() {
-            let _gone = fs::remove_dir_all(&partial);
-        }
-        built
+        make_once(&self.directory(), &self.text(), |partial| {
+            let instead = &self.instead;
+            tell(&format!("making a root file system of Debian {} with {instead} (once, some minutes)", self.suite));
+            bootstrap(&self.suite, &self.packages, partial, tell)
+        })
     }
+}
 
-    fn build(&self, partial: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), ClusterError> {
-        let options = partial.join("apt.conf");
-        let broken = |error: io::Error| not_ready(format!("{BUILDER}: {error}"), "see the lines above");
-        fs::write(&options, apt_options()).map_err(broken)?;
-        let packages: Vec<_> = self.packages.iter().map(String::as_str).collect();
-        let mut command = tools::command(BUILDER);
-        command.args(["--variant=minbase", "--mode=root", "--skip=check/qemu"]);
-        command.arg(format!("--aptopt={}", options.display()));
-        command.arg("--aptopt=APT::Install-Recommends \"false\"");
-        command.arg(format!("--include={}", packages.join(","))).arg(&self.suite).arg(partial.join("root"));
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(broken)?;
-        let last = child.stderr.take().map(|stderr| follow(BufReader::new(stderr), tell)).unwrap_or_default();
-        let status = child.wait().map_err(broken)?;
-        if status.success() {
-            return Ok(());
-        }
-        let remedy = "is a Debian mirror reachable (http://deb.debian.org), and is there room in /var/cache?";
-        Err(not_ready(format!("{BUILDER} ended with {status}: {}", last.join(" | ")), remedy))
+/// What stands for a recipe in a name.
+pub(super) fn short_hash(recipe: &str) -> String {
+    Sha256::digest(recipe).iter().take(8).map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Makes the directory `place` by `build`, which gets another name for it until everything is in it. It is made once,
+/// however many processes want it.
+///
+/// # Errors
+/// When the disk does not take it, or `build`'s own error.
+pub(super) fn make_once(
+    place: &Path,
+    recipe: &str,
+    build: impl FnOnce(&Path) -> Result<(), ClusterError>,
+) -> Result<(), ClusterError> {
+    let failed = |error: io::Error| not_ready(format!("{}: {error}", place.display()), "make room in /var/cache");
+    place.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+    let lock = File::create(place.with_extension("lock")).map_err(failed)?;
+    // Whoever comes second waits here and then finds it made.
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
+    if place.is_dir() {
+        return Ok(());
     }
+    let partial = place.with_extension("partial");
+    // Left behind by a build that was cut short.
+    let _none = fs::remove_dir_all(&partial);
+    fs::create_dir_all(&partial).map_err(failed)?;
+    let built = build(&partial).and_then(|()| {
+        fs::write(partial.join("recipe"), recipe).and_then(|()| fs::rename(&partial, place)).map_err(failed)
+    });
+    if built.is_err() {
+        let _gone = fs::remove_dir_all(&partial);
+    }
+    built
+}
+
+/// Puts a Debian system of these packages into `root` below `partial`.
+///
+/// # Errors
+/// With the builder's last words.
+pub(super) fn bootstrap(
+    suite: &str,
+    packages: &BTreeSet<String>,
+    partial: &Path,
+    tell: &mut dyn FnMut(&str),
+) -> Result<(), ClusterError> {
+    let options = partial.join("apt.conf");
+    let broken = |error: io::Error| not_ready(format!("{BUILDER}: {error}"), "see the lines above");
+    fs::write(&options, apt_options()).map_err(broken)?;
+    let packages: Vec<_> = packages.iter().map(String::as_str).collect();
+    let mut command = tools::command(BUILDER);
+    command.args(["--variant=minbase", "--mode=root", "--skip=check/qemu"]);
+    command.arg(format!("--aptopt={}", options.display()));
+    command.arg("--aptopt=APT::Install-Recommends \"false\"");
+    command.arg(format!("--include={}", packages.join(","))).arg(suite).arg(partial.join("root"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(broken)?;
+    let last = child.stderr.take().map(|stderr| follow(BufReader::new(stderr), tell)).unwrap_or_default();
+    let status = child.wait().map_err(broken)?;
+    if status.success() {
+        return Ok(());
+    }
+    let remedy = "is a Debian mirror reachable (http://deb.debian.org), and is there room in /var/cache?";
+    Err(not_ready(format!("{BUILDER} ended with {status}: {}", last.join(" | ")), remedy))
 }
 
 /// Tells the builder's steps, and returns its last lines.

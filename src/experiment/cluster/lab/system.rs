@@ -5,23 +5,28 @@ use std::net::SocketAddr;
 
 use super::fault::{self, failed};
 use super::layout::{self, Layout, VIP, netns_path};
+use super::machine::image::Image;
+use super::machine::{self, Machine};
 use super::node::Booted;
 use super::{Lab, clean, network, tools};
 use crate::evidence::history::What;
-use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
+use crate::evidence::rundir::MachineInfo;
+use crate::experiment::agent::sip::phone::behaviour::Target;
+use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints, Passwords};
 use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
 
 impl Cluster for Lab {
     fn ready(&self) -> Result<(), ClusterError> {
-        tools::check(&self.layout)
+        self.check()
     }
 
     fn prepare(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), ClusterError> {
-        self.layout.root.make(tell)
+        self.make_roots(tell)
     }
 
     fn observe(&mut self, recorder: &Recorder) {
+        self.recorder = Some(recorder.clone());
         for node in &self.layout.nodes {
             recorder.record(What::Node { name: node.name.clone(), address: node.address().into() });
         }
@@ -36,9 +41,13 @@ impl Cluster for Lab {
         let store = profile.servers.store.as_ref().map(|_| self.layout.shares_calls);
         let shared = store.map_or("", |shares| if shares { ", calls shared" } else { ", calls not shared" });
         let returns = if engine.preempt { ", takes back" } else { "" };
+        let kind = |name: String| if self.layout.machines.contains_key(&name) { format!("{name} (vm)") } else { name };
+        let names = self.layout.names().into_iter().map(kind).collect::<Vec<_>>().join(" ");
+        if !self.layout.is_cluster() {
+            return format!("lab: {names} alone at {VIP}, no cluster, {}{shared}", profile.servers.describe);
+        }
         format!(
-            "lab: {} behind {VIP}, {} {}{returns}, {}{shared}",
-            self.layout.names().join(" "),
+            "lab: {names} behind {VIP}, {} {}{returns}, {}{shared}",
             profile.engine.describe,
             engine.timers.describe(),
             profile.servers.describe,
@@ -51,7 +60,9 @@ impl Cluster for Lab {
         let of_store = store.into_iter().flat_map(|store| store.requires.values().map(String::as_str));
         let packages: BTreeSet<&str> = profile.requires().into_values().chain(of_store).collect();
         let packages: Vec<&str> = packages.into_iter().collect();
-        let admin = format!("--admindir={}", self.layout.root.path().join("var/lib/dpkg").display());
+        // Where both kinds of node are, those in namespaces speak for all: both are of one Debian.
+        let root = if self.layout.has_namespaces() { self.layout.root.path() } else { Image::of(profile).directory() };
+        let admin = format!("--admindir={}", root.join("var/lib/dpkg").display());
         let line = [&[admin.as_str(), "-W", "-f", "${Package} ${Version}\n"], &packages[..]].concat();
         let listing = tools::run("dpkg-query", &line).unwrap_or_default();
         let pair = |line: &str| line.split_once(' ').map(|(name, version)| (name.to_owned(), version.to_owned()));
@@ -63,7 +74,18 @@ impl Cluster for Lab {
     }
 
     fn supports(&self, action: Action) -> Result<(), String> {
-        fault::supports(&self.layout, action)
+        self.layout.names().iter().try_for_each(|name| fault::supports(&self.layout, name, action))
+    }
+
+    fn supports_at(&self, target: &str, action: Action) -> Result<(), String> {
+        if self.layout.node(target).is_ok() {
+            return fault::supports(&self.layout, target, action);
+        }
+        self.supports(action).map_err(|reason| format!("{target} may be any node, and {reason}"))
+    }
+
+    fn machines(&self) -> Vec<MachineInfo> {
+        machine::describe(&self.layout, self.accelerator.get().copied().unwrap_or("unknown"))
     }
 
     fn up(&mut self, users: &[String]) -> Result<(), ClusterError> {
@@ -78,12 +100,13 @@ impl Cluster for Lab {
     fn endpoints(&self) -> Endpoints {
         Endpoints {
             sip: SocketAddr::from((VIP, 5060)),
+            targets: vec![Target { address: SocketAddr::from((VIP, 5060)), priority: 0, weight: 0 }],
             xmpp: SocketAddr::from((VIP, 5222)),
             domain: layout::DOMAIN.into(),
             ca_pem: self.tls.as_ref().map(|tls| tls.ca.clone()).unwrap_or_default(),
             client: layout::client_address(),
             client_netns: Some(netns_path(layout::CLIENTS_NETNS)),
-            password_prefix: layout::PASSWORD_PREFIX.into(),
+            passwords: Passwords::behind(layout::PASSWORD_PREFIX),
         }
     }
 
@@ -102,6 +125,10 @@ impl Cluster for Lab {
     fn owners(&mut self) -> Result<Vec<String>, ClusterError> {
         let mut owners = Vec::new();
         for node in &self.layout.nodes {
+            if let Some(machine) = self.machines.get(&node.name) {
+                owners.extend(machine.has_address(&VIP.to_string()).then(|| node.name.clone()));
+                continue;
+            }
             let Some(pid1) = self.pid1(&node.name) else { continue };
             match network::node_has_address(pid1, &VIP.to_string()) {
                 Ok(true) => owners.push(node.name.clone()),
@@ -132,9 +159,13 @@ impl Cluster for Lab {
 
     fn down(&mut self) {
         let Some(journal) = self.journal.take() else { return };
+        self.emulators.clear();
         self.nodes.values().for_each(Booted::kill);
         self.nodes.values_mut().for_each(Booted::reap);
         self.nodes.clear();
+        self.machines.values().for_each(Machine::kill);
+        self.machines.values_mut().for_each(Machine::reap);
+        self.machines.clear();
         if let Some(store) = self.store.take() {
             store.stop();
         }

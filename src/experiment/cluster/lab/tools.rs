@@ -35,14 +35,22 @@ pub(super) fn check(layout: &Layout) -> Result<(), ClusterError> {
             "run the same command as root, for example with sudo",
         ));
     }
-    let of_nodes = layout.profile.requires().into_iter().filter(|_| layout.root == Root::Host);
+    let of_nodes =
+        layout.profile.requires().into_iter().filter(|_| layout.root == Root::Host && layout.has_namespaces());
     let store = layout.profile.servers.store.as_ref().filter(|_| layout.shares_calls);
     let of_store = store.into_iter().flat_map(|store| &store.requires);
     let of_store = of_store.map(|(program, package)| (program.as_str(), package.as_str()));
-    let needed = PROGRAMS.into_iter().chain(of_nodes).chain(of_store);
+    check_programs(PROGRAMS.into_iter().chain(of_nodes).chain(of_store))?;
+    if layout.has_namespaces() { layout.root.check() } else { Ok(()) }
+}
+
+/// Checks that programs are there.
+///
+/// # Errors
+/// Those that are missing, with the command that brings them.
+pub(super) fn check_programs<'a>(needed: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), ClusterError> {
     let missing: Vec<_> = needed.filter(|(program, _)| find(program).is_none()).collect();
-    missing_programs(&missing).map_or(Ok(()), Err)?;
-    layout.root.check()
+    missing_programs(&missing).map_or(Ok(()), Err)
 }
 
 fn missing_programs(missing: &[(&str, &str)]) -> Option<ClusterError> {

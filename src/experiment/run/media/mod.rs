@@ -170,6 +170,13 @@ impl MediaEngine {
         self.order(Order::Redirect { stream, remote });
     }
 
+    /// The far side of an open video port wants a key frame, and said so in SIP.
+    pub fn want_key_frame(&self, local: SocketAddr) {
+        if let Some(video) = lock(&self.shared.ports).get(&local).and_then(|port| port.video.as_ref()) {
+            video.want();
+        }
+    }
+
     /// Ends a stream.
     pub fn stop(&self, stream: u32) {
         self.order(Order::Stop { stream });

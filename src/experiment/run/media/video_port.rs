@@ -58,6 +58,11 @@ impl VideoPort {
         }
     }
 
+    /// The far side has asked by other means.
+    pub(super) fn want(&self) {
+        self.key_frame_wanted.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the far side has asked since the last call.
     pub(super) fn take_wish(&self) -> bool {
         self.key_frame_wanted.swap(false, Ordering::Relaxed)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::calls::VideoCall;
 use crate::evidence::history::Direction;
 use crate::experiment::agent::sip::phone::{Media, VideoMedia};
-use crate::experiment::agent::video::{Clip, Pacing, VideoConfig};
+use crate::experiment::agent::video::{Clip, Pacing, VideoConfig, Wanted};
 use crate::experiment::plan::{PlannedCall, PlannedVideo};
 use crate::experiment::run::media::MediaEngine;
 use crate::scenario::Codec;
@@ -37,14 +37,35 @@ pub(super) fn open(
 ) -> io::Result<([SocketAddr; 2], Option<VideoCall>)> {
     let ports = [engine.open(ip)?, engine.open(ip)?];
     let Some(planned) = &call.video else { return Ok((ports, None)) };
-    let clip = clip_of(planned).ok_or_else(|| io::Error::other("there is no such clip"))?;
+    let clip = clip_of(planned).map_err(io::Error::other)?;
     let open = || engine.open_video(ip, clip.codec, planned.request_interval_ns);
-    let video = VideoCall { ports: [open()?, open()?], planned: planned.clone(), clip: Arc::new(clip) };
+    let video = VideoCall { ports: [open()?, open()?], planned: planned.clone(), clip };
     Ok((ports, Some(video)))
 }
 
-fn clip_of(planned: &PlannedVideo) -> Option<Clip> {
-    Clip::of(video::Codec::of_encoding(&planned.codec)?, planned.height)
+/// Addresses for a call that has no media: nobody listens at them, and nobody sends.
+pub(super) fn none(ip: IpAddr) -> ([SocketAddr; 2], Option<VideoCall>) {
+    let discard = SocketAddr::new(ip, 9);
+    ([discard, discard], None)
+}
+
+/// The clip of a planned video; one that is encoded takes its time when it is wanted for the first time.
+///
+/// # Errors
+/// When it cannot be encoded, or there is none.
+pub(in crate::experiment::run) fn clip_of(planned: &PlannedVideo) -> Result<Arc<Clip>, String> {
+    if let Some(encoding) = planned.encoding {
+        let frames = planned.key_interval_ns.as_nanos() * i64::from(encoding.frame_rate) / 1_000_000_000;
+        let wanted = Wanted {
+            size: (encoding.width, encoding.height),
+            frame_rate: encoding.frame_rate,
+            bitrate_kbps: encoding.bitrate_kbps,
+            frames: u32::try_from(frames).unwrap_or(1).max(1),
+        };
+        return wanted.clip().map_err(|error| error.to_string());
+    }
+    let own = video::Codec::of_encoding(&planned.codec).and_then(|codec| Clip::of(codec, planned.height));
+    own.map(Arc::new).ok_or_else(|| format!("there is no {} clip of {} lines", planned.codec, planned.height))
 }
 
 /// What the phone on one side (0: the caller) offers or answers.

@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 use crate::units::{RunTime, Span};
 
 /// Traffic that is not steady by then never will be.
-const STEADY_TIMEOUT: Span = Span::from_secs(20);
+const STEADY_TIMEOUT: Span = Span::from_secs(60);
 /// How long hanging up and the last deliveries may take after the window.
 const ENDING: Span = Span::from_secs(4);
 /// The cluster and its users are asked so long before the first fault: asking real nodes takes a moment.

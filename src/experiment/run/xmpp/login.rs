@@ -30,6 +30,7 @@ use tokio_xmpp::xmlstream::{
 use super::ChatConfig;
 use super::tap::Tap;
 use crate::experiment::agent::chat::{Login, Management, Resumption};
+use crate::experiment::cluster::Passwords;
 use crate::experiment::run::recorder::Recorder;
 use crate::units::RunTime;
 
@@ -67,7 +68,7 @@ pub(super) struct Dialer {
     client: IpAddr,
     domain: String,
     server_name: ServerName<'static>,
-    password_prefix: String,
+    passwords: Passwords,
     stream_management: bool,
     tls: TlsConnector,
     recorder: Recorder,
@@ -82,7 +83,7 @@ impl Dialer {
             client: config.client,
             domain: config.domain.clone(),
             server_name,
-            password_prefix: config.password_prefix.clone(),
+            passwords: config.passwords.clone(),
             stream_management: config.stream_management,
             tls: TlsConnector::from(Arc::new(tls_config(&config.ca_pem)?)),
             recorder,
@@ -146,7 +147,7 @@ impl Dialer {
         let binding = if server_binds { ChannelBinding::None } else { ChannelBinding::Unsupported };
         let credentials = Credentials::default()
             .with_username(account)
-            .with_password(format!("{}{account}", self.password_prefix))
+            .with_password(self.passwords.of(account))
             .with_channel_binding(binding);
         let stream =
             client_login(stream, mechanisms, credentials).await.map_err(|error| refused("sasl", error.to_string()))?;

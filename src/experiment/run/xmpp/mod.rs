@@ -25,6 +25,7 @@ use tokio_xmpp::jid::BareJid;
 use super::recorder::Recorder;
 use crate::evidence::history::ChatRole;
 use crate::experiment::agent::chat::{Chatter, Planned, Settings};
+use crate::experiment::cluster::Passwords;
 use crate::units::{RunTime, Span};
 use login::Dialer;
 use task::{Orders, live};
@@ -64,8 +65,8 @@ pub struct ChatConfig {
     pub domain: String,
     /// PEM of the authority that signed the certificate.
     pub ca_pem: String,
-    /// A user's password is the user's name behind this prefix.
-    pub password_prefix: String,
+    /// Passwords of the chatters.
+    pub passwords: Passwords,
     /// Address that the chatters bind.
     pub client: IpAddr,
     /// Network namespace that their thread enters first.

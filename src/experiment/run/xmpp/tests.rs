@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::evidence::history::{Event, MessageMark, Seen, Session, SessionState, What};
+use crate::experiment::cluster::Passwords;
 use crate::experiment::cluster::reference::xmpp::{Certificates, Server, ServerConfig, issue, serve};
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::recorder::Record;
@@ -160,7 +161,7 @@ fn chat_config(address: &Address, stream_management: bool) -> ChatConfig {
         server: address.listener.local_addr().unwrap(),
         domain: DOMAIN.to_owned(),
         ca_pem: address.certificates.ca_pem.clone(),
-        password_prefix: "pw-".to_owned(),
+        passwords: Passwords::behind("pw-"),
         client: "127.0.0.1".parse().unwrap(),
         netns: None,
         ping_interval: Span::from_millis(50),

@@ -131,7 +131,7 @@ impl Connection {
             Event::Sip(message) => {
                 if let Ok(message) = Message::parse(&message) {
                     let ends = [self.opening.client, self.opening.server];
-                    readers.signalling.touches = readers.filter.wants_address(ends);
+                    readers.signalling.between(ends, readers.filter);
                     readers.signalling.message(at, &message);
                     readers.signalling.tell(readers.excess, spot);
                 }

@@ -1,12 +1,15 @@
 //! Requests that come in, and calls that we answer.
 
 use super::standing::{Remote, Standing};
-use super::{Media, Phone};
+use super::{Media, MediaCommand, Output, Phone};
 use crate::evidence::history::Direction;
 use crate::experiment::agent::sip::dialog::Dialog;
 use crate::units::{RunTime, Span};
 use crate::wire::sip::sdp::Description;
 use crate::wire::sip::{Draft, Message};
+
+/// The command of RFC 5168 that asks for a key frame.
+const PICTURE_FAST_UPDATE: &[u8] = b"picture_fast_update";
 
 /// A call that rings here.
 #[derive(Debug)]
@@ -28,10 +31,21 @@ impl Phone {
             ("INVITE", true) => self.reinvited(now, server, &request),
             ("BYE", _) => self.bye_received(now, server, &request),
             ("CANCEL", _) => self.cancel_received(now, server, &request, cancels),
+            ("INFO", true) => self.informed(now, server, &request),
             // Servers ask and tell unasked (qualify, message waiting, DTMF): a phone just says yes.
             ("OPTIONS" | "NOTIFY" | "INFO" | "MESSAGE", _) => self.reply(now, server, &request, 200),
             _ => self.reply(now, server, &request, 405),
         }
+    }
+
+    /// Where there is no RTCP feedback a key frame is asked for here (RFC 5168 §5); anything else gets a yes.
+    fn informed(&mut self, now: RunTime, server: u64, request: &Message<'_>) {
+        let wanted = request.body.windows(PICTURE_FAST_UPDATE.len()).any(|part| part == PICTURE_FAST_UPDATE);
+        let call = self.standing.iter().find(|one| one.dialog.owns(request)).map(|one| one.call);
+        if let Some(call) = call.filter(|_| wanted) {
+            self.outputs.push_back(Output::Media(MediaCommand::KeyFrame { call }));
+        }
+        self.reply(now, server, request, 200);
     }
 
     /// Responds without a body.

@@ -18,6 +18,7 @@ pub(super) struct Record {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) code: Option<u16>,
+    pub(super) status: Option<RunTime>,
     pub(super) node: Option<String>,
     pub(super) retransmissions: Option<u32>,
     pub(super) reason: Option<String>,
@@ -28,7 +29,12 @@ impl Detail {
     pub(super) fn response(code: u16, response: &Message<'_>, retransmissions: u32) -> Detail {
         let node = response.header("X-Node").or_else(|| response.header("Server")).map(|node| node.into_owned());
         let reason = (code >= 300).then(|| format!("{code} from server"));
-        Detail { code: Some(code), node, retransmissions: Some(retransmissions), reason }
+        Detail { code: Some(code), node, retransmissions: Some(retransmissions), reason, ..Detail::default() }
+    }
+
+    /// With the instant at which the user first learned something.
+    pub(super) fn told(self, status: Option<RunTime>) -> Detail {
+        Detail { status, ..self }
     }
 
     /// Ended without one.
@@ -60,9 +66,10 @@ impl Phone {
 
     pub(super) fn emit(&mut self, t: RunTime, record: Record, step: Step, detail: Detail) {
         let Record { op, kind, planned, call } = record;
-        let Detail { code, node, retransmissions, reason } = detail;
+        let Detail { code, status: status_ns, node, retransmissions, reason } = detail;
         let actor = self.config.name.clone();
-        let op = Op { op, kind, step, actor, planned_ns: planned, call, code, node, retransmissions, reason };
+        let op =
+            Op { op, kind, step, actor, planned_ns: planned, call, code, status_ns, node, retransmissions, reason };
         self.outputs.push_back(Output::Event { t, what: What::Op(op) });
     }
 

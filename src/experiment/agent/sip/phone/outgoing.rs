@@ -1,7 +1,9 @@
 //! Calls that we place: INVITE until 200, or until the user has had enough.
 
+use super::behaviour::Reaction;
 use super::ops::{Detail, Record};
 use super::standing::{Remote, Standing};
+use super::targets::Walk;
 use super::{Media, Phone, Purpose};
 use crate::evidence::history::{Direction, Step};
 use crate::experiment::agent::sip::dialog::Dialog;
@@ -24,8 +26,11 @@ pub(super) struct Outgoing {
     client: Option<u64>,
     rounds: u8,
     retransmissions: u32,
+    /// First provisional answer other than 100.
+    status: Option<RunTime>,
     /// The operation has ended; what still comes is only cleaned up.
     given_up: bool,
+    walk: Walk,
 }
 
 impl Outgoing {
@@ -56,12 +61,14 @@ impl Phone {
             client: None,
             rounds: 0,
             retransmissions: 0,
+            status: None,
             given_up: false,
+            walk: self.call_walk(now),
         };
         self.outgoing.insert(call, outgoing);
         self.invoke(now, record);
         if self.reach_out() {
-            self.send_invite(now, call);
+            self.begin_invite(now, call);
         }
     }
 
@@ -71,14 +78,22 @@ impl Phone {
 
     pub(super) fn start_waiting_calls(&mut self, now: RunTime) {
         for call in self.waiting_calls() {
-            self.send_invite(now, call);
+            self.begin_invite(now, call);
         }
+    }
+
+    /// Sends a new INVITE: the first one, or the one with credentials.
+    fn begin_invite(&mut self, now: RunTime, call: u64) {
+        if let Some(one) = self.outgoing.get_mut(&call) {
+            one.sequence += 1;
+        }
+        self.send_invite(now, call);
     }
 
     fn send_invite(&mut self, now: RunTime, call: u64) {
         let (own, contact) = (self.own_uri(), self.contact());
-        let Some(one) = self.outgoing.get_mut(&call) else { return };
-        one.sequence += 1;
+        let Some(one) = self.outgoing.get(&call) else { return };
+        let to = self.peer_of(one.walk.current());
         let uri = format!("sip:{}@{}", one.callee, self.config.domain);
         let draft = Draft::request(rsip::Method::Invite, &uri)
             .max_forwards(70)
@@ -90,24 +105,27 @@ impl Phone {
             .raw("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO")
             .body("application/sdp", one.media.describe().write(one.session, 0));
         let draft = self.authorized(draft, "INVITE", &uri);
-        let (to, sent_by) = (self.route(None), self.sent_by());
+        let sent_by = self.sent_by();
         let client = self.layer.request(now, to, &sent_by, draft);
         self.purposes.insert(client, Purpose::Invite(call));
         if let Some(one) = self.outgoing.get_mut(&call) {
-            one.client = Some(client);
+            (one.client, one.status) = (Some(client), None);
         }
     }
 
     pub(super) fn invite_responded(&mut self, now: RunTime, call: u64, client: u64, code: u16, response: &Message<'_>) {
         match code {
-            ..200 => self.invite_provisional(now, call, client),
+            ..200 => self.invite_provisional(now, call, client, code),
             200..300 => self.invite_accepted(now, call, client, code, response),
             _ => self.invite_refused(now, call, client, code, response),
         }
     }
 
     /// A call that was given up before anybody answered could not be cancelled then; it can now (§9.1).
-    fn invite_provisional(&mut self, now: RunTime, call: u64, client: u64) {
+    fn invite_provisional(&mut self, now: RunTime, call: u64, client: u64, code: u16) {
+        if let Some(one) = self.outgoing.get_mut(&call).filter(|_| code > 100) {
+            one.status = one.status.or(Some(now));
+        }
         if self.outgoing.get(&call).is_some_and(|one| one.given_up) {
             self.layer.cancel(now, client);
         }
@@ -118,11 +136,15 @@ impl Phone {
         self.finish_invite_round(call);
         let Some(one) = self.outgoing.get_mut(&call) else { return };
         if !one.given_up && self.wallet.learn(code, response, &mut one.rounds) {
-            return self.send_invite(now, call);
+            return self.begin_invite(now, call);
+        }
+        if code == 503 && self.invite_elsewhere(now, call, Some(response)) {
+            return;
         }
         let Some(one) = self.outgoing.remove(&call) else { return };
         if !one.given_up {
-            self.emit(now, one.record, Step::Fail, Detail::response(code, response, one.retransmissions));
+            let detail = Detail::response(code, response, one.retransmissions);
+            self.emit(now, one.record, Step::Fail, detail.told(one.status.or(Some(now))));
         }
     }
 
@@ -130,6 +152,9 @@ impl Phone {
         let Some(dialog) = self.dialog_of(client, response) else { return };
         self.acknowledge(client, &dialog);
         self.finish_invite_round(call);
+        if let Some(one) = self.outgoing.get(&call).filter(|_| self.flows.len() <= 1) {
+            self.targets.worked = Some(one.walk.current());
+        }
         // The transaction stays for copies of the 2xx, the call goes on as a dialog.
         let Some(one) = self.outgoing.remove(&call) else { return self.leave_silently(now, dialog) };
         if one.given_up {
@@ -140,10 +165,11 @@ impl Phone {
         let Some((agreed, remote)) = agreed else {
             let reason = Some("no usable media in the answer".to_owned());
             let detail = Detail { reason, ..Detail::response(code, response, one.retransmissions) };
-            self.emit(now, one.record, Step::Fail, detail);
+            self.emit(now, one.record, Step::Fail, detail.told(one.status.or(Some(now))));
             return self.leave_silently(now, dialog);
         };
-        self.emit(now, one.record, Step::Ok, Detail::response(code, response, one.retransmissions));
+        let detail = Detail::response(code, response, one.retransmissions);
+        self.emit(now, one.record, Step::Ok, detail.told(one.status.or(Some(now))));
         let media = one.media.settled(agreed);
         let direction = Direction::ToCallee;
         self.stand(Standing::new(call, dialog, media, direction, remote, one.session, None));
@@ -165,12 +191,40 @@ impl Phone {
         }
     }
 
+    /// The target did not answer; another one may.
+    pub(super) fn invite_unanswered(&mut self, now: RunTime, call: u64, reason: &str) {
+        self.finish_invite_round(call);
+        if let Some(one) = self.outgoing.get_mut(&call) {
+            one.client = None;
+        }
+        if !self.invite_elsewhere(now, call, None) {
+            self.invite_ended(now, call, reason);
+        }
+    }
+
+    /// Sends the same INVITE to the next target, if the phone does that and there is one: a new branch, and nothing
+    /// else (RFC 3263 §4.3).
+    fn invite_elsewhere(&mut self, now: RunTime, call: u64, refused: Option<&Message<'_>>) -> bool {
+        let next = self.call_reaction(refused.is_some()) == Reaction::NextTarget;
+        let Some(one) = self.outgoing.get_mut(&call).filter(|one| next && !one.given_up) else { return false };
+        let left = one.walk.current();
+        if !one.walk.advance() {
+            return false;
+        }
+        one.rounds = 0;
+        if let Some(response) = refused {
+            self.rest(now, left, response);
+        }
+        self.send_invite(now, call);
+        true
+    }
+
     /// The INVITE ended without a final response, or never went out.
     pub(super) fn invite_ended(&mut self, now: RunTime, call: u64, reason: &str) {
         self.finish_invite_round(call);
         let Some(one) = self.outgoing.remove(&call) else { return };
         if !one.given_up {
-            self.emit(now, one.record, Step::Fail, Detail::reason(reason, one.retransmissions));
+            self.emit(now, one.record, Step::Fail, Detail::reason(reason, one.retransmissions).told(one.status));
         }
     }
 
@@ -186,13 +240,13 @@ impl Phone {
     pub(super) fn give_up(&mut self, now: RunTime, call: u64, reason: &str) {
         let Some(one) = self.outgoing.get_mut(&call).filter(|one| !one.given_up) else { return };
         one.given_up = true;
-        let (record, client) = (one.record, one.client);
+        let (record, client, status) = (one.record, one.client, one.status);
         let so_far = one.retransmissions + client.map_or(0, |client| self.layer.retransmissions(client));
         match client {
             Some(client) if !self.layer.cancel(now, client) => self.layer.stop_retransmitting(client),
             Some(_) => {}
             None => drop(self.outgoing.remove(&call)),
         }
-        self.emit(now, record, Step::Fail, Detail::reason(reason, so_far));
+        self.emit(now, record, Step::Fail, Detail::reason(reason, so_far).told(status));
     }
 }

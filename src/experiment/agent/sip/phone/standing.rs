@@ -13,7 +13,7 @@ use crate::wire::sip::{Draft, Message};
 /// An answered call.
 #[derive(Debug)]
 pub(super) struct Standing {
-    call: u64,
+    pub(super) call: u64,
     pub(super) dialog: Dialog,
     media: Media,
     direction: Direction,

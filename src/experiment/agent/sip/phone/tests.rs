@@ -38,6 +38,9 @@ fn config(user: &str, local: &str, server: &str, transport: Transport) -> PhoneC
         ring: Span::from_millis(300),
         timers: Timers::default(),
         op_base: 1_000_000,
+        behaviour: None,
+        everywhere: Vec::new(),
+        register_kind: OpKind::Register,
         seed: 5,
     }
 }
@@ -203,6 +206,26 @@ fn a_call_that_rings_too_long_is_cancelled() {
     assert_eq!(bench.steps(), [(0, 1, Step::Invoke), (2000, 1, Step::Fail)]);
 }
 
+// RFC 6076 §4.3: 100 tells the user nothing, 180 does; what comes later changes nothing.
+#[test]
+fn the_first_answer_that_tells_something_is_remembered() {
+    let status = |answers: &[(i64, u16)]| {
+        let mut bench = Bench::new(Transport::Udp);
+        bench.command(call(2));
+        let invite = bench.last("INVITE");
+        for (at, code) in answers {
+            bench.run_until(ms(*at));
+            bench.answer(&invite, *code);
+        }
+        bench.run_until(ms(60_000));
+        let (_, end) = bench.ops().pop().unwrap();
+        end.status_ns.map(|at| at.as_nanos() / 1_000_000)
+    };
+    assert_eq!(status(&[(100, 100), (200, 180), (300, 183), (900, 486)]), Some(200));
+    assert_eq!(status(&[(100, 100), (900, 486)]), Some(900));
+    assert_eq!((status(&[(300, 180)]), status(&[(300, 100)]), status(&[])), (Some(300), None, None));
+}
+
 #[test]
 fn an_answer_after_giving_up_is_acknowledged_and_ended() {
     let mut bench = Bench::new(Transport::Udp);
@@ -239,6 +262,36 @@ fn an_answered_call_starts_media_and_ends_with_bye() {
     let (_, ok) = bench.ops().pop().unwrap();
     assert_eq!((ok.op, ok.kind, ok.step, ok.call), (2, OpKind::Bye, Step::Ok, Some(77)));
     assert_eq!(bench.outputs.iter().filter(|(_, o)| *o == Output::Media(MediaCommand::Stop { call: 77 })).count(), 1);
+}
+
+/// RFC 5168: a server without RTCP feedback asks for a key frame by INFO; an INFO of another kind asks for none.
+#[test]
+fn a_key_frame_can_be_asked_for_by_info() {
+    let mut bench = Bench::new(Transport::Udp);
+    bench.establish();
+    let invite = bench.last("INVITE");
+    let invite = Message::parse(&invite).unwrap();
+    let info = |cseq: u32, kind: &str, body: &str| {
+        let draft = Draft::request(rsip::Method::Info, "sip:1001@10.0.0.1")
+            .raw("Via", &format!("SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKinfo{cseq}"))
+            .from("sip:1002@lab.test", "server")
+            .to("sip:1001@lab.test", invite.from_tag())
+            .call_id(invite.call_id().unwrap());
+        draft.cseq(cseq).body(kind, body.as_bytes().to_vec()).to_bytes()
+    };
+    let update = "<?xml version=\"1.0\"?><media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>\
+                  </vc_primitive></media_control>";
+    bench.datagram(&info(1, "application/dtmf-relay", "Signal=5"));
+    let asked = |bench: &Bench| {
+        let wish = Output::Media(MediaCommand::KeyFrame { call: 77 });
+        bench.outputs.iter().filter(|(_, output)| *output == wish).count()
+    };
+    assert_eq!(asked(&bench), 0);
+    bench.datagram(&info(2, "application/media_control+xml", update));
+    bench.datagram(&info(2, "application/media_control+xml", update));
+    assert_eq!(asked(&bench), 1, "a copy asks for nothing more");
+    let ok = bench.sent().iter().filter(|(_, octets)| octets.starts_with(b"SIP/2.0 200 OK")).count();
+    assert_eq!(ok, 3);
 }
 
 #[test]

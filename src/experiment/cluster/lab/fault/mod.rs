@@ -1,5 +1,6 @@
 //! What can be done to a node: inject, check that it bit, heal.
 
+mod degraded;
 mod path;
 mod processes;
 mod reason;
@@ -13,7 +14,7 @@ use nix::sys::statvfs::statvfs;
 use super::layout::VIP;
 use super::node::Booted;
 use super::store::Store;
-use super::{Lab, network};
+use super::{Lab, machine, network};
 use crate::experiment::cluster::{Action, ClusterError};
 use crate::units::Span;
 
@@ -22,16 +23,28 @@ pub(super) use reason::supports;
 /// How long a fault may take to show. Adverts pass every `advert_int`, so a black hole bites within one.
 const BITE_PATIENCE: Span = Span::from_secs(3);
 
+/// The same of a machine, whose kernel may be emulated.
+const MACHINE_PATIENCE: Span = Span::from_secs(15);
+
 /// How often is looked.
 const LOOK_EVERY: Span = Span::from_millis(10);
 
 /// Does `action` to `node`; returns what was done.
-pub(super) fn inject(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
+pub(super) fn inject(lab: &mut Lab, node: &str, action: Action) -> Result<String, String> {
     if action == Action::StoreKill {
         return store(lab).map(|store| {
             store.process().kill();
             format!("SIGKILL to {} ({})", store.process().name, store.process().pid)
         });
+    }
+    if let Some(machine) = lab.machines.get(node).filter(|_| !path::is_of(action)) {
+        return machine::fault::inject(machine, &lab.layout, action);
+    }
+    if let Action::Degrade(degradation) = action {
+        return degraded::inject(lab, node, degradation);
+    }
+    if path::is_of(action) {
+        return path::spoil(&lab.layout, node, action);
     }
     let booted = lab.booted(node).map_err(|error| error.to_string())?;
     match action {
@@ -45,14 +58,14 @@ pub(super) fn inject(lab: &Lab, node: &str, action: Action) -> Result<String, St
         Action::LinkDown => network::set_port(node, "down").map(|()| format!("switch port {node} down")),
         Action::AddressLoss => network::drop_address(booted.pid1.pid, &VIP.to_string()),
         Action::DiskFull => fill_disk(booted),
-        _ if path::is_of(action) => path::spoil(&lab.layout, node, action),
         _ => processes::strike(&lab.layout, booted, action),
     }
 }
 
 /// Looks for the effect until it shows.
 pub(super) fn verify(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
-    let deadline = lab.clock.now() + BITE_PATIENCE;
+    let patience = if lab.machines.contains_key(node) { MACHINE_PATIENCE } else { BITE_PATIENCE };
+    let deadline = lab.clock.now() + patience;
     loop {
         match bite(lab, node, action) {
             Ok(evidence) => return Ok(evidence),
@@ -66,6 +79,12 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
     if action == Action::StoreKill {
         let alive = store(lab)?.process().is_alive();
         return told(!alive, format!("the store {}", if alive { "still runs" } else { "is gone" }));
+    }
+    if let Some(machine) = lab.machines.get(node).filter(|_| !path::is_of(action)) {
+        return machine::fault::verify(machine, &lab.layout, action, lab.clock);
+    }
+    if path::is_of(action) {
+        return path::spoilt(node, action);
     }
     let booted = lab.booted(node).map_err(|error| error.to_string())?;
     match action {
@@ -82,7 +101,7 @@ fn bite(lab: &Lab, node: &str, action: Action) -> Result<String, String> {
             let free = free(booted)?;
             told(free == 0, format!("{free} octets are free on the node's disk"))
         }
-        _ if path::is_of(action) => path::spoilt(node, action),
+        Action::Degrade(degradation) => degraded::bite(lab, node, degradation),
         _ => processes::struck(&lab.layout, booted, action),
     }
 }
@@ -140,6 +159,15 @@ fn mend(lab: &mut Lab, name: &str, action: Action) -> Result<(), ClusterError> {
         Action::EngineStop | Action::EngineKill => return lab.start_engine(name),
         _ => {}
     }
+    if let Some(machine) = lab.machines.get(name).filter(|_| !path::is_of(action)) {
+        return machine::fault::mend(machine, &lab.layout, action, lab.clock);
+    }
+    if let Action::Degrade(degradation) = action {
+        return degraded::repair(lab, name, degradation).map_err(|reason| failed("heal", name, reason));
+    }
+    if path::is_of(action) {
+        return path::repair(name, action).map_err(|reason| failed("heal", name, reason));
+    }
     let booted = lab.booted(name)?;
     let mended = match action {
         Action::LinkDown => network::set_port(name, "up"),
@@ -148,7 +176,6 @@ fn mend(lab: &mut Lab, name: &str, action: Action) -> Result<(), ClusterError> {
         Action::AddressLoss => network::add_address(booted.pid1.pid, &VIP.to_string()),
         Action::DiskFull => fs::remove_file(ballast(booted)).map_err(|error| error.to_string()),
         Action::ConnectionsReset => Ok(()),
-        _ if path::is_of(action) => path::repair(name, action),
         _ => processes::wake(&lab.layout, booted, action),
     };
     mended.map_err(|reason| failed("heal", name, reason))

@@ -1,17 +1,13 @@
 //! The path to a node: what the switch does to its frames.
 
 use super::super::layout::Layout;
-use super::super::network::{self, Rules};
+use super::super::network::Rules;
 use crate::experiment::cluster::Action;
 use crate::scenario::Way;
 
-/// Whether the action is done at the switch port by rules or a queue.
+/// Whether the action is done by rules at the switch port.
 pub(super) fn is_of(action: Action) -> bool {
-    rules_kind(action).is_some() || is_queue(action)
-}
-
-fn is_queue(action: Action) -> bool {
-    matches!(action, Action::Delay { .. } | Action::Rate(_))
+    rules_kind(action).is_some()
 }
 
 fn rules_kind(action: Action) -> Option<&'static str> {
@@ -19,31 +15,16 @@ fn rules_kind(action: Action) -> Option<&'static str> {
         Action::BlackHole => Some("hole"),
         Action::OneWay(_) => Some("oneway"),
         Action::Split => Some("split"),
-        Action::Loss(_) => Some("loss"),
         _ => None,
     }
 }
 
 /// Makes the path to the node worse.
 pub(super) fn spoil(layout: &Layout, port: &str, action: Action) -> Result<String, String> {
-    if let Some(queue) = queue(action) {
-        return network::set_queue(port, &queue).map(|()| format!("switch port {port}: {queue}"));
-    }
     let lines = rules(layout, port, action);
     let kind = rules_kind(action).unwrap_or_default();
     Rules { kind, port }.put(&lines)?;
     Ok(format!("switch: {}", lines.join("; ")))
-}
-
-fn queue(action: Action) -> Option<String> {
-    match action {
-        Action::Delay { delay, jitter } => {
-            Some(format!("netem delay {}us {}us", delay.as_nanos() / 1000, jitter.as_nanos() / 1000))
-        }
-        // A packet of the largest size must fit into the burst.
-        Action::Rate(kbit) => Some(format!("tbf rate {kbit}kbit burst 3000 latency 200ms")),
-        _ => None,
-    }
 }
 
 fn rules(layout: &Layout, port: &str, action: Action) -> Vec<String> {
@@ -59,21 +40,13 @@ fn rules(layout: &Layout, port: &str, action: Action) -> Vec<String> {
                 format!("iifname {{ {peers} }} {to} counter drop"),
             ]
         }
-        Action::Loss(per_mille) => {
-            let chance = format!("numgen random mod 1000 < {per_mille} counter drop");
-            vec![format!("{from} {chance}"), format!("{to} {chance}")]
-        }
         _ => vec![format!("{from} counter drop"), format!("{to} counter drop")],
     }
 }
 
 /// Whether the path is worse.
 pub(super) fn spoilt(port: &str, action: Action) -> Result<String, String> {
-    let Some(kind) = rules_kind(action) else {
-        let queue = network::queue(port)?;
-        let wanted = if matches!(action, Action::Rate(_)) { "tbf" } else { "netem" };
-        return super::told(queue.contains(wanted), format!("the port's queue: {queue}"));
-    };
+    let kind = rules_kind(action).unwrap_or_default();
     let counts = Rules { kind, port }.swallowed()?;
     let bit = counts.iter().any(|count| *count > 0);
     super::told(bit, format!("frames swallowed by each rule: {counts:?}"))
@@ -81,10 +54,7 @@ pub(super) fn spoilt(port: &str, action: Action) -> Result<String, String> {
 
 /// Makes the path good again.
 pub(super) fn repair(port: &str, action: Action) -> Result<(), String> {
-    match rules_kind(action) {
-        Some(kind) => Rules { kind, port }.remove(),
-        None => network::reset_queue(port),
-    }
+    Rules { kind: rules_kind(action).unwrap_or_default(), port }.remove()
 }
 
 #[cfg(test)]
@@ -111,10 +81,5 @@ mod tests {
         assert_eq!(cut[0], "iifname \"beta\" oifname { \"alpha\", \"charlie\" } counter drop");
         assert_eq!(cut[1], "iifname { \"alpha\", \"charlie\" } oifname \"beta\" counter drop");
         assert!(!cut.concat().contains("clients"));
-    }
-
-    #[test]
-    fn loss_is_a_share_of_a_thousand_frames() {
-        assert!(lines(Action::Loss(25))[0].ends_with("numgen random mod 1000 < 25 counter drop"));
     }
 }

@@ -1,0 +1,123 @@
+//! Whether any host sent on what it had received: the sketch that tells while a capture is read if it must be read
+//! again to follow payloads through servers (`transit`).
+//!
+//! A table keeps a mark of the last payload in each place. It may see what is not there: then the second reading finds
+//! nothing. It misses a packet when another payload has taken its place before the packet left: with 20,000 packets a
+//! second and a server that holds them for 20 ms that happens to one of 160. To miss a server, it would have to miss
+//! each of its packets.
+
+use std::net::IpAddr;
+
+/// Places in the table: 256 KiB, which stays in the cache.
+const PLACES: usize = 1 << 16;
+/// Odd numbers without a pattern (digits of π).
+const MIX: [u64; 3] = [0x2437_f6a8_885a_308d, 0x1319_8a2e_0370_7345, 0xa409_3822_299f_31d1];
+/// Octets of a payload that are looked at.
+const KEY: usize = super::transit::KEY;
+
+/// The marks of the payloads of late.
+#[derive(Debug)]
+pub(super) struct Relays {
+    marks: Box<[u32]>,
+    found: bool,
+}
+
+impl Default for Relays {
+    fn default() -> Relays {
+        Relays { marks: vec![0; PLACES].into_boxed_slice(), found: false }
+    }
+}
+
+impl Relays {
+    /// Whether a payload seems to have left the host to which it had come.
+    pub(super) fn found(&self) -> bool {
+        self.found
+    }
+
+    /// Takes a packet; `source` and `destination` are hosts as [`host`] gives them.
+    #[inline]
+    pub(super) fn packet(&mut self, source: u64, destination: u64, payload: &[u8]) {
+        if self.found {
+            return;
+        }
+        let Some(key) = payload.first_chunk::<KEY>() else { return };
+        // 20 octets: the third word overlaps the second.
+        let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _] = *key;
+        let [_, _, _, _, _, _, _, _, middle @ .., _, _, _, _] = *key;
+        let [_, _, _, _, _, _, _, _, _, _, _, _, last @ ..] = *key;
+        let words = [u64::from_le_bytes(first), u64::from_le_bytes(middle), u64::from_le_bytes(last)];
+        let silence = u64::from(key[0]) * 0x0101_0101_0101_0101;
+        if words == [silence; 3] {
+            return;
+        }
+        let hash = fold(fold(words[0] ^ MIX[0], words[1] ^ MIX[1]) ^ words[2], MIX[2]);
+        let mark = &mut self.marks[hash as usize % PLACES];
+        let at_host = |host: u64| (fold(host ^ hash, MIX[0]) >> 32) as u32;
+        self.found = *mark == at_host(source);
+        *mark = at_host(destination);
+    }
+}
+
+/// A host as a number; two hosts of IPv6 hardly have the same.
+pub(super) fn host(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits().into(),
+        IpAddr::V6(ip) => fold(ip.to_bits() as u64 ^ MIX[1], (ip.to_bits() >> 64) as u64 ^ MIX[2]),
+    }
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHONE: u64 = 1;
+    const SERVER: u64 = 2;
+    const OTHER: u64 = 3;
+
+    fn payload(k: u64) -> Vec<u8> {
+        (0..40).map(|octet: u64| (fold(k ^ MIX[0], octet ^ MIX[1])) as u8).collect()
+    }
+
+    /// Two-way calls of other phones through the same server in between: 4,000 packets on the way at once.
+    fn other_calls(relays: &mut Relays, from: u64) {
+        for k in from..from + 2000 {
+            relays.packet(PHONE + 10, SERVER, &payload(1_000_000 + k));
+            relays.packet(SERVER, PHONE + 10, &payload(2_000_000 + k));
+        }
+    }
+
+    #[test]
+    fn a_server_that_sends_on_is_found_among_others_that_do_not() {
+        let mut relays = Relays::default();
+        other_calls(&mut relays, 0);
+        assert!(!relays.found());
+        for k in 0..10 {
+            relays.packet(PHONE, SERVER, &payload(k));
+        }
+        other_calls(&mut relays, 5000);
+        for k in 0..10 {
+            relays.packet(SERVER, OTHER, &payload(k));
+        }
+        assert!(relays.found());
+    }
+
+    #[test]
+    fn copies_replies_of_another_host_and_silence_are_no_relay() {
+        let mut relays = Relays::default();
+        for k in 0..1000 {
+            relays.packet(PHONE, SERVER, &payload(k));
+            relays.packet(PHONE, SERVER, &payload(k));
+            relays.packet(OTHER, PHONE, &payload(k));
+            relays.packet(PHONE, SERVER, &[0xd5; 160]);
+            relays.packet(SERVER, OTHER, &[0xd5; 160]);
+            relays.packet(SERVER, OTHER, &payload(k)[..KEY - 1]);
+        }
+        assert!(!relays.found());
+    }
+}

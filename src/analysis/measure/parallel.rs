@@ -1,0 +1,40 @@
+//! One function over many values, on all processors: for what needs no order but that of its results.
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
+
+/// Fewer values are not worth a thread.
+const LEAST: usize = 8;
+
+/// `each` of every value, in the order of the values. How many threads there are shows in nothing but the time taken.
+pub(super) fn map<T: Sync, R: Send>(values: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = values.len().div_ceil(processors).max(LEAST);
+    let each = &each;
+    thread::scope(|scope| {
+        let mut shares = values.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let others: Vec<_> =
+            shares.map(|share| scope.spawn(move || share.iter().map(each).collect::<Vec<R>>())).collect();
+        let mut all: Vec<R> = own.iter().map(each).collect();
+        for other in others {
+            all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_values() {
+        for length in [0, 1, LEAST, 3 * LEAST + 1, 1000] {
+            let values: Vec<usize> = (0..length).collect();
+            let squares: Vec<usize> = values.iter().map(|value| value * value).collect();
+            assert_eq!(map(&values, |value| value * value), squares);
+        }
+    }
+}
