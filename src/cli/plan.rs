@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::external::{self, FaultCommands};
 use super::{Failure, print_json, read_scenario};
-use crate::experiment::plan::{Plan, Wish};
+use crate::experiment::plan::{Part, Plan, PlannedPhone, Wish};
 use crate::scenario::{Family, Unit, families};
 use crate::units::Span;
 
@@ -53,6 +53,7 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
     for line in scenario.describe_traffic() {
         println!("  {line}");
     }
+    profiles(&plan);
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for intent in &plan.intents {
         let count = counts.entry(name(&intent.wish)).or_default();
@@ -81,6 +82,25 @@ struct Printed<'a> {
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: &'a Vec<FaultCommands>,
+}
+
+/// Phone profiles with the source of every figure, and what is not known of the family.
+fn profiles(plan: &Plan) {
+    for (name, profile) in &plan.profiles {
+        let of = |phone: &&PlannedPhone| phone.part == Part::Profiled(name.clone());
+        let (count, unknown) = (plan.phones.iter().filter(of).count(), profile.unknown());
+        println!("phone profile {name} ({count} phones): {}", profile.family);
+        println!("{}", folded("  ", profile.about.split(' ')));
+        for (section, source) in profile.sources() {
+            if let Some(source) = source {
+                println!("{}", folded(&format!("  {section:<13} "), source.split(' ')));
+            }
+        }
+        if !unknown.is_empty() {
+            let text = format!("{}: as rfc3261", unknown.join(", "));
+            println!("{}", folded("  unknown       ", text.split(' ')));
+        }
+    }
 }
 
 /// One figure, as JSON.

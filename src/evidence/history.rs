@@ -142,6 +142,13 @@ pub enum OpKind {
     Bye,
     /// XEP-0199 ping of a chatter.
     Ping,
+    /// REGISTER until 200 or until it is given up, which a phone sends by itself, as its profile says.
+    OwnRegister,
+    /// INVITE until 200: an idle phone calls, to see whether it can.
+    IdleCall,
+    /// INVITE until 200: the instrument calls an idle phone, to see whether it can be called. Its actor is named
+    /// after the phone: `rings-NAME`.
+    CallToIdle,
 }
 
 /// How far an operation got.

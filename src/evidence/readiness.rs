@@ -23,6 +23,9 @@ pub struct Readiness {
     /// Who holds the floating address; absent where nobody could be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owners: Option<Vec<String>>,
+    /// There is no floating address to hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_floating: bool,
     /// Phones.
     pub phones: usize,
     /// Of them, those registered (after a heal: registered since).
@@ -63,6 +66,7 @@ impl Readiness {
 
     fn owner_complaint(&self) -> Option<String> {
         match self.owners.as_deref() {
+            _ if self.no_floating => None,
             None => Some("the nodes could not be asked who holds the floating address".to_owned()),
             Some([]) => Some("no node held the floating address".to_owned()),
             Some([_]) => None,
@@ -79,6 +83,7 @@ mod tests {
         Readiness {
             moment,
             owners: Some(vec!["alpha".into()]),
+            no_floating: false,
             phones: 4,
             registered: 4,
             standing: 2,

@@ -7,6 +7,7 @@ use serde_spanned::Spanned;
 
 use super::error::Complaint;
 use super::external;
+use super::phone::{self, PhoneChoice};
 use super::{
     Cluster, Duration, Encoding, Fault, LAB_PROFILES, LabCluster, NodeFault, ReferenceCluster, Resolution, Scenario,
     VideoCalls, VideoCodec,
@@ -26,6 +27,7 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
     check_name(scenario)?;
     check_counts(scenario)?;
     check_traffic(scenario)?;
+    check_phones(scenario)?;
     let nodes = match &scenario.cluster {
         Cluster::Reference(cluster) => check_reference(cluster)?.to_vec(),
         Cluster::Lab(cluster) => check_lab(cluster)?.to_vec(),
@@ -35,6 +37,7 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
             cluster.names()
         }
     };
+    check_srv(scenario)?;
     scenario.faults.iter().try_for_each(|fault| check_fault(scenario, &nodes, fault))?;
     design::check(scenario)?;
     design::check_thresholds(scenario)
@@ -109,6 +112,85 @@ fn check_traffic(scenario: &Scenario) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Phone profiles: the scenario's own, and those that the traffic names.
+fn check_phones(scenario: &Scenario) -> Checked {
+    for profile in scenario.phones.values() {
+        if let Some((message, help)) = profile.get_ref().complaint() {
+            return complain(profile.span(), message, "this profile", help);
+        }
+    }
+    let traffic = &scenario.traffic;
+    if let Some(idle) = &traffic.idle_phones {
+        let of = idle.get_ref();
+        if of.phones == 0 || of.phones > 200 {
+            let message = format!("{} idle phones for each question", of.phones);
+            return complain(idle.span(), message, "phones", "use 1 to 200");
+        }
+        check_positive(&of.interval)?;
+        of.expires.as_ref().map_or(Ok(()), |expires| {
+            let short = expires.get_ref().0 < Span::from_secs(1);
+            let help = "registrations count in seconds: use 1s or more";
+            if short { complain(expires.span(), "the lifetime is too short".into(), "expires", help) } else { Ok(()) }
+        })?;
+    }
+    let of_idle = traffic.idle_phones.iter().map(|idle| &idle.get_ref().phone);
+    let of_calls = traffic.new_calls.iter().filter_map(|calls| calls.get_ref().phone.as_ref());
+    of_idle.chain(of_calls).try_for_each(|choice| check_choice(scenario, choice))
+}
+
+fn check_choice(scenario: &Scenario, choice: &Spanned<PhoneChoice>) -> Checked {
+    let shares = choice.get_ref().shares();
+    if shares.iter().all(|(_, weight)| *weight == 0) {
+        return complain(
+            choice.span(),
+            "a mix of no phones".into(),
+            "no weight",
+            "give a profile a weight of 1 or more",
+        );
+    }
+    for (name, _) in shares {
+        if phone::find(&scenario.phones, name).is_none() {
+            let own = scenario.phones.keys().map(String::as_str);
+            let names: Vec<&str> = own.chain(phone::profile_names()).collect();
+            let near = |of: &&&str| strsim::jaro_winkler(name, of);
+            let best = names.iter().max_by(|a, b| near(a).total_cmp(&near(b))).copied().unwrap_or_default();
+            let help = format!("did you mean `{best}`? There are: {}, or write [phone.{name}]", names.join(", "));
+            return complain(choice.span(), format!("there is no phone profile `{name}`"), "here", &help);
+        }
+    }
+    Ok(())
+}
+
+/// What cannot be had without a floating address.
+fn check_srv(scenario: &Scenario) -> Checked {
+    let Cluster::Reference(cluster) = &scenario.cluster else { return Ok(()) };
+    let Some(first) = cluster.srv.first() else { return Ok(()) };
+    for record in &cluster.srv {
+        if !cluster.nodes.contains(&record.get_ref().node) {
+            let message = format!("there is no node `{}`", record.get_ref().node);
+            return complain(record.span(), message, "node", &format!("use one of {}", cluster.nodes.join(", ")));
+        }
+    }
+    let said = |message: &str, help: &str| complain(first.span(), message.to_owned(), "srv", help);
+    if !cluster.takeover.is_empty() {
+        return said("with SRV records nothing is taken over", "leave takeover out, or srv");
+    }
+    if scenario.traffic.chat.is_some() || scenario.traffic.options.is_some() {
+        return said(
+            "chatters and the OPTIONS train know one address",
+            "leave [traffic.chat] and [traffic.options] out",
+        );
+    }
+    let roles = [NodeFault::OWNER, NodeFault::BACKUP];
+    match scenario.faults.iter().find(|fault| roles.contains(&fault.get_ref().target())) {
+        Some(fault) => {
+            let help = format!("name a node: {}", cluster.nodes.join(", "));
+            complain(fault.span(), "without a floating address there is no owner".into(), "this fault", &help)
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_video(calls: &VideoCalls) -> Checked {
@@ -245,8 +327,9 @@ fn check_reference(cluster: &ReferenceCluster) -> Result<&[String], Complaint> {
         let message = format!("{address} cannot float on loopback");
         complain(cluster.address.span(), message, "in 127.0.0.0/8, last octet at most 200", "use 127.0.77.10")?;
     }
-    if cluster.takeover.is_empty() {
-        complain(0..0, "no takeover delay is configured".into(), "", "write takeover = [\"700ms\"]")?;
+    if cluster.takeover.is_empty() && cluster.srv.is_empty() {
+        let help = "write takeover = [\"700ms\"], or srv records";
+        complain(0..0, "no takeover delay is configured".into(), "", help)?;
     }
     Ok(&cluster.nodes)
 }
@@ -270,7 +353,8 @@ fn check_profile(cluster: &LabCluster) -> Checked {
     let sip = cluster.sip.as_ref().map(|sip| (sip.get_ref().word(), sip.span()));
     let xmpp = cluster.xmpp.as_ref().map(|xmpp| (xmpp.get_ref().word(), xmpp.span()));
     let redis = cluster.redis.as_ref().filter(|redis| *redis.get_ref()).map(|redis| ("redis", redis.span()));
-    for (server, span) in [sip, xmpp, redis].into_iter().flatten() {
+    let shared = cluster.share_registrations.as_ref().map(|shared| ("kamailio", shared.span()));
+    for (server, span) in [sip, xmpp, redis, shared].into_iter().flatten() {
         if !cluster.has(server) {
             let message = format!("the profile `{profile}` has no {server}");
             let others = LAB_PROFILES.into_iter().filter(|name| name.split('-').any(|word| word == server));

@@ -147,6 +147,7 @@ fn missing(need: Need, traffic: &Traffic) -> Option<&'static str> {
         Need::Options => (traffic.options.is_some(), "[traffic.options]"),
         Need::Registrations => (traffic.registrations.is_some(), "[traffic.registrations]"),
         Need::NewCalls => (traffic.new_calls.is_some(), "[traffic.new_calls]"),
+        Need::IdlePhones => (traffic.idle_phones.is_some(), "[traffic.idle_phones]"),
         Need::Calls => {
             let standing = traffic.standing_calls.is_some() || traffic.video_calls.is_some();
             (standing || traffic.new_calls.is_some(), "[traffic.standing_calls], video_calls or new_calls")

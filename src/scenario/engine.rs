@@ -231,6 +231,7 @@ impl LabCluster {
             sip: None,
             xmpp: None,
             redis: None,
+            share_registrations: None,
             watch_sip: None,
             preempt: false,
             garp_refresh: None,

@@ -37,6 +37,9 @@ pub struct LabCluster {
     pub xmpp: Option<Spanned<LabXmpp>>,
     /// Whether media relays share their calls; absent: wherever the profile has a store.
     pub redis: Option<Spanned<bool>>,
+    /// Whether SIP servers tell each other who is registered; absent: wherever the profile's can. Otherwise a survivor
+    /// answers 404 until the callee registers with it.
+    pub share_registrations: Option<Spanned<bool>>,
     /// Whether the engine gives the address away when the SIP server dies. Without it the address stays with a
     /// host that no longer answers, as in many clusters. Absent: where the engine can.
     pub watch_sip: Option<Spanned<bool>>,

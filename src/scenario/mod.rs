@@ -13,12 +13,14 @@ mod fault;
 mod lab;
 mod node;
 mod path;
+pub mod phone;
 mod threshold;
 mod video;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_spanned::Spanned;
 
 pub use design::Design;
@@ -37,6 +39,7 @@ pub use threshold::{
 pub use video::{Encoding, Picture, Resolution, VideoCalls, VideoCodec, VideoPacing};
 
 use crate::units::Span;
+use phone::{PhoneChoice, PhoneProfile};
 
 /// A whole scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -72,6 +75,9 @@ pub struct Scenario {
     /// What users do.
     #[serde(default)]
     pub traffic: Traffic,
+    /// The scenario's own phone profiles, `[phone.NAME]`.
+    #[serde(default, rename = "phone")]
+    pub phones: BTreeMap<String, Spanned<PhoneProfile>>,
     /// What breaks, in order of time.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Spanned<Fault>>,
@@ -122,7 +128,29 @@ pub struct ReferenceCluster {
     /// The floating address, in 127.0.0.0/8. Node k answers on the address k + 1 above it.
     pub address: Spanned<Ipv4Addr>,
     /// Delay of the first, second, … takeover: the planted truth. The last one repeats.
+    #[serde(default)]
     pub takeover: Vec<Duration>,
+    /// Records of a DNS SRV name instead of the floating address: each node then serves on its own address all the
+    /// time, nothing is taken over, and phones must find the survivor by themselves.
+    #[serde(default)]
+    pub srv: Vec<Spanned<SrvRecord>>,
+    /// Whether nodes tell each other who is registered. Otherwise a survivor knows only who registers with it.
+    #[serde(default = "default_true")]
+    pub share_registrations: bool,
+}
+
+/// One record of the SRV name (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SrvRecord {
+    /// The node.
+    pub node: String,
+    /// Lower ones are tried first.
+    #[serde(default)]
+    pub priority: u16,
+    /// Share among the nodes of one priority.
+    #[serde(default = "default_weight")]
+    pub weight: u16,
 }
 
 /// `[traffic]`: every part is optional; what is absent is not measured.
@@ -137,6 +165,8 @@ pub struct Traffic {
     pub video_calls: Option<VideoCalls>,
     /// Calls that are placed all the time, as by an office.
     pub new_calls: Option<Spanned<NewCalls>>,
+    /// Phones that do nothing but stay registered, until they are asked what they can still do.
+    pub idle_phones: Option<Spanned<IdlePhones>>,
     /// The stateless OPTIONS train.
     pub options: Option<OptionsTrain>,
     /// Chat pairs.
@@ -190,12 +220,33 @@ pub struct NewCalls {
     /// How often each of their phones registers again; absent: once, before the window. Where nodes do not share
     /// their registrations, a survivor cannot find a callee before that.
     pub register_interval: Option<Spanned<Duration>>,
+    /// Phone profile, or a mix: their phones then stay registered by themselves and fail over as it says.
+    pub phone: Option<Spanned<PhoneChoice>>,
     /// Codecs, dealt in turn.
     #[serde(default = "default_codecs")]
     pub codecs: Vec<Codec>,
     /// Packet interval.
     #[serde(default = "default_ptime")]
     pub ptime: Duration,
+}
+
+/// Phones that do nothing but stay registered, as their profile says. A third of them is only watched, a third
+/// calls, and a third is called: none is asked twice, so that no question heals what another one measures.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdlePhones {
+    /// Phone profile, or a mix.
+    pub phone: Spanned<PhoneChoice>,
+    /// How many phones for each of the three questions.
+    pub phones: u32,
+    /// How often a phone calls, or is called, while its user is not waiting for an answer.
+    #[serde(default = "default_probe")]
+    pub interval: Spanned<Duration>,
+    /// How long a user waits for the answer before he hangs up and dials again.
+    #[serde(default = "default_patience")]
+    pub patience: Duration,
+    /// Lifetime of registrations instead of the profiles', as from a registrar that grants no more.
+    pub expires: Option<Spanned<Duration>>,
 }
 
 /// The stateless OPTIONS train.
@@ -272,6 +323,13 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
+impl Serialize for Duration {
+    /// As it is read: `1500ms`.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0.to_duration()))
+    }
+}
+
 impl Codec {
     /// Name in SDP.
     #[must_use]
@@ -340,6 +398,14 @@ fn default_ping_timeout() -> Duration {
 
 fn default_reconnect() -> Duration {
     Duration(Span::from_millis(100))
+}
+
+fn default_probe() -> Spanned<Duration> {
+    Spanned::new(0..0, Duration(Span::from_secs(1)))
+}
+
+fn default_weight() -> u16 {
+    1
 }
 
 fn default_late() -> Duration {

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use super::check::{Checked, complain};
-use super::error::Complaint;
 use super::{Cluster, Fault, LabCluster, NodeFault, Scenario};
 use crate::units::Span;
 

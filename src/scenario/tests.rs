@@ -135,7 +135,7 @@ fn a_wrong_lab_is_told_with_a_remedy() {
         ("profile =", "profil =", "did you mean `profile`?"),
         ("sip = \"kamailio\"", "sip = \"kamalio\"", "did you mean `kamailio`?"),
         ("garp_refresh = \"2s\"", "garp_refresh = \"2500ms\"", "whole seconds"),
-        ("percent = 2.5", "percent = 0.0", "cannot be dropped"),
+        ("percent = 2.5", "percent = 0.0", "no share of the packets"),
         ("times = 3", "times = 0", "no flap"),
         ("\"backup\"", "\"back-up\"", "vip-owner, backup"),
     ];
@@ -177,4 +177,53 @@ fn a_wrong_threshold_is_told_at_its_own_place() {
     let error = Scenario::parse("t.toml", &text).unwrap_err();
     assert_eq!(error.place(), Some((6, 3)));
     assert!(error.to_string().contains("did you mean `messages.lost`?"), "{error}");
+}
+
+const PHONES: &str = r#"
+name = "t"
+question = "which phones find the survivor?"
+window = "30s"
+[cluster.reference]
+nodes = ["alpha", "beta"]
+address = "127.0.78.10"
+srv = [{ node = "alpha", priority = 10 }, { node = "beta", priority = 20 }]
+[traffic.idle_phones]
+phone = [{ profile = "pjsua", weight = 2 }, "mine"]
+phones = 3
+[phone.mine]
+family = "f"
+about = "a"
+[phone.mine.keepalive]
+ping = "options"
+interval = "5s"
+source = "our choice"
+[[fault]]
+power_off = { target = "alpha", at = "10s" }
+"#;
+
+#[test]
+fn wrong_phones_and_records_are_told_with_a_remedy() {
+    assert!(Scenario::parse("t.toml", PHONES).is_ok());
+    let cases = [
+        ("\"pjsua\"", "\"pjusa\"", "did you mean `pjsua`?"),
+        ("weight = 2 }, \"mine\"", "weight = 0 }", "a mix of no phones"),
+        ("phone = [{ profile = \"pjsua\", weight = 2 }, \"mine\"]", "phone = 3", "write a profile's name"),
+        ("phones = 3", "phones = 0", "use 1 to 200"),
+        ("phones = 3", "phones = 3\nexpires = \"20ms\"", "the lifetime is too short"),
+        ("interval = \"5s\"\n", "", "a keepalive needs its interval"),
+        ("source = \"our choice\"\n", "", "missing field `source`"),
+        ("ping = \"options\"", "ping = \"option\"", "did you mean `options`?"),
+        ("{ node = \"beta\", priority = 20 }", "{ node = \"gamma\" }", "there is no node `gamma`"),
+        ("target = \"alpha\"", "target = \"vip-owner\"", "there is no owner"),
+        ("srv = [", "takeover = [\"1s\"]\nsrv = [", "nothing is taken over"),
+        ("[[fault]]", "[traffic.options]\ninterval = \"10ms\"\n[[fault]]", "know one address"),
+    ];
+    for (right, wrong, word) in cases {
+        let Err(error) = Scenario::parse("t.toml", &PHONES.replacen(right, wrong, 1)) else {
+            panic!("{wrong} was taken");
+        };
+        let report = format!("{:?}", miette::Report::new_boxed(error));
+        let flat = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(word), "{wrong}: {report}");
+    }
 }

@@ -148,3 +148,88 @@ fn a_failover_by_ssh_is_as_long_as_the_labs_own() {
     drop(lab);
     nothing_is_left();
 }
+
+/// A node that is this machine: its recipes are tried on the kernel, in namespaces of their own.
+const HERE: &str = r#"
+name = "recipes"
+question = "does every recipe bite, and does its heal undo it?"
+window = "60s"
+[cluster.external]
+address = "10.9.0.10"
+domain = "example.net"
+services = { engine = { process = { name = "engine", start = "DIR/engine 600" } } }
+[[cluster.external.node]]
+name = "alpha"
+address = "10.9.0.11"
+local = true
+[[cluster.external.node]]
+name = "beta"
+address = "10.9.0.12"
+local = true
+"#;
+
+/// An interface with both addresses, a route through it, and a process to hit. Then for each fault: inject, datagrams that a
+/// filter can swallow, look until it bites, heal, look again. `verify` must succeed before the heal and fail after it.
+const BENCH: &str = r#"
+mount -t tmpfs t /run && ip link set lo up && ip link add eth0 type veth peer name eth1 && ip link set eth1 up &&
+ip addr add 10.9.0.11/24 dev eth0 && ip addr add 10.9.0.10/24 dev eth0 && ip link set eth0 up &&
+ip neigh add 10.9.0.12 lladdr 02:00:00:00:00:12 dev eth0 && ip route add 10.8.0.0/16 via 10.9.0.12 || exit 90
+cp /bin/sleep DIR/engine; DIR/engine 600 & trap 'pkill -x engine' EXIT
+before=$(ip -o -4 addr show; ip route)
+try() {
+    sh -c "$2" || { echo "$1: inject failed"; exit 91; }
+    bit=; for i in 1 2 3 4 5 6 7 8 9 10; do
+        for n in 1 2 3 4 5 6 7 8 9 10; do echo x > /dev/udp/10.9.0.12/9; done 2>/dev/null
+        sh -c "$3" && bit=1 && break; sleep 0.1
+    done
+    [ "$bit" ] || { echo "$1: never bit"; exit 92; }
+    healed=; for i in 1 2 3 4 5 6 7 8 9 10; do
+        sh -c "$4"; sleep 0.1; sh -c "$3" || { healed=1; break; }
+    done
+    [ "$healed" ] || { echo "$1: still in force after its heal"; exit 93; }
+}
+"#;
+
+#[test]
+#[ignore = "needs root: a network of its own; tests/run runs it"]
+fn every_recipe_bites_a_real_kernel_and_its_heal_undoes_it() {
+    let scratch = Scratch::new("recipes");
+    let faults = [
+        "black_hole = { target = \"alpha\", at = \"2s\" }",
+        "one_way = { target = \"alpha\", dropped = \"from_node\", at = \"2s\" }",
+        "split = { target = \"alpha\", at = \"2s\" }",
+        "address_loss = { target = \"alpha\", at = \"2s\" }",
+        "link_down = { target = \"alpha\", at = \"2s\" }",
+        "engine_stop = { target = \"alpha\", at = \"2s\" }",
+        "engine_kill = { target = \"alpha\", at = \"2s\" }",
+        "engine_hang = { target = \"alpha\", at = \"2s\" }",
+    ];
+    let faults: String = faults.iter().map(|fault| format!("[[fault]]\n{fault}\n")).collect();
+    let file = scratch.0.join("scenario.toml");
+    let directory = scratch.0.display().to_string();
+    std::fs::write(&file, HERE.replace("DIR", &directory) + &faults).unwrap();
+    let planned = fivenines(&["plan", file.to_str().unwrap(), "--json"]);
+    let plan: Value = serde_json::from_slice(&planned.stdout).unwrap();
+    let mut bench = BENCH.replace("DIR", &directory);
+    let quoted = |command: &Value| {
+        let script = command.as_str().unwrap().strip_prefix("local: ").unwrap();
+        format!("'{}'", script.replace('\'', "'\\''"))
+    };
+    for fault in plan["commands"].as_array().unwrap() {
+        let of = &fault["commands"][0];
+        let [inject, verify, heal] = ["inject", "verify", "heal"].map(|step| quoted(&of[step]));
+        bench +=
+            &format!("try {} {inject} {verify} {heal}\n", quoted(&Value::from(format!("local: {}", fault["what"]))));
+    }
+    bench += "[ \"$before\" = \"$(ip -o -4 addr show; ip route)\" ] || { echo 'not as before'; ip addr; ip route; exit 94; }\n\
+              [ -z \"$(nft list ruleset)\" ] || { echo 'rules are left'; exit 95; }\n";
+    let script = scratch.0.join("bench");
+    std::fs::write(&script, bench).unwrap();
+    let done = Command::new("unshare")
+        .args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "bash"])
+        .arg(script)
+        .output()
+        .unwrap();
+    let told = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(done.status.success(), "{}: {told}", done.status);
+}

@@ -9,11 +9,14 @@ use crate::analysis::stats::{Bound, Observation, Sample, median};
 use crate::evidence::history::{ChatRole, Direction};
 
 /// Services in the order in which a cluster gives them back, named as in the report.
-pub(crate) const SERVICES: [&str; 13] = [
+pub(crate) const SERVICES: [&str; 16] = [
     "address",
     "sip_answer",
     "register",
     "new_call",
+    "idle_registered",
+    "idle_can_call",
+    "idle_can_be_called",
     "media to caller",
     "media to callee",
     "video to caller",

@@ -112,7 +112,8 @@ pub struct Captured {
 /// A time in which a user did not have a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media`, `video` (its packets), `picture`, `chat_session`,
+    /// `address`, `sip_answer`, `register`, `new_call`, `idle_registered` (a time, no outage), `idle_can_call`,
+    /// `idle_can_be_called`, `media`, `video` (its packets), `picture`, `chat_session`,
     /// `chat_delivery`.
     pub service: String,
     /// Whose: `all`, `phone-07`, `call 3`, `chat-02-b`.
@@ -136,7 +137,8 @@ pub struct Outage {
     /// nothing of how long the outage was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,
-    /// The estimator behind `duration_ms`: `timestamp`, `sequence`, `loss_derived`, `planned_ops`.
+    /// The estimator behind `duration_ms`: `timestamp`, `sequence`, `loss_derived`, `planned_ops`,
+    /// `own_registers` and `first_call` (idle phones).
     pub method: String,
     /// Half-width of what the sampling allows: probe interval or packet interval, in milliseconds.
     pub error_ms: f64,

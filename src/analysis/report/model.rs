@@ -26,6 +26,9 @@ pub struct Report {
     pub headline: String,
     /// Each fault of the scenario, with its outages over all trials.
     pub transitions: Vec<Transition>,
+    /// Idle phones by profile and fault; empty where there is one profile, whose rows stand in `transitions`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<IdlePhones>,
     /// Outages per service over all faults and trials.
     pub outages: Vec<OutageSummary>,
     /// Further estimates of each service and fault over the trials, with their intervals.
@@ -241,10 +244,22 @@ pub struct PathSummary {
     pub late_ms_p99: f64,
 }
 
+/// The idle phones of one profile after one fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdlePhones {
+    /// Number of the fault.
+    pub fault: usize,
+    /// Name of the profile.
+    pub profile: String,
+    /// `idle_registered`, `idle_can_call`, `idle_can_be_called`.
+    pub services: Vec<OutageSummary>,
+}
+
 /// Outages of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageSummary {
-    /// `address`, `sip_answer`, `register`, `new_call`, `media to caller`, `media to callee`, `video to caller`,
+    /// `address`, `sip_answer`, `register`, `new_call`, `idle_registered`, `idle_can_call`, `idle_can_be_called`,
+    /// `media to caller`, `media to callee`, `video to caller`,
     /// `video to callee` (packets), `picture to caller`, `picture to callee` (frames that decode),
     /// `chat_session sender`, `chat_session receiver`, `chat_delivery`.
     pub service: String,

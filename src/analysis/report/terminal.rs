@@ -20,6 +20,7 @@ pub fn terminal(report: &Report, style: bool) -> String {
     for transition in report.transitions.iter().filter(|transition| words::is_worth_a_table(transition)) {
         out.push('\n');
         outage_table(&mut out, transition, pen);
+        idle_table(&mut out, report, transition);
     }
     if !report.qos.is_empty() {
         out.push('\n');
@@ -86,6 +87,26 @@ fn outage_table(out: &mut String, transition: &Transition, pen: Pen) {
     for note in words::notes(transition) {
         paragraph(out, &note, " ", &str::to_owned);
     }
+}
+
+/// Idle phones by profile: how long until each of the three, and how many had not reached it.
+fn idle_table(out: &mut String, report: &Report, transition: &Transition) {
+    let of_fault = || report.idle.iter().filter(|idle| idle.fault == transition.fault);
+    if of_fault().next().is_none() {
+        return;
+    }
+    line(out, &idle_row("idle phones", ["registered", "can call", "can be called"].map(str::to_owned)));
+    for idle in of_fault() {
+        let cells = ["idle_registered", "idle_can_call", "idle_can_be_called"].map(|name| {
+            idle.services.iter().find(|service| service.service == name).map_or("–".to_owned(), words::idle_cell)
+        });
+        line(out, &idle_row(&idle.profile, cells));
+    }
+}
+
+fn idle_row(profile: &str, cells: [String; 3]) -> String {
+    let [registered, calls, called] = cells.map(|cell| pad_left(&cell, 20));
+    format!(" {} {registered} {calls} {called}", pad_right(&words::clip(profile, 15), 15))
 }
 
 fn cells(service: &OutageSummary) -> [String; 5] {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::engine_words;
-use super::model::{FindingSummary, PartsSummary, PathSummary, PublishedRow, TakeoverSummary, Transition};
+use super::model::{
+    FindingSummary, OutageSummary, PartsSummary, PathSummary, PublishedRow, TakeoverSummary, Transition,
+};
 use crate::analysis::measure::model::StreamMeasured;
 use crate::evidence::history::Direction;
 use crate::scenario::Way;
@@ -191,6 +193,9 @@ pub fn service(name: &str) -> &str {
     match name {
         "sip_answer" => "SIP answer",
         "new_call" => "new call",
+        "idle_registered" => "idle registered",
+        "idle_can_call" => "idle can call",
+        "idle_can_be_called" => "idle callable",
         "chat_session sender" => "chat, sender",
         "chat_session receiver" => "chat, receiver",
         "chat_session" => "chat session",
@@ -199,6 +204,18 @@ pub fn service(name: &str) -> &str {
         "picture to callee" => "seen by callee",
         other => other,
     }
+}
+
+/// A cell of the table of idle phones: `7.53 s`, `none`, `> 45 s, 4 of 4 out`.
+#[must_use]
+pub fn idle_cell(service: &OutageSummary) -> String {
+    let typical = if service.affected == 0 {
+        "none".to_owned()
+    } else {
+        value_or_above(service.median_ms, service.median_above_ms)
+    };
+    let out = format!(", {} of {} out", service.censored, service.users);
+    if service.censored == 0 { typical } else { typical + &out }
 }
 
 /// Who lives through the outage of a service.
@@ -210,7 +227,9 @@ pub fn user_of(service: &str) -> &'static str {
             "a user in a video call"
         }
         "new_call" => "a user who places a call",
-        "register" => "a phone that registers",
+        "register" | "idle_registered" => "a phone that registers",
+        "idle_can_call" => "a user who dials from an idle phone",
+        "idle_can_be_called" => "a user whose phone lies idle",
         "chat_session sender" => "a chatter who writes",
         "chat_session receiver" => "a chatter who reads",
         "chat_delivery" => "a message between two chatters",

@@ -73,6 +73,7 @@ fn readiness(moment: Moment, registered: usize) -> Event {
     let what = Readiness {
         moment,
         owners: Some(vec!["alpha".into()]),
+        no_floating: false,
         phones: 4,
         registered,
         standing: 2,

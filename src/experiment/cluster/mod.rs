@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::rundir::MachineInfo;
 pub use crate::experiment::agent::link::{Impairment, Loss};
+use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::run::recorder::Recorder;
 use crate::scenario::{Service, Way};
 use crate::units::Span;
@@ -128,8 +129,10 @@ impl Degradation {
 /// What traffic must know of a cluster.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    /// SIP over UDP and TCP.
+    /// SIP over UDP and TCP: the floating address, or the best server where there is none.
     pub sip: SocketAddr,
+    /// What the domain's DNS SRV records say: the floating address alone, or the nodes' own ones.
+    pub targets: Vec<Target>,
     /// XMPP with STARTTLS.
     pub xmpp: SocketAddr,
     /// Domain of both services.
@@ -249,6 +252,11 @@ pub trait Cluster: Send {
 
     /// What traffic must know. Only after [`Cluster::up`].
     fn endpoints(&self) -> Endpoints;
+
+    /// Whether there is a floating address that one node holds at a time.
+    fn floats(&self) -> bool {
+        true
+    }
 
     /// Where frames can be captured; empty where there is no privilege.
     fn capture_points(&self) -> Vec<CapturePoint>;

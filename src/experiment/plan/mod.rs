@@ -5,17 +5,21 @@
 //! negative ones.
 
 mod accounts;
+mod idle;
 mod traffic;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeMap;
+
 use crate::scenario::Scenario;
+use crate::scenario::phone::PhoneProfile;
 use crate::units::Span;
 
 /// Everything that is due in one trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Seed that it was made from.
     pub seed: u64,
@@ -23,6 +27,9 @@ pub struct Plan {
     pub window_ns: Span,
     /// The phones, in order of their number.
     pub phones: Vec<PlannedPhone>,
+    /// Profiles of those that have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, PhoneProfile>,
     /// The chat pairs.
     pub pairs: Vec<PlannedPair>,
     /// What is due, in order of time.
@@ -38,6 +45,31 @@ pub struct PlannedPhone {
     pub user: String,
     /// SIP over TCP instead of UDP.
     pub tcp: bool,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Part::is_user")]
+    pub part: Part,
+}
+
+/// What a phone is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// It does what the plan says and nothing by itself.
+    #[default]
+    User,
+    /// It stays registered and fails over by itself, as this profile says.
+    Profiled(String),
+    /// The instrument's: it registers with every server, so that idle phones can call it whichever of them lives.
+    Desk,
+    /// The instrument's: it tries every server for half a second, so that only the called phone's registration can
+    /// be missing.
+    Ringer,
+}
+
+impl Part {
+    fn is_user(&self) -> bool {
+        *self == Part::User
+    }
 }
 
 /// One chat pair.
@@ -118,9 +150,22 @@ pub struct PlannedCall {
     pub hold_ns: Option<Span>,
     /// How long the caller waits for the answer.
     pub patience_ns: Span,
+    /// Which question to an idle phone it asks; absent for calls of the workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
     /// Its video; absent for a call of voice alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<PlannedVideo>,
+}
+
+/// What an idle phone is asked by a call without media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Whether it can call.
+    CanCall,
+    /// Whether it can be called.
+    CanBeCalled,
 }
 
 /// The video of a call, the same in both directions.
@@ -163,7 +208,7 @@ impl Plan {
     pub fn make(scenario: &Scenario, seed: u64) -> Plan {
         let mut rng = StdRng::seed_from_u64(seed);
         let window_ns = scenario.window.get_ref().0;
-        let mut plan = Plan { seed, window_ns, phones: Vec::new(), pairs: Vec::new(), intents: Vec::new() };
+        let mut plan = Plan { seed, window_ns, ..Plan::default() };
         traffic::add(&mut plan, scenario, &mut rng);
         accounts::assign(&mut plan, scenario);
         plan.intents.sort_by_key(|intent| intent.at_ns);
@@ -194,7 +239,9 @@ impl Plan {
         });
         let mut changes: Vec<(Span, i64)> = Vec::new();
         for (at, call) in calls {
-            let length = call.hold_ns.map_or(self.window_ns, |hold| hold + call.patience_ns);
+            // Who asks an idle phone waits for the answer before he asks again.
+            let patience = if call.question.is_some() { Span::from_secs(1) } else { call.patience_ns };
+            let length = call.hold_ns.map_or(self.window_ns, |hold| hold + patience);
             let sessions = 1 + i64::from(call.video.is_some());
             changes.extend([(at, sessions), (at + length, -sessions)]);
         }

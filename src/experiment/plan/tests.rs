@@ -136,3 +136,46 @@ fn the_phase_against_the_clusters_timer_is_drawn_evenly() {
     }
     assert_eq!(phase(&office(1)), None);
 }
+
+const IDLE: &str = r#"
+name = "idle"
+question = "?"
+window = "20s"
+[cluster.reference]
+nodes = ["alpha", "beta"]
+address = "127.0.77.10"
+takeover = ["700ms"]
+[traffic.idle_phones]
+phone = ["pjsua", "rfc3261"]
+phones = 4
+expires = "30s"
+"#;
+
+/// Four phones for each question, two of each profile; a ringer for each that is called, and the desk.
+#[test]
+fn idle_phones_are_dealt_and_each_is_asked_one_question() {
+    let plan = Plan::make(&Scenario::parse("idle.toml", IDLE).unwrap(), 1);
+    assert_eq!(plan.phones.len(), 1 + 4 * 4);
+    let of = |part: &Part| plan.phones.iter().filter(|phone| phone.part == *part).count();
+    assert_eq!((of(&Part::Profiled("pjsua".into())), of(&Part::Ringer), of(&Part::Desk)), (6, 4, 1));
+    assert_eq!(plan.profiles["pjsua"].registration.as_ref().unwrap().expires.0, Span::from_secs(30));
+    let asked = plan.intents.iter().filter_map(|intent| match &intent.wish {
+        Wish::Call(call) => Some((call.question, call.caller, call.callee)),
+        _ => None,
+    });
+    for (question, caller, callee) in asked {
+        let name = |phone: usize| plan.phones[phone].name.as_str();
+        match question.unwrap() {
+            Question::CanCall => assert!(name(caller).ends_with("-calls") && name(callee) == "desk"),
+            Question::CanBeCalled => assert_eq!(name(caller), format!("rings-{}", name(callee))),
+        }
+    }
+    // Whoever is watched has nothing to do but register once, before the window.
+    let watched = plan.phones.iter().position(|phone| phone.name.ends_with("-watched")).unwrap();
+    let theirs = plan.intents.iter().filter(|intent| match &intent.wish {
+        Wish::Register { phone, .. } => *phone == watched,
+        Wish::Call(call) => call.caller == watched || call.callee == watched,
+        _ => false,
+    });
+    assert_eq!(theirs.map(|intent| intent.at_ns < Span::ZERO).collect::<Vec<_>>(), [true]);
+}

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::{Intent, Plan, PlannedCall, PlannedEncoding, PlannedPair, PlannedPhone, PlannedVideo, Wish};
+use super::{Intent, Part, Plan, PlannedCall, PlannedEncoding, PlannedPair, PlannedPhone, PlannedVideo, Wish, idle};
 use crate::scenario::{Chat, Codec, NewCalls, Registrations, Scenario, Traffic, VideoCalls, VideoPacing};
 use crate::units::Span;
 
@@ -18,10 +18,13 @@ pub(super) fn add(plan: &mut Plan, scenario: &Scenario, rng: &mut StdRng) {
     let traffic = &scenario.traffic;
     standing_calls(plan, traffic);
     if let Some(calls) = &traffic.new_calls {
-        new_calls(plan, calls.get_ref(), rng);
+        new_calls(plan, scenario, calls.get_ref(), rng);
     }
     if let Some(registrations) = &traffic.registrations {
         registrations_again(plan, registrations, rng);
+    }
+    if let Some(phones) = &traffic.idle_phones {
+        idle::add(plan, scenario, phones.get_ref(), rng);
     }
     first_registrations(plan);
     if let Some(options) = &traffic.options {
@@ -35,7 +38,8 @@ pub(super) fn add(plan: &mut Plan, scenario: &Scenario, rng: &mut StdRng) {
 
 fn add_phone(plan: &mut Plan, tcp: bool) -> usize {
     let number = plan.phones.len();
-    plan.phones.push(PlannedPhone { name: format!("phone-{number:02}"), user: format!("{}", 1001 + number), tcp });
+    let (name, user) = (format!("phone-{number:02}"), format!("{}", 1001 + number));
+    plan.phones.push(PlannedPhone { name, user, tcp, part: Part::User });
     number
 }
 
@@ -80,6 +84,7 @@ fn standing_calls(plan: &mut Plan, traffic: &Traffic) {
             hold_ns: None,
             patience_ns: Span::from_secs(8),
             video: standing.video,
+            question: None,
         };
         let before = Span(CALL_STEP.as_nanos() * (count - index));
         plan.intents.push(Intent { at_ns: -before, wish: Wish::Call(call) });
@@ -112,11 +117,19 @@ fn video(calls: &VideoCalls) -> PlannedVideo {
     }
 }
 
-fn new_calls(plan: &mut Plan, calls: &NewCalls, rng: &mut StdRng) {
+fn new_calls(plan: &mut Plan, scenario: &Scenario, calls: &NewCalls, rng: &mut StdRng) {
     let interval = Span::from_secs_f64(1.0 / calls.rate_per_s);
     let busy = calls.patience.0 + calls.hold.0 + CALL_SLACK;
     let pairs = busy.as_nanos() / interval.as_nanos().max(1) + 1;
     let phones: Vec<(usize, usize)> = (0..pairs).map(|_| (add_phone(plan, false), add_phone(plan, false))).collect();
+    if let Some(choice) = &calls.phone {
+        let hand = choice.get_ref().deal(u32::try_from(phones.len()).unwrap_or(u32::MAX));
+        for ((caller, callee), profile) in phones.iter().zip(hand) {
+            idle::profile(plan, scenario, profile, None);
+            plan.phones[*caller].part = Part::Profiled(profile.to_owned());
+            plan.phones[*callee].part = Part::Profiled(profile.to_owned());
+        }
+    }
     let first = plan.intents.len() as u64 + 1;
     if let Some(interval) = &calls.register_interval {
         for phone in phones.iter().flat_map(|(caller, callee)| [*caller, *callee]) {
@@ -136,6 +149,7 @@ fn new_calls(plan: &mut Plan, calls: &NewCalls, rng: &mut StdRng) {
             hold_ns: Some(calls.hold.0),
             patience_ns: calls.patience.0,
             video: None,
+            question: None,
         })
     });
 }
@@ -159,7 +173,7 @@ fn first_registrations(plan: &mut Plan) {
 }
 
 /// A wish at a random phase and then each `interval` through the window.
-fn repeat(plan: &mut Plan, rng: &mut StdRng, interval: Span, mut wish: impl FnMut(u32) -> Wish) {
+pub(super) fn repeat(plan: &mut Plan, rng: &mut StdRng, interval: Span, mut wish: impl FnMut(u32) -> Wish) {
     let mut at_ns = Span(rng.random_range(0..interval.as_nanos().max(1)));
     let mut index = 0;
     while at_ns < plan.window_ns {

@@ -126,9 +126,7 @@ fn start_traffic(
     let endpoints = cluster.endpoints();
     let socket = |error: io::Error| RunError::Sockets(error.to_string());
     let media = Arc::new(MediaEngine::start(recorder.clone()).map_err(socket)?);
-    let phones =
-        PhoneDriver::start(endpoints.clone(), plan.phones.clone(), plan.seed, Arc::clone(&media), recorder.clone())
-            .map_err(socket)?;
+    let phones = PhoneDriver::start(endpoints.clone(), plan, Arc::clone(&media), recorder.clone()).map_err(socket)?;
     let chat = match &scenario.traffic.chat {
         Some(chat) => {
             Some(ChatDriver::start(chat_config(chat, endpoints), chat_plan(plan), recorder.clone()).map_err(socket)?)
@@ -227,7 +225,7 @@ impl Traffic {
 pub fn write_plan(plan: &Plan, path: &Path) -> io::Result<()> {
     use std::io::Write;
     let mut out = io::BufWriter::new(std::fs::File::create(path)?);
-    let head = serde_json::json!({ "seed": plan.seed, "window_ns": plan.window_ns, "phones": plan.phones, "pairs": plan.pairs });
+    let head = serde_json::json!({ "seed": plan.seed, "window_ns": plan.window_ns, "phones": plan.phones, "profiles": plan.profiles, "pairs": plan.pairs });
     writeln!(out, "{head}")?;
     for intent in &plan.intents {
         serde_json::to_writer(&mut out, intent)?;

@@ -3,8 +3,20 @@
 use super::metric::{Metric, Percent, Period};
 
 /// Services whose outage can be judged, in the order in which a cluster gives them back.
-pub const SERVICES: [&str; 9] =
-    ["address", "sip_answer", "register", "new_call", "media", "video", "picture", "chat_session", "chat_delivery"];
+pub const SERVICES: [&str; 12] = [
+    "address",
+    "sip_answer",
+    "register",
+    "new_call",
+    "idle_registered",
+    "idle_can_call",
+    "idle_can_be_called",
+    "media",
+    "video",
+    "picture",
+    "chat_session",
+    "chat_delivery",
+];
 
 /// Fates of a call.
 pub const CALL_FATES: [&str; 9] = [

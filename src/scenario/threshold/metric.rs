@@ -83,6 +83,8 @@ pub enum Need {
     Registrations,
     /// `[traffic.new_calls]`.
     NewCalls,
+    /// `[traffic.idle_phones]`.
+    IdlePhones,
     /// Calls of any kind.
     Calls,
     /// `[traffic.video_calls]`.
@@ -195,6 +197,7 @@ fn need_of(service: &str) -> Need {
         "register" => Need::Registrations,
         "new_call" => Need::NewCalls,
         "media" => Need::Calls,
+        "idle_registered" | "idle_can_call" | "idle_can_be_called" => Need::IdlePhones,
         "video" | "picture" => Need::VideoCalls,
         "chat_session" | "chat_delivery" => Need::Chat,
         _ => Need::Nothing,

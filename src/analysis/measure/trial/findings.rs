@@ -88,7 +88,8 @@ impl Seen<'_> {
         let first = self.faults.list.iter().map(|fault| fault.command_start_ns).min()?;
         let unknown = self.operations.values().filter_map(|life| {
             let (at, op) = life.end.as_ref()?;
-            (life.kind == OpKind::NewCall && op.code == Some(404) && life.planned > first).then_some(*at)
+            let call = matches!(life.kind, OpKind::NewCall | OpKind::CallToIdle);
+            (call && op.code == Some(404) && life.planned > first).then_some(*at)
         });
         let refused: Vec<RunTime> = unknown.collect();
         let last = refused.iter().max()?;

@@ -8,6 +8,7 @@ mod clock;
 mod evidence;
 mod faults;
 mod findings;
+mod idle;
 mod media;
 mod owners;
 mod phases;
@@ -25,6 +26,7 @@ use self::chat::Chat;
 use self::evidence::Evidence;
 use self::faults::Faults;
 use self::findings::Seen;
+use self::idle::Idle;
 use self::score::Heard;
 use self::services::Services;
 use self::video::OwnVideo;
@@ -36,8 +38,20 @@ use crate::scenario::Scenario;
 use crate::units::{RunTime, Span};
 
 /// Services in the order in which a cluster gives them back.
-const SERVICES: [&str; 9] =
-    ["address", "sip_answer", "register", "new_call", "media", "video", "picture", "chat_session", "chat_delivery"];
+const SERVICES: [&str; 12] = [
+    "address",
+    "sip_answer",
+    "register",
+    "new_call",
+    "idle_registered",
+    "idle_can_call",
+    "idle_can_be_called",
+    "media",
+    "video",
+    "picture",
+    "chat_session",
+    "chat_delivery",
+];
 
 /// Measures one trial. The same directory and scenario give the same figures, byte for byte.
 ///
@@ -60,6 +74,8 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
 
     let mut outages = owners::outages(&evidence, &faults);
     outages.extend(services.outages());
+    let idle = Idle::of(scenario, &operations, &faults, window);
+    outages.extend(idle.outages());
     outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
     let videos = video::videos(&evidence, &operations, validate);
     outages.extend(videos.iter().flat_map(|video| video.outages(&faults)));
@@ -68,6 +84,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
+    users.extend(idle.users());
     let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
     users.extend(media_users("media", &listeners.collect::<Vec<_>>(), &faults, window));
     let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();

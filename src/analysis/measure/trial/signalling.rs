@@ -9,8 +9,17 @@ use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration,
 use crate::evidence::history::{Op, OpKind, Step};
 use crate::units::RunTime;
 
-const KINDS: [OpKind; 6] =
-    [OpKind::Register, OpKind::Options, OpKind::StandingCall, OpKind::NewCall, OpKind::Bye, OpKind::Ping];
+const KINDS: [OpKind; 9] = [
+    OpKind::Register,
+    OpKind::Options,
+    OpKind::StandingCall,
+    OpKind::NewCall,
+    OpKind::Bye,
+    OpKind::Ping,
+    OpKind::OwnRegister,
+    OpKind::IdleCall,
+    OpKind::CallToIdle,
+];
 
 /// RFC 6076 over what was due in the window; `None` when nothing was. Who ran out of patience before anybody answered
 /// has no Session Request Delay; nor has anybody in histories that do not tell of provisional answers.

@@ -7,12 +7,18 @@ use crate::analysis::stats::availability::{downtime_budget, failures_per_year, m
 use crate::analysis::stats::proportion_lower;
 
 const TARGET: f64 = 0.99999;
+/// A time and no outage: where nodes share their registrations nobody misses it.
+const REGISTERED: &str = "idle_registered";
 
 /// The budget of every service that came back, the coverage, and the sentence.
 pub(super) fn availability(transitions: &[Transition], outages: &[OutageSummary], trials: &[Trial]) -> Availability {
     let (succeeded, failovers) = failovers(trials);
     let coverage_low = coverage_low(trials);
-    let budget: Vec<BudgetRow> = outages.iter().filter_map(|outage| budget_row(&outage.service, transitions)).collect();
+    let budget: Vec<BudgetRow> = outages
+        .iter()
+        .filter(|outage| outage.service != REGISTERED)
+        .filter_map(|outage| budget_row(&outage.service, transitions))
+        .collect();
     let statement = statement(&budget, outages, succeeded, failovers, coverage_low);
     Availability { target: TARGET, failovers, succeeded, coverage_low, budget, targets: targets(), statement }
 }
@@ -43,7 +49,8 @@ fn verified_faults(measured: &Measured) -> impl Iterator<Item = usize> {
 
 /// A user who is out since an earlier fault has not come back either; who hung up meanwhile tells nothing.
 fn all_came_back(measured: &Measured, fault: usize) -> bool {
-    !measured.outages.iter().any(|outage| outage.fault.is_some_and(|of| of <= fault) && outage.censored && !outage.left)
+    let outages = || measured.outages.iter().filter(|outage| outage.service != REGISTERED);
+    !outages().any(|outage| outage.fault.is_some_and(|of| of <= fault) && outage.censored && !outage.left)
 }
 
 /// The slowest transition counts: they are different experiments, and a median over them would describe none.
@@ -101,8 +108,9 @@ fn statement(
 /// Speaks of the service that matters most among those that went away.
 fn budget_sentence(budget: &[BudgetRow], outages: &[OutageSummary]) -> String {
     let preferred = ["media to caller", "media to callee", "new_call", "register", "sip_answer"];
-    let hit = |name: &str| outages.iter().find(|row| row.affected > 0 && row.service == name);
-    let worst = preferred.iter().find_map(|name| hit(name)).or_else(|| outages.iter().find(|row| row.affected > 0));
+    let outages = || outages.iter().filter(|row| row.affected > 0 && row.service != REGISTERED);
+    let hit = |name: &str| outages().find(|row| row.service == name);
+    let worst = preferred.iter().find_map(|name| hit(name)).or_else(|| outages().next());
     let year_s = downtime_budget(TARGET).map_or(0.0, |budget| budget.per_year_s);
     let Some(worst) = worst else {
         return format!(

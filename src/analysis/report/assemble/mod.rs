@@ -5,6 +5,7 @@ mod caveats;
 mod estimates;
 mod figures;
 mod headline;
+mod idle;
 mod listening;
 mod outages;
 mod paths;
@@ -55,6 +56,7 @@ pub fn assemble(scenario: &Scenario, run: RunInfo, trials: Vec<Trial>) -> Report
         availability: availability::availability(&transitions, &outages, &trials),
         findings: published::findings(&trials),
         published: published::rows(scenario, &transitions),
+        idle: idle::idle(scenario, &transitions, &trials),
         transitions,
         outages,
         qos,

@@ -26,11 +26,14 @@ enum Side {
 }
 
 /// All rows, in the order in which a cluster gives the services back.
-pub(super) const ROWS: [Row; 13] = [
+pub(super) const ROWS: [Row; 16] = [
     Row { name: "address", service: "address", side: Side::All, unit: "probes" },
     Row { name: "sip_answer", service: "sip_answer", side: Side::All, unit: "probes" },
     Row { name: "register", service: "register", side: Side::All, unit: "phones" },
     Row { name: "new_call", service: "new_call", side: Side::All, unit: "probes" },
+    Row { name: "idle_registered", service: "idle_registered", side: Side::All, unit: "phones" },
+    Row { name: "idle_can_call", service: "idle_can_call", side: Side::All, unit: "phones" },
+    Row { name: "idle_can_be_called", service: "idle_can_be_called", side: Side::All, unit: "phones" },
     Row { name: "media to caller", service: "media", side: Side::Listener(Direction::ToCaller), unit: "calls" },
     Row { name: "media to callee", service: "media", side: Side::Listener(Direction::ToCallee), unit: "calls" },
     Row { name: "video to caller", service: "video", side: Side::Listener(Direction::ToCaller), unit: "calls" },
@@ -43,8 +46,8 @@ pub(super) const ROWS: [Row; 13] = [
 ];
 
 /// Names of all rows, in order.
-pub(in crate::analysis::report) const ROW_NAMES: [&str; 13] = {
-    let mut names = [""; 13];
+pub(in crate::analysis::report) const ROW_NAMES: [&str; 16] = {
+    let mut names = [""; 16];
     let mut row = 0;
     while row < ROWS.len() {
         names[row] = ROWS[row].name;
@@ -104,6 +107,9 @@ impl Row {
                     .map(|calls| format!("planned INVITEs, patience {}", short(calls.as_ref().patience.0))),
                 "planned INVITEs",
             ),
+            ("idle_registered", _) => "first REGISTER taken".to_owned(),
+            ("idle_can_call", _) => idle_method(scenario, "first own call, tried"),
+            ("idle_can_be_called", _) => idle_method(scenario, "first call to it,"),
             ("media", _) => media_method(scenario),
             ("video", _) => or_plain(video_method(scenario, "packets of frames"), "video packets"),
             ("picture", _) => or_plain(video_method(scenario, "frames that decode"), "frames that decode"),
@@ -113,6 +119,11 @@ impl Row {
             _ => "delivery of planned messages".to_owned(),
         }
     }
+}
+
+fn idle_method(scenario: &Scenario, what: &str) -> String {
+    let idle = scenario.traffic.idle_phones.as_ref();
+    idle.map_or_else(|| what.to_owned(), |idle| format!("{what} each {}", short(idle.get_ref().interval.get_ref().0)))
 }
 
 fn media_method(scenario: &Scenario) -> String {

@@ -135,6 +135,7 @@ fn outages(report: &Report, spread: Option<&FigureData>, phases: Option<&FigureD
                 h3 { (transition.label) }
                 p { (words::with_tied_units(&introduction(report, transition))) }
                 (tables::outages(transition))
+                (tables::idle(report, transition))
                 @for note in words::notes(transition) { p { (words::with_tied_units(&note)) } }
             }
             (estimates::table(report))

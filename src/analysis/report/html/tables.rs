@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::analysis::measure::model::{Anomaly, FaultMeasured, Measured, Outage};
-use crate::analysis::report::model::{Availability, OutageSummary, Report, Transition, Trial};
+use crate::analysis::report::model::{Availability, IdlePhones, OutageSummary, Report, Transition, Trial};
 use crate::analysis::report::words;
 
 use super::signalling::signalling;
@@ -22,6 +22,27 @@ pub(super) fn outages(transition: &Transition) -> Markup {
             tbody { @for row in &transition.services { (outage_row(row, transition.configured_ms, with_interval)) } }
         } }
     }
+}
+
+/// Idle phones by profile.
+pub(super) fn idle(report: &Report, transition: &Transition) -> Markup {
+    let of_fault: Vec<_> = report.idle.iter().filter(|idle| idle.fault == transition.fault).collect();
+    let cell = |idle: &IdlePhones, name: &str| {
+        let row = idle.services.iter().find(|service| service.service == name);
+        html! { td { @if let Some(row) = row {
+            (words::idle_cell(row)) @if row.ci_low_ms.is_some() { br; small { (interval(row)) } }
+        } @else { "–" } } }
+    };
+    html! { @if !of_fault.is_empty() {
+        div.wide { table {
+            thead { tr { th { "idle phones" } th { "registered again" } th { "can call" } th { "can be called" } th { "phones" } } }
+            tbody { @for idle in of_fault { tr {
+                td { (idle.profile) }
+                (cell(idle, "idle_registered")) (cell(idle, "idle_can_call")) (cell(idle, "idle_can_be_called"))
+                td { (idle.services.iter().map(|service| service.users).max().unwrap_or(0)) }
+            } } }
+        } }
+    } }
 }
 
 fn outage_row(row: &OutageSummary, configured: Option<f64>, with_interval: bool) -> Markup {

@@ -23,6 +23,11 @@ impl Tokens {
         format!("{:016x}", self.number())
     }
 
+    /// A share: 0 up to 1.
+    pub fn share(&mut self) -> f64 {
+        self.number() as f64 / u64::MAX as f64
+    }
+
     /// A new number.
     pub fn number(&mut self) -> u64 {
         self.0.next_u64()

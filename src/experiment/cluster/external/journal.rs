@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) kind: String,
     /// The command that mends it.
     pub(super) heal: Line,
+    /// The command that mends it where another node holds the floating address by then.
+    pub(super) heal_if_held: Option<Line>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,7 +130,12 @@ mod tests {
     fn what_is_broken_survives_and_two_runs_do_not_share_a_cluster() {
         let directory = std::env::temp_dir().join(format!("fivenines-external-journal-{}", std::process::id()));
         let path = directory.join("external-192.0.2.10.json");
-        let entry = |kind: &str| Entry { node: "alpha".into(), kind: kind.into(), heal: Line::here("echo healed") };
+        let entry = |kind: &str| Entry {
+            node: "alpha".into(),
+            kind: kind.into(),
+            heal: Line::here("echo healed"),
+            heal_if_held: None,
+        };
         let mut first = Journal::open(&path).unwrap();
         first.add(entry("power_off")).unwrap();
         first.add(entry("split")).unwrap();

@@ -94,7 +94,7 @@ impl External {
     pub fn commands(&self, target: &str, action: Action, heal_after: Option<Span>) -> Result<Vec<Commands>, String> {
         let due = heal_after.unwrap_or(self.window);
         let told = |node: &Node| {
-            let Recipe { inject, verify, heal, remark } = recipe::of(&self.config, node, action, due)?;
+            let Recipe { inject, verify, heal, heal_if_held: _, remark } = recipe::of(&self.config, node, action, due)?;
             Ok(Commands {
                 node: node.spec.name.clone(),
                 by_hand: node.by_hand(),
@@ -146,17 +146,16 @@ impl External {
         let mut journal = Journal::open(&self.journal_file)?;
         for entry in journal.entries().to_vec() {
             tell(&format!("an earlier run was ended while {} of {} was in force: healing it", entry.kind, entry.node));
-            self.mend(&entry.node, &entry.heal)?;
+            self.mend(&entry)?;
             journal.remove(&entry.node, &entry.kind)?;
         }
         self.journal = Some(journal);
         Ok(())
     }
 
-    fn note(&mut self, node: &str, action: Action, heal: Line) -> Result<(), ClusterError> {
-        let kind = recipe::kind(action);
-        self.open.insert((node.to_owned(), kind));
-        let entry = Entry { node: node.to_owned(), kind: kind.to_owned(), heal };
+    fn note(&mut self, node: &str, action: Action, recipe: &Recipe) -> Result<(), ClusterError> {
+        self.open.insert((node.to_owned(), recipe::kind(action)));
+        let entry = entry(node, action, recipe);
         self.journal.as_mut().map_or(Ok(()), |journal| journal.add(entry))
     }
 
@@ -171,19 +170,43 @@ impl External {
     }
 
     /// Repeats the healing command until it succeeds, then waits until the node is healthy.
-    fn mend(&self, name: &str, heal: &Line) -> Result<(), ClusterError> {
+    fn mend(&self, entry: &Entry) -> Result<(), ClusterError> {
+        let name = entry.node.as_str();
         let deadline = self.clock.now() + self.config.heal_timeout.0;
         let mut mended = false;
         loop {
-            let tried = if mended { Ok(()) } else { self.run(heal).map(drop) };
+            let tried = if mended { Ok(()) } else { self.try_to_mend(entry) };
             mended = tried.is_ok();
             let Err(why) = tried.and_then(|()| self.healthy(name)) else { return Ok(()) };
             if self.clock.now() >= deadline {
                 let remedy = "mend the node by hand; the next run tries this command again";
-                return Err(failed("heal", name, format!("{why}\n  remedy: {remedy}: {heal}")));
+                return Err(failed("heal", name, format!("{why}\n  remedy: {remedy}: {}", entry.heal)));
             }
             self.clock.sleep(MEND_EVERY);
         }
+    }
+
+    fn try_to_mend(&self, entry: &Entry) -> Result<(), String> {
+        let held = entry.heal_if_held.as_ref();
+        let held = held.map_or(Ok(None), |line| self.holders().map(|nodes| (!nodes.is_empty()).then_some(line)));
+        let line = held.map_err(|error| error.to_string())?.unwrap_or(&entry.heal);
+        self.run(line).map(drop)
+    }
+
+    /// The nodes that hold the floating address.
+    fn holders(&self) -> Result<Vec<String>, ClusterError> {
+        let mut owners = Vec::new();
+        for node in &self.nodes {
+            let name = &node.spec.name;
+            match self.owns(node) {
+                Ok(true) => owners.push(name.clone()),
+                Ok(false) => {}
+                // A node that was broken on purpose need not answer.
+                Err(_) if self.is_broken(name) => {}
+                Err(reason) => return Err(failed("ask for the floating address", name, reason)),
+            }
+        }
+        Ok(owners)
     }
 
     /// Whether the node answers and its own check is content.
@@ -212,6 +235,15 @@ impl Drop for External {
         if let Some(journal) = self.journal.take() {
             journal.close();
         }
+    }
+}
+
+fn entry(node: &str, action: Action, recipe: &Recipe) -> Entry {
+    Entry {
+        node: node.to_owned(),
+        kind: recipe::kind(action).to_owned(),
+        heal: recipe.heal.clone(),
+        heal_if_held: recipe.heal_if_held.clone(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use super::connection::Connections;
-use super::{BITE_PATIENCE, External, LOOK_EVERY, accounts, failed, not_ready, probe, recipe};
+use super::{BITE_PATIENCE, External, LOOK_EVERY, accounts, entry, failed, not_ready, probe, recipe};
 use crate::evidence::history::What;
+use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints};
 use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
@@ -82,6 +83,7 @@ impl Cluster for External {
         let authorities = self.config.ca.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES));
         Endpoints {
             sip: self.config.sip(),
+            targets: vec![Target { address: self.config.sip(), priority: 0, weight: 0 }],
             xmpp: self.config.xmpp(),
             domain: self.config.domain.clone(),
             // What cannot be read is told by the chatters, who need it.
@@ -103,23 +105,12 @@ impl Cluster for External {
     }
 
     fn owners(&mut self) -> Result<Vec<String>, ClusterError> {
-        let mut owners = Vec::new();
-        for node in &self.nodes {
-            let name = &node.spec.name;
-            match self.owns(node) {
-                Ok(true) => owners.push(name.clone()),
-                Ok(false) => {}
-                // A node that was broken on purpose need not answer.
-                Err(_) if self.is_broken(name) => {}
-                Err(reason) => return Err(failed("ask for the floating address", name, reason)),
-            }
-        }
-        Ok(owners)
+        self.holders()
     }
 
     fn inject(&mut self, node: &str, action: Action) -> Result<String, ClusterError> {
         let recipe = self.recipe(node, action)?;
-        self.note(node, action, recipe.heal)?;
+        self.note(node, action, &recipe)?;
         match self.run(&recipe.inject) {
             Ok(said) => Ok(recipe.remark.map_or_else(|| said.to_string(), |remark| format!("{said} ({remark})"))),
             Err(why) => {
@@ -145,8 +136,8 @@ impl Cluster for External {
     }
 
     fn heal(&mut self, node: &str, action: Action) -> Result<(), ClusterError> {
-        let heal = self.recipe(node, action)?.heal;
-        self.mend(node, &heal)?;
+        let recipe = self.recipe(node, action)?;
+        self.mend(&entry(node, action, &recipe))?;
         self.forget(node, action)
     }
 

@@ -96,6 +96,8 @@ pub(super) struct Layout {
     pub(super) engine: EngineOptions,
     /// Whether relays share their calls through the store.
     pub(super) shares_calls: bool,
+    /// Whether SIP servers tell each other who is registered, where they can.
+    pub(super) shares_registrations: bool,
 }
 
 /// How the cluster engine is set.
@@ -136,7 +138,8 @@ impl Layout {
         };
         let machines = cluster.nodes.iter().filter_map(|name| Some((name.clone(), cluster.machine(name)?))).collect();
         let layout = Layout::of(&cluster.nodes, cluster.profile.get_ref(), engine, Some(cluster.shares_calls()))?;
-        Ok(Layout { machines, ..layout })
+        let shares_registrations = cluster.share_registrations.as_ref().is_none_or(|of| *of.get_ref());
+        Ok(Layout { machines, shares_registrations, ..layout })
     }
 
     /// Whether an engine moves the address: a single node holds it by itself.
@@ -161,7 +164,8 @@ impl Layout {
         let nodes = names.iter().enumerate().map(|(index, name)| Node { name: name.clone(), index }).collect();
         let has_store = profile.servers.store.is_some();
         let (root, shares_calls) = (Root::of(&profile), has_store && shares_calls.unwrap_or(true));
-        Ok(Layout { nodes, machines: BTreeMap::new(), profile, root, engine, shares_calls })
+        let machines = BTreeMap::new();
+        Ok(Layout { nodes, machines, profile, root, engine, shares_calls, shares_registrations: true })
     }
 
     /// The node of that name.

@@ -11,6 +11,7 @@ use super::node::Booted;
 use super::{Lab, clean, network, tools};
 use crate::evidence::history::What;
 use crate::evidence::rundir::MachineInfo;
+use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::cluster::{Action, CapturePoint, Cluster, ClusterError, Endpoints, Passwords};
 use crate::experiment::run::recorder::Recorder;
 use crate::units::Span;
@@ -95,6 +96,7 @@ impl Cluster for Lab {
     fn endpoints(&self) -> Endpoints {
         Endpoints {
             sip: SocketAddr::from((VIP, 5060)),
+            targets: vec![Target { address: SocketAddr::from((VIP, 5060)), priority: 0, weight: 0 }],
             xmpp: SocketAddr::from((VIP, 5222)),
             domain: layout::DOMAIN.into(),
             ca_pem: self.tls.as_ref().map(|tls| tls.ca.clone()).unwrap_or_default(),

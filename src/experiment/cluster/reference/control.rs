@@ -56,6 +56,8 @@ pub(super) struct NodeConfig {
     pub domain: String,
     /// Floating SIP address.
     pub address: std::net::SocketAddr,
+    /// Whether registrations are told to the other nodes.
+    pub share_registrations: bool,
     /// Own address for replication.
     pub own: std::net::SocketAddr,
     /// The other nodes' addresses for replication.

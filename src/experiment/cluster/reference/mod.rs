@@ -29,9 +29,10 @@ use nix::unistd::Pid;
 pub use node::main as node_main;
 
 use super::{Action, CapturePoint, Cluster, ClusterError, Endpoints, Passwords};
+use crate::experiment::agent::sip::phone::behaviour::Target;
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::recorder::Recorder;
-use crate::scenario::ReferenceCluster;
+use crate::scenario::{ReferenceCluster, SrvRecord};
 use crate::units::Span;
 use control::{Channel, NodeConfig, ToNode};
 use switch::Switch;
@@ -41,6 +42,8 @@ const PASSWORD_PREFIX: &str = "secret-";
 /// A node that is not ready by then will never be.
 const BOOT_TIMEOUT: Span = Span::from_secs(5);
 const FIRST_MEDIA_PORT: u16 = 30000;
+/// Nobody takes a node's own address over.
+const NEVER: Span = Span::from_secs(86_400);
 
 /// The cluster and its child processes.
 #[derive(Debug)]
@@ -50,7 +53,8 @@ pub struct Reference {
     /// Two relay ports for each leg of each call that can be up at a time.
     media_ports: std::ops::Range<u16>,
     clock: Clock,
-    switch: Option<Switch>,
+    /// One for the floating address; with SRV records one for each node.
+    switches: Vec<Switch>,
     nodes: Vec<Option<Child>>,
     users: Vec<String>,
     /// A node that starts again must not repeat the tags and branches of its former life.
@@ -78,7 +82,7 @@ impl Reference {
             program,
             media_ports: FIRST_MEDIA_PORT..FIRST_MEDIA_PORT + ports,
             clock: Clock::start(),
-            switch: None,
+            switches: Vec::new(),
             users: Vec::new(),
             boots: 0,
             certificates,
@@ -89,9 +93,52 @@ impl Reference {
         self.config.nodes.iter().position(|name| name == node).ok_or_else(|| failed("finding", node, "no such node"))
     }
 
+    /// The switch that a node is plugged into, and its place there.
+    fn plug(&self, index: usize) -> Option<(&Switch, usize)> {
+        if self.floats() { Some((self.switches.first()?, index)) } else { Some((self.switches.get(index)?, 0)) }
+    }
+
+    /// Where a node serves.
+    fn served(&self, index: usize) -> Ipv4Addr {
+        if self.floats() { *self.config.address.get_ref() } else { self.own_ip(index) }
+    }
+
+    fn own_ip(&self, index: usize) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(*self.config.address.get_ref()) + 1 + index as u32)
+    }
+
+    /// What the domain's SRV records say.
+    fn targets(&self) -> Vec<Target> {
+        let address = switch::sip_address(*self.config.address.get_ref());
+        if self.floats() {
+            return vec![Target { address, priority: 0, weight: 0 }];
+        }
+        let record = |record: &SrvRecord| {
+            let node = self.config.nodes.iter().position(|node| *node == record.node).unwrap_or(0);
+            let address = switch::sip_address(self.own_ip(node));
+            Target { address, priority: record.priority, weight: record.weight }
+        };
+        self.config.srv.iter().map(|of| record(of.get_ref())).collect()
+    }
+
+    fn start_switches(&mut self) -> std::io::Result<()> {
+        if self.floats() {
+            let takeovers = self.config.takeover.iter().map(|delay| delay.0).collect();
+            let address = *self.config.address.get_ref();
+            let switch = Switch::start(address, self.media_ports.clone(), &self.config.nodes, takeovers, self.clock)?;
+            self.switches.push(switch);
+            return Ok(());
+        }
+        for (index, name) in self.config.nodes.iter().enumerate() {
+            let (address, names) = (self.own_ip(index), std::slice::from_ref(name));
+            let switch = Switch::start(address, self.media_ports.clone(), names, vec![NEVER], self.clock)?;
+            self.switches.push(switch);
+        }
+        Ok(())
+    }
+
     fn own_address(&self, index: usize) -> SocketAddr {
-        let base = u32::from(*self.config.address.get_ref());
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::from(base + 1 + index as u32)), 5070)
+        SocketAddr::new(IpAddr::V4(self.own_ip(index)), 5070)
     }
 
     fn boot(&mut self, index: usize) -> Result<(), ClusterError> {
@@ -111,10 +158,16 @@ impl Reference {
         self.boots += 1;
         self.nodes[index] = Some(child);
         channel.send(&ToNode::Begin(Box::new(self.node_config(index))), &[]).map_err(failed)?;
-        if let Some(switch) = &self.switch {
-            switch.plug(index, channel, pid);
+        if let Some((switch, place)) = self.plug(index) {
+            switch.plug(place, channel, pid);
         }
-        self.wait_ready(index)
+        self.wait_ready(index)?;
+        if !self.floats()
+            && let Some((switch, place)) = self.plug(index)
+        {
+            switch.assign(place);
+        }
+        Ok(())
     }
 
     fn node_config(&self, index: usize) -> NodeConfig {
@@ -122,8 +175,9 @@ impl Reference {
         NodeConfig {
             name: self.config.nodes[index].clone(),
             domain: DOMAIN.into(),
-            address: switch::sip_address(*self.config.address.get_ref()),
+            address: switch::sip_address(self.served(index)),
             own,
+            share_registrations: self.config.share_registrations,
             peers: (0..self.nodes.len()).map(|peer| self.own_address(peer)).filter(|peer| *peer != own).collect(),
             password_prefix: PASSWORD_PREFIX.into(),
             media_ports: (self.media_ports.start, self.media_ports.end),
@@ -137,7 +191,7 @@ impl Reference {
 
     fn wait_ready(&mut self, index: usize) -> Result<(), ClusterError> {
         let deadline = self.clock.now() + BOOT_TIMEOUT;
-        while !self.switch.as_ref().is_some_and(|switch| switch.is_ready(index)) {
+        while !self.plug(index).is_some_and(|(switch, place)| switch.is_ready(place)) {
             let ended = self.nodes[index].as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))));
             if ended || self.clock.now() > deadline {
                 let reason = self.last_words(index);
@@ -180,7 +234,11 @@ fn failed(action: &str, node: &str, reason: &str) -> ClusterError {
 
 impl Cluster for Reference {
     fn describe(&self) -> String {
-        format!("reference: {} behind {}", self.config.nodes.join(" "), self.config.address.get_ref())
+        let nodes = self.config.nodes.join(" ");
+        if !self.floats() {
+            return format!("reference: {nodes} by DNS SRV, without a floating address");
+        }
+        format!("reference: {nodes} behind {}", self.config.address.get_ref())
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -200,27 +258,25 @@ impl Cluster for Reference {
 
     fn up(&mut self, users: &[String]) -> Result<(), ClusterError> {
         self.users = users.to_vec();
-        let takeovers = self.config.takeover.iter().map(|delay| delay.0).collect();
-        let address = *self.config.address.get_ref();
-        let switch = Switch::start(address, self.media_ports.clone(), &self.config.nodes, takeovers, self.clock)
-            .map_err(|error| ClusterError::NotReady {
-                what: error.to_string(),
-                remedy: "end the program that holds the port, or give the cluster another address in 127.0.0.0/8"
-                    .into(),
-            })?;
-        self.switch = Some(switch);
+        self.start_switches().map_err(|error| ClusterError::NotReady {
+            what: error.to_string(),
+            remedy: "end the program that holds the port, or give the cluster another address in 127.0.0.0/8".into(),
+        })?;
         for index in 0..self.nodes.len() {
             self.boot(index)?;
         }
-        if let Some(switch) = &self.switch {
+        if self.floats()
+            && let Some(switch) = self.switches.first()
+        {
             switch.assign(0);
         }
         Ok(())
     }
 
     fn observe(&mut self, recorder: &Recorder) {
-        if let Some(switch) = &self.switch {
-            switch.observe(recorder);
+        // Without a floating address nobody owns it.
+        if self.floats() {
+            self.switches.iter().for_each(|switch| switch.observe(recorder));
         }
     }
 
@@ -228,7 +284,8 @@ impl Cluster for Reference {
         let address = *self.config.address.get_ref();
         let client = u32::from(address) & !0xff | 201;
         Endpoints {
-            sip: switch::sip_address(address),
+            sip: self.targets().first().map_or(switch::sip_address(address), |target| target.address),
+            targets: self.targets(),
             xmpp: switch::xmpp_address(address),
             domain: DOMAIN.into(),
             ca_pem: self.certificates.ca_pem.clone(),
@@ -238,12 +295,16 @@ impl Cluster for Reference {
         }
     }
 
+    fn floats(&self) -> bool {
+        self.config.srv.is_empty()
+    }
+
     fn capture_points(&self) -> Vec<CapturePoint> {
         Vec::new()
     }
 
     fn owners(&mut self) -> Result<Vec<String>, ClusterError> {
-        let owner = self.switch.as_ref().and_then(Switch::owner);
+        let owner = self.switches.first().filter(|_| self.floats()).and_then(Switch::owner);
         Ok(owner.map(|owner| self.config.nodes[owner].clone()).into_iter().collect())
     }
 
@@ -257,10 +318,10 @@ impl Cluster for Reference {
         };
         let at = self.clock.now();
         kill(pid, signal).map_err(|errno| failed("injecting", node, errno.desc()))?;
-        if let Some(switch) = &self.switch {
+        if let Some((switch, place)) = self.plug(index) {
             match action {
-                Action::ServiceHang(_) => switch.hangs(index, at),
-                _ => switch.lost(index, action == Action::PowerOff, at),
+                Action::ServiceHang(_) => switch.hangs(place, at),
+                _ => switch.lost(place, action == Action::PowerOff, at),
             }
         }
         Ok(format!("{word} to process {pid}"))
@@ -287,8 +348,8 @@ impl Cluster for Reference {
         // A node that was stopped and fenced is dead as well: every heal is a boot.
         let index = self.index(node)?;
         self.end(index);
-        if let Some(switch) = &self.switch {
-            switch.lost(index, true, self.clock.now());
+        if let Some((switch, place)) = self.plug(index) {
+            switch.lost(place, true, self.clock.now());
         }
         self.boot(index)
     }
@@ -301,7 +362,7 @@ impl Cluster for Reference {
         for index in 0..self.nodes.len() {
             self.end(index);
         }
-        self.switch = None;
+        self.switches.clear();
     }
 }
 

@@ -95,6 +95,7 @@ fn start(config: &NodeConfig, channel: &Channel) -> io::Result<Threads> {
             domain: config.domain.clone(),
             address: config.address,
             password_prefix: config.password_prefix.clone(),
+            share_registrations: config.share_registrations,
             media_ports: config.media_ports.0..config.media_ports.1,
             seed,
         }),

@@ -133,9 +133,11 @@ impl Switch {
         self.lock().nodes.get(node).is_some_and(|node| node.ready)
     }
 
-    /// Gives the address to a node at once: the start of the experiment.
+    /// Gives the address to a node at once: the start of the experiment, or a node that has its own address again.
     pub(super) fn assign(&self, node: usize) {
-        self.lock().hand_over(node);
+        let mut state = self.lock();
+        state.due = None;
+        state.hand_over(node);
     }
 
     /// The node is gone since `at`. If it owned the address, the next one takes it over the configured delay

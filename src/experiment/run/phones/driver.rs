@@ -12,6 +12,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 
 use super::calls::{Call, Calls};
+use super::equip::equip;
 use super::media;
 use super::transport::{Heard, Link};
 use super::{Order, Progress, Setting, Tally};
@@ -19,7 +20,7 @@ use crate::evidence::history::{Direction, Op, OpKind, Step, What};
 use crate::experiment::agent::media::SenderConfig;
 use crate::experiment::agent::sip::phone::{Command, Input, MediaCommand, Output, Phone, PhoneConfig, Transport};
 use crate::experiment::agent::sip::transaction::Timers;
-use crate::experiment::plan::{Intent, PlannedCall, PlannedPhone, Wish};
+use crate::experiment::plan::{Intent, Part, PlannedCall, PlannedPhone, Question, Wish};
 use crate::experiment::run::clock::Clock;
 use crate::experiment::run::netns;
 use crate::experiment::run::recorder::{TapPacket, TapTransport};
@@ -57,6 +58,10 @@ pub(super) struct Driver {
     tasks: BTreeMap<u64, Task>,
     next_task: u64,
     registered: HashSet<String>,
+    /// Phones whose question is not answered yet.
+    asking: HashSet<usize>,
+    /// Calls that only ask, and have no media.
+    questions: HashSet<u64>,
     tally: Tally,
     buffer: Vec<u8>,
 }
@@ -85,11 +90,13 @@ impl Driver {
             tasks: BTreeMap::new(),
             next_task: 0,
             registered: HashSet::new(),
+            asking: HashSet::new(),
+            questions: HashSet::new(),
             tally: Tally::default(),
             buffer: vec![0; 65536],
         };
         // The probe is one more phone that only sends OPTIONS.
-        let probe = PlannedPhone { name: "probe".into(), user: "probe".into(), tcp: false };
+        let probe = PlannedPhone { name: "probe".into(), user: "probe".into(), tcp: false, part: Part::User };
         for phone in driver.setting.phones.clone().iter().chain([&probe]) {
             driver.add_phone(phone)?;
         }
@@ -100,7 +107,7 @@ impl Driver {
         let key = self.phones.len() as u64;
         let ip = self.setting.endpoints.client;
         let link = Link::open(planned.tcp, ip, &self.epoll, key)?;
-        self.phones.push(Phone::new(PhoneConfig {
+        let mut config = PhoneConfig {
             name: planned.name.clone(),
             user: planned.user.clone(),
             password: self.setting.endpoints.passwords.of(&planned.user),
@@ -112,7 +119,16 @@ impl Driver {
             timers: Timers::default(),
             seed: self.setting.seed.wrapping_add(key).wrapping_mul(0x9e37_79b9_7f4a_7c15),
             op_base: (1 << 32) + (key << 16),
-        }));
+            behaviour: None,
+            everywhere: Vec::new(),
+            register_kind: OpKind::Register,
+        };
+        let profile = match &planned.part {
+            Part::Profiled(name) => self.setting.profiles.get(name),
+            _ => None,
+        };
+        equip(&mut config, &planned.part, profile, &self.setting.endpoints.targets);
+        self.phones.push(Phone::new(config));
         self.links.push(link);
         Ok(())
     }
@@ -211,6 +227,8 @@ impl Driver {
                 let probe = self.phones.len() - 1;
                 self.command(now, probe, Command::Options { op, planned, deadline: OPTIONS_DEADLINE });
             }
+            // A user who still waits for an answer does not dial again.
+            Wish::Call(call) if call.question.is_some() && !self.asking.insert(call.caller) => {}
             Wish::Call(call) => self.place(now, planned, &call),
             Wish::Message { .. } | Wish::Inject { .. } | Wish::Heal { .. } => {}
         }
@@ -225,14 +243,19 @@ impl Driver {
 
     fn place(&mut self, now: RunTime, planned: RunTime, call: &PlannedCall) {
         let op = self.setting.recorder.next_number();
-        let kind = if call.hold_ns.is_some() { OpKind::NewCall } else { OpKind::StandingCall };
+        let kind = kind(call);
         let ip = self.setting.endpoints.client;
-        let (ports, video) = match media::open(&self.setting.media, ip, call) {
+        let opened =
+            if call.question.is_some() { Ok(media::none(ip)) } else { media::open(&self.setting.media, ip, call) };
+        let (ports, video) = match opened {
             Ok(opened) => opened,
             Err(error) => return self.not_started(op, kind, planned, call, &error.to_string()),
         };
         let (caller, callee) = (call.caller, call.callee);
         let [ours, theirs] = [0, 1].map(|side| media::of(call, ports[side], video.as_ref(), side));
+        if call.question.is_some() {
+            self.questions.insert(call.call);
+        }
         self.calls.insert(call.call, Call { caller, hold: call.hold_ns, ports, video, talking: false });
         let from_user = self.setting.phones[caller].user.clone();
         self.command(now, callee, Command::Expect { call: call.call, from_user, media: theirs });
@@ -366,7 +389,7 @@ impl Driver {
     fn note(&mut self, t: RunTime, what: &What) {
         let What::Op(op) = what else { return };
         match (op.kind, op.step, op.call) {
-            (OpKind::Register, Step::Ok, _) if self.registered.insert(op.actor.clone()) => {
+            (OpKind::Register | OpKind::OwnRegister, Step::Ok, _) if self.registered.insert(op.actor.clone()) => {
                 self.progress.registered.store(self.registered.len(), Ordering::Relaxed);
             }
             (OpKind::StandingCall | OpKind::NewCall, Step::Ok, Some(call)) => {
@@ -378,8 +401,19 @@ impl Driver {
                     self.add_task(t + hold, Task::HangUp { call });
                 }
             }
+            (OpKind::IdleCall | OpKind::CallToIdle, Step::Ok, Some(call)) => {
+                if let Some(hold) = self.calls.answered(call).and_then(|call| call.hold) {
+                    self.add_task(t + hold, Task::HangUp { call });
+                }
+            }
+            (OpKind::IdleCall | OpKind::CallToIdle, Step::Fail | Step::Info, Some(call)) => self.forget(call),
             (OpKind::StandingCall | OpKind::NewCall, Step::Fail | Step::Info, Some(call)) => {
                 self.add_task(t + LINGER, Task::ClosePorts { call });
+            }
+            (OpKind::Bye, Step::Ok | Step::Fail | Step::Info, Some(call)) | (_, Step::RemoteEnd, Some(call))
+                if self.questions.contains(&call) =>
+            {
+                self.forget(call);
             }
             (OpKind::Bye, Step::Ok | Step::Fail | Step::Info, Some(call)) | (_, Step::RemoteEnd, Some(call))
                 if self.calls.ended(call) =>
@@ -394,7 +428,17 @@ impl Driver {
         }
     }
 
+    /// A question was answered, one way or the other.
+    fn forget(&mut self, call: u64) {
+        if let Some(call) = self.calls.remove(call) {
+            self.asking.remove(&call.caller);
+        }
+    }
+
     fn media(&mut self, phone: usize, command: MediaCommand) {
+        if self.questions.contains(&command.call()) {
+            return;
+        }
         let engine = &self.setting.media;
         match command {
             MediaCommand::Start { call, direction, local, remote, codec, payload_type, ptime_ms, video } => {
@@ -442,5 +486,14 @@ impl Driver {
         // What is in flight has no end in the history: its outcome is unknown.
         self.tally.socket_drops = self.links.iter().map(Link::drops).sum();
         self.tally
+    }
+}
+
+fn kind(call: &PlannedCall) -> OpKind {
+    match (call.question, call.hold_ns) {
+        (Some(Question::CanCall), _) => OpKind::IdleCall,
+        (Some(Question::CanBeCalled), _) => OpKind::CallToIdle,
+        (None, Some(_)) => OpKind::NewCall,
+        (None, None) => OpKind::StandingCall,
     }
 }

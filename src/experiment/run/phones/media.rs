@@ -43,6 +43,12 @@ pub(super) fn open(
     Ok((ports, Some(video)))
 }
 
+/// Addresses for a call that has no media: nobody listens at them, and nobody sends.
+pub(super) fn none(ip: IpAddr) -> ([SocketAddr; 2], Option<VideoCall>) {
+    let discard = SocketAddr::new(ip, 9);
+    ([discard, discard], None)
+}
+
 /// The clip of a planned video; one that is encoded takes its time when it is wanted for the first time.
 ///
 /// # Errors

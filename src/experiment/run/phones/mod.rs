@@ -5,9 +5,11 @@
 
 mod calls;
 mod driver;
+mod equip;
 mod media;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +22,8 @@ use super::media::MediaEngine;
 use super::recorder::Recorder;
 use crate::evidence::history::Health;
 use crate::experiment::cluster::Endpoints;
-use crate::experiment::plan::{Intent, PlannedPhone, Wish};
+use crate::experiment::plan::{Intent, Plan, PlannedPhone, Wish};
+use crate::scenario::phone::PhoneProfile;
 use crate::units::RunTime;
 use driver::Driver;
 pub(super) use media::clip_of;
@@ -73,6 +76,7 @@ pub(super) struct Tally {
 pub(super) struct Setting {
     pub endpoints: Endpoints,
     pub phones: Vec<PlannedPhone>,
+    pub profiles: BTreeMap<String, PhoneProfile>,
     pub seed: u64,
     pub media: Arc<MediaEngine>,
     pub recorder: Recorder,
@@ -85,8 +89,7 @@ impl PhoneDriver {
     /// When a socket cannot be bound or the network namespace not entered.
     pub fn start(
         endpoints: Endpoints,
-        phones: Vec<PlannedPhone>,
-        seed: u64,
+        plan: &Plan,
         media: Arc<MediaEngine>,
         recorder: Recorder,
     ) -> io::Result<PhoneDriver> {
@@ -96,7 +99,8 @@ impl PhoneDriver {
         let (ready, is_ready) = mpsc::channel();
         let thread = {
             let (wake, progress) = (Arc::clone(&wake), Arc::clone(&progress));
-            let setting = Setting { endpoints, phones, seed, media, recorder };
+            let (phones, profiles, seed) = (plan.phones.clone(), plan.profiles.clone(), plan.seed);
+            let setting = Setting { endpoints, phones, profiles, seed, media, recorder };
             std::thread::Builder::new().name("phones".into()).spawn(move || {
                 match Driver::new(setting, orders, wake, progress) {
                     Ok(driver) => {

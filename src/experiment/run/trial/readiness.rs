@@ -25,6 +25,7 @@ impl Stages<'_> {
         Readiness {
             moment,
             owners,
+            no_floating: false,
             phones: self.plan.phones.len(),
             registered: progress.registered(),
             standing: before.filter(|intent| matches!(intent.wish, Wish::Call(_))).count(),
@@ -52,7 +53,8 @@ impl Stages<'_> {
     /// Asks cluster and users, and records the answer.
     pub(super) fn ask(&mut self, moment: Moment, injector: &mut Injector<'_>) -> Readiness {
         let owners = injector.cluster().owners().ok();
-        let readiness = self.readiness(moment, owners);
+        let no_floating = !injector.cluster().floats();
+        let readiness = Readiness { no_floating, ..self.readiness(moment, owners) };
         self.traffic.recorder.record(What::Readiness(readiness.clone()));
         readiness
     }
@@ -74,7 +76,7 @@ impl Stages<'_> {
             let registered = self.traffic.phones.progress().registered() == self.plan.phones.len();
             if registered && clock.now() >= ask_at {
                 ask_at = clock.now() + OWNER_STEP;
-                if injector.cluster().owners().is_ok_and(|owners| owners.len() == 1) {
+                if !injector.cluster().floats() || injector.cluster().owners().is_ok_and(|owners| owners.len() == 1) {
                     break;
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::behaviour::Behaviour;
 use crate::evidence::history::{Direction, OpKind, What};
 use crate::experiment::agent::sip::transaction::Timers;
 use crate::units::{RunTime, Span};
@@ -38,6 +39,14 @@ pub struct PhoneConfig {
     pub ring: Span,
     /// Transaction timers.
     pub timers: Timers,
+    /// What it does by itself: then a commanded registration is kept up, and `server` stands for its targets where
+    /// the behaviour has none. Absent: a phone that registers only when it is told to.
+    pub behaviour: Option<Behaviour>,
+    /// Servers with each of which it registers whenever it is told to, over one socket; empty: with the one that it
+    /// uses.
+    pub everywhere: Vec<SocketAddr>,
+    /// Under which kind its registrations are written down.
+    pub register_kind: OpKind,
     /// First number for operations that nobody commanded: registering again after a lost connection, and
     /// what the far side did. No other operation of the trial may have a number from here on.
     pub op_base: u64,
@@ -101,6 +110,11 @@ pub enum Input<'a> {
     Disconnected {
         /// Why, as the operating system says it: `connection reset`, `connection refused`.
         reason: &'a str,
+    },
+    /// The network says that nobody is there (ICMP).
+    Unreachable {
+        /// Where a datagram could not be delivered.
+        to: SocketAddr,
     },
     /// The user wants something.
     Command(Command),
@@ -239,4 +253,17 @@ pub enum MediaCommand {
         /// Number of the call.
         call: u64,
     },
+}
+
+impl MediaCommand {
+    /// Number of the call.
+    #[must_use]
+    pub fn call(&self) -> u64 {
+        match self {
+            MediaCommand::Start { call, .. }
+            | MediaCommand::Update { call, .. }
+            | MediaCommand::KeyFrame { call }
+            | MediaCommand::Stop { call } => *call,
+        }
+    }
 }

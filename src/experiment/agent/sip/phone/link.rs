@@ -23,6 +23,8 @@ pub(super) struct Link {
     state: State,
     framer: Framer,
     backoff: Span,
+    /// The target that the connection is to.
+    target: usize,
     /// Own address: what Via and Contact say.
     pub(super) local: SocketAddr,
     /// Why the last connection ended: what was under way on it ends for the same reason.
@@ -34,7 +36,15 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(transport: Transport, local: SocketAddr) -> Link {
         let state = if transport == Transport::Udp { State::Up } else { State::Down };
-        Link { state, framer: Framer::default(), backoff: FIRST_RETRY, local, lost_by: String::new(), retry_at: None }
+        Link {
+            state,
+            framer: Framer::default(),
+            backoff: FIRST_RETRY,
+            target: 0,
+            local,
+            lost_by: String::new(),
+            retry_at: None,
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -58,7 +68,7 @@ impl Phone {
     pub(super) fn reach_out(&mut self) -> bool {
         if self.link.state == State::Down {
             self.link.state = State::Connecting;
-            self.outputs.push_back(Output::Connect { to: self.config.server });
+            self.outputs.push_back(Output::Connect { to: self.targets.address(self.link.target) });
         }
         self.link.is_up()
     }
@@ -88,6 +98,24 @@ impl Phone {
         self.schedule_reconnect(now);
     }
 
+    /// Whether a request can go out to `target` now. A connection to another one is dropped first.
+    pub(super) fn reach_out_to(&mut self, target: usize) -> bool {
+        if self.config.transport == Transport::Tcp && self.link.target != target {
+            self.forget_link("connection given up");
+            self.link.target = target;
+        }
+        self.reach_out()
+    }
+
+    /// The next need makes a new connection; what was under way on this one gets no answer.
+    pub(super) fn forget_link(&mut self, reason: &str) {
+        if self.config.transport == Transport::Tcp && self.link.state != State::Down {
+            self.link.state = State::Down;
+            reason.clone_into(&mut self.link.lost_by);
+            self.layer.flow_lost(FLOW);
+        }
+    }
+
     /// A connection on which the server does not answer is given up, so that the next need makes a new one.
     pub(super) fn distrust_link(&mut self, now: RunTime) {
         if self.config.transport == Transport::Tcp && self.link.state != State::Down {
@@ -98,7 +126,7 @@ impl Phone {
     /// What waited for the connection fails with it.
     fn fail_waiting(&mut self, now: RunTime, reason: &str) {
         for op in self.waiting_registers() {
-            self.register_failed(now, op, reason);
+            self.register_unanswered(now, op, reason);
         }
         for call in self.waiting_calls() {
             self.invite_ended(now, call, reason);
@@ -110,7 +138,9 @@ impl Phone {
     }
 
     fn schedule_reconnect(&mut self, now: RunTime) {
-        if self.registration.is_wanted() {
+        if self.config.behaviour.is_some() {
+            self.flow_lost(now, 0);
+        } else if self.registration.is_wanted() {
             self.link.back_off(now);
         }
     }

@@ -3,15 +3,19 @@
 //! [`Phone::handle`] takes what happened, [`Phone::poll`] gives what to do, [`Phone::wake_at`] says when to
 //! call [`Phone::tick`]. Give inputs in the order in which they happened; poll until empty after each.
 
+pub mod behaviour;
 mod describing;
 mod incoming;
 mod interface;
+mod keepalive;
 mod link;
 mod ops;
 mod outgoing;
 mod probe;
 mod registering;
 mod standing;
+mod staying;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod wallet;
@@ -28,6 +32,8 @@ use self::outgoing::Outgoing;
 use self::probe::Probe;
 use self::registering::{Registering, Registration};
 use self::standing::{Leaving, Standing};
+use self::staying::Flow;
+use self::targets::Targets;
 use self::wallet::Wallet;
 use crate::experiment::agent::sip::Tokens;
 use crate::experiment::agent::sip::transaction::{Action, Indication, Layer, Peer};
@@ -43,6 +49,15 @@ enum Purpose {
     Register(u64),
     Invite(u64),
     Bye(u64),
+    Ping,
+}
+
+/// A UUID in the form of version 4, from the seed.
+fn instance(tokens: &mut Tokens) -> String {
+    let (high, low) = (tokens.number(), tokens.number());
+    let (a, b, c) = (high >> 32, (high >> 16) & 0xffff, high & 0xfff);
+    let (d, e) = ((low >> 48) & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
+    format!("urn:uuid:{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}")
 }
 
 /// A SIP phone.
@@ -53,6 +68,10 @@ pub struct Phone {
     layer: Layer,
     wallet: Wallet,
     link: Link,
+    targets: Targets,
+    flows: Vec<Flow>,
+    /// URN of the instance (RFC 5626 §4.1).
+    instance: String,
     numbers: Numbers,
     registration: Registration,
     purposes: HashMap<u64, Purpose>,
@@ -76,6 +95,18 @@ impl Phone {
             layer: Layer::new(config.timers, config.seed, &owner),
             wallet: Wallet::default(),
             link: Link::new(config.transport, config.local),
+            targets: config.behaviour.as_ref().map_or_else(
+                || {
+                    if config.everywhere.is_empty() {
+                        Targets::single(config.server)
+                    } else {
+                        Targets::fixed(&config.everywhere)
+                    }
+                },
+                |behaviour| Targets::of(behaviour, config.server),
+            ),
+            flows: Vec::new(),
+            instance: instance(&mut Tokens::new(config.seed, &format!("instance of {owner}"))),
             numbers: Numbers::new(config.op_base),
             registration: Registration::new(tokens.name()),
             tokens,
@@ -99,6 +130,7 @@ impl Phone {
             Input::Stream { bytes } => self.receive_stream(now, bytes),
             Input::Connected { local } => self.connected(now, local),
             Input::Disconnected { reason } => self.disconnected(now, reason),
+            Input::Unreachable { to } => self.unreachable(now, Peer::Udp(to)),
             Input::Command(command) => self.obey(now, command),
         }
         self.settle(now);
@@ -113,6 +145,8 @@ impl Phone {
         self.answer_due(now);
         self.give_up_probes(now);
         self.reconnect_due(now);
+        self.keep_alive(now);
+        self.register_due_flows(now);
         self.settle(now);
         self.purposes.retain(|&client, _| self.layer.sent(client).is_some());
     }
@@ -129,12 +163,15 @@ impl Phone {
         let calling = self.outgoing.values().filter_map(Outgoing::wake_at);
         let ringing = self.ringing.iter().map(|ringing| ringing.answer_at);
         let probes = self.probes.iter().map(|probe| probe.deadline);
-        let single = self.layer.wake_at().into_iter().chain(self.link.retry_at);
+        let single = self.layer.wake_at().into_iter().chain(self.link.retry_at).chain(self.flows_wake_at());
         single.chain(registering).chain(calling).chain(ringing).chain(probes).min()
     }
 
     fn obey(&mut self, now: RunTime, command: Command) {
         match command {
+            Command::Register { op, planned, .. } if self.config.behaviour.is_some() => {
+                self.stay_registered(now, op, planned);
+            }
             Command::Register { op, planned, expires_s, patience } => {
                 self.register(now, op, planned, expires_s, patience);
             }
@@ -151,6 +188,7 @@ impl Phone {
     }
 
     fn receive(&mut self, now: RunTime, from: Peer, octets: &[u8]) {
+        self.heard(from);
         if !self.probe_answered(now, octets) {
             self.layer.receive(now, from, octets);
         }
@@ -196,29 +234,44 @@ impl Phone {
             Some(&Purpose::Register(op)) => self.register_responded(now, op, code, &response),
             Some(&Purpose::Invite(call)) => self.invite_responded(now, call, client, code, &response),
             Some(&Purpose::Bye(key)) => self.bye_responded(now, key, code, &response),
-            None => {}
+            Some(&Purpose::Ping) | None => {}
         }
     }
 
     /// A client transaction ended without a final response.
     fn ended(&mut self, now: RunTime, client: u64, invite_reason: &str, reason: &str) {
         match self.purposes.remove(&client) {
+            Some(Purpose::Register(op)) if self.config.behaviour.is_some() => self.register_unanswered(now, op, reason),
             Some(Purpose::Register(op)) => {
                 self.register_failed(now, op, reason);
                 self.distrust_link(now);
             }
-            Some(Purpose::Invite(call)) => self.invite_ended(now, call, invite_reason),
+            Some(Purpose::Invite(call)) => self.invite_unanswered(now, call, invite_reason),
             Some(Purpose::Bye(key)) => self.bye_unknown(now, key, reason),
-            None => {}
+            Some(Purpose::Ping) | None => {}
         }
     }
 
-    /// Where a request goes: an address that the dialog names, or the server. A connection is kept to.
+    /// Where a request inside a dialog goes: an address that the dialog names, or the server. A connection is kept
+    /// to.
     fn route(&self, next_hop: Option<SocketAddr>) -> Peer {
         match self.config.transport {
-            Transport::Udp => Peer::Udp(next_hop.unwrap_or(self.config.server)),
+            Transport::Udp => Peer::Udp(next_hop.unwrap_or_else(|| self.targets.address(self.usual_target()))),
             Transport::Tcp => Peer::Flow(FLOW),
         }
+    }
+
+    /// Where a request outside of dialogs goes.
+    fn peer_of(&self, target: usize) -> Peer {
+        match self.config.transport {
+            Transport::Udp => Peer::Udp(self.targets.address(target)),
+            Transport::Tcp => Peer::Flow(FLOW),
+        }
+    }
+
+    /// The target that worked last, else the first one.
+    fn usual_target(&self) -> usize {
+        self.targets.worked.unwrap_or(0)
     }
 
     fn own_uri(&self) -> String {

@@ -1,7 +1,9 @@
 //! Calls that we place: INVITE until 200, or until the user has had enough.
 
+use super::behaviour::Reaction;
 use super::ops::{Detail, Record};
 use super::standing::{Remote, Standing};
+use super::targets::Walk;
 use super::{Media, Phone, Purpose};
 use crate::evidence::history::{Direction, Step};
 use crate::experiment::agent::sip::dialog::Dialog;
@@ -28,6 +30,7 @@ pub(super) struct Outgoing {
     status: Option<RunTime>,
     /// The operation has ended; what still comes is only cleaned up.
     given_up: bool,
+    walk: Walk,
 }
 
 impl Outgoing {
@@ -60,11 +63,12 @@ impl Phone {
             retransmissions: 0,
             status: None,
             given_up: false,
+            walk: self.call_walk(now),
         };
         self.outgoing.insert(call, outgoing);
         self.invoke(now, record);
         if self.reach_out() {
-            self.send_invite(now, call);
+            self.begin_invite(now, call);
         }
     }
 
@@ -74,14 +78,22 @@ impl Phone {
 
     pub(super) fn start_waiting_calls(&mut self, now: RunTime) {
         for call in self.waiting_calls() {
-            self.send_invite(now, call);
+            self.begin_invite(now, call);
         }
+    }
+
+    /// Sends a new INVITE: the first one, or the one with credentials.
+    fn begin_invite(&mut self, now: RunTime, call: u64) {
+        if let Some(one) = self.outgoing.get_mut(&call) {
+            one.sequence += 1;
+        }
+        self.send_invite(now, call);
     }
 
     fn send_invite(&mut self, now: RunTime, call: u64) {
         let (own, contact) = (self.own_uri(), self.contact());
-        let Some(one) = self.outgoing.get_mut(&call) else { return };
-        one.sequence += 1;
+        let Some(one) = self.outgoing.get(&call) else { return };
+        let to = self.peer_of(one.walk.current());
         let uri = format!("sip:{}@{}", one.callee, self.config.domain);
         let draft = Draft::request(rsip::Method::Invite, &uri)
             .max_forwards(70)
@@ -93,7 +105,7 @@ impl Phone {
             .raw("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO")
             .body("application/sdp", one.media.describe().write(one.session, 0));
         let draft = self.authorized(draft, "INVITE", &uri);
-        let (to, sent_by) = (self.route(None), self.sent_by());
+        let sent_by = self.sent_by();
         let client = self.layer.request(now, to, &sent_by, draft);
         self.purposes.insert(client, Purpose::Invite(call));
         if let Some(one) = self.outgoing.get_mut(&call) {
@@ -124,7 +136,10 @@ impl Phone {
         self.finish_invite_round(call);
         let Some(one) = self.outgoing.get_mut(&call) else { return };
         if !one.given_up && self.wallet.learn(code, response, &mut one.rounds) {
-            return self.send_invite(now, call);
+            return self.begin_invite(now, call);
+        }
+        if code == 503 && self.invite_elsewhere(now, call, Some(response)) {
+            return;
         }
         let Some(one) = self.outgoing.remove(&call) else { return };
         if !one.given_up {
@@ -137,6 +152,9 @@ impl Phone {
         let Some(dialog) = self.dialog_of(client, response) else { return };
         self.acknowledge(client, &dialog);
         self.finish_invite_round(call);
+        if let Some(one) = self.outgoing.get(&call).filter(|_| self.flows.len() <= 1) {
+            self.targets.worked = Some(one.walk.current());
+        }
         // The transaction stays for copies of the 2xx, the call goes on as a dialog.
         let Some(one) = self.outgoing.remove(&call) else { return self.leave_silently(now, dialog) };
         if one.given_up {
@@ -171,6 +189,34 @@ impl Phone {
         if let Some(client) = one.client {
             one.retransmissions += self.layer.retransmissions(client);
         }
+    }
+
+    /// The target did not answer; another one may.
+    pub(super) fn invite_unanswered(&mut self, now: RunTime, call: u64, reason: &str) {
+        self.finish_invite_round(call);
+        if let Some(one) = self.outgoing.get_mut(&call) {
+            one.client = None;
+        }
+        if !self.invite_elsewhere(now, call, None) {
+            self.invite_ended(now, call, reason);
+        }
+    }
+
+    /// Sends the same INVITE to the next target, if the phone does that and there is one: a new branch, and nothing
+    /// else (RFC 3263 §4.3).
+    fn invite_elsewhere(&mut self, now: RunTime, call: u64, refused: Option<&Message<'_>>) -> bool {
+        let next = self.call_reaction(refused.is_some()) == Reaction::NextTarget;
+        let Some(one) = self.outgoing.get_mut(&call).filter(|one| next && !one.given_up) else { return false };
+        let left = one.walk.current();
+        if !one.walk.advance() {
+            return false;
+        }
+        one.rounds = 0;
+        if let Some(response) = refused {
+            self.rest(now, left, response);
+        }
+        self.send_invite(now, call);
+        true
     }
 
     /// The INVITE ended without a final response, or never went out.

@@ -45,7 +45,7 @@ impl Phone {
             .cseq(1)
             .contact(&self.contact())
             .raw("Accept", "application/sdp");
-        let (to, sent_by) = (self.route(None), self.sent_by());
+        let (to, sent_by) = (self.peer_of(self.usual_target()), self.sent_by());
         let octets = self.layer.with_via(to, &sent_by, draft).to_bytes();
         self.send(to, octets);
     }

@@ -38,6 +38,9 @@ fn config(user: &str, local: &str, server: &str, transport: Transport) -> PhoneC
         ring: Span::from_millis(300),
         timers: Timers::default(),
         op_base: 1_000_000,
+        behaviour: None,
+        everywhere: Vec::new(),
+        register_kind: OpKind::Register,
         seed: 5,
     }
 }

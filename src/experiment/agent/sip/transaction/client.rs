@@ -67,7 +67,7 @@ impl Client {
             timers,
             interval: timers.t1,
             resend_at: (!peer.is_reliable()).then_some(now + timers.t1),
-            ends_at: Some(now + timers.timeout()),
+            ends_at: Some(now + timers.request_timeout()),
             ack: None,
         }
     }

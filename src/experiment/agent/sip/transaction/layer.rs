@@ -213,7 +213,12 @@ impl Layer {
 
     /// A connection broke: what was under way on it gets no answer.
     pub fn flow_lost(&mut self, flow: u64) {
-        for (&id, client) in self.clients.iter_mut().filter(|(_, client)| client.peer == Peer::Flow(flow)) {
+        self.peer_lost(Peer::Flow(flow));
+    }
+
+    /// The transport cannot reach this far end: what was under way to it gets no answer.
+    pub fn peer_lost(&mut self, peer: Peer) {
+        for (&id, client) in self.clients.iter_mut().filter(|(_, client)| client.peer == peer) {
             if client.end() {
                 self.actions.push_back(Action::Indicate(Indication::Broken { client: id }));
             }

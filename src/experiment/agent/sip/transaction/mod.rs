@@ -27,20 +27,27 @@ pub struct Timers {
     pub t2: Span,
     /// How long a message can stay in the network.
     pub t4: Span,
+    /// A request without final response has failed after this; absent: after 64·T1 (timers B and F).
+    pub give_up: Option<Span>,
 }
 
 impl Default for Timers {
-    /// 500 ms, 4 s, 5 s.
+    /// 500 ms, 4 s, 5 s; 32 s for a request.
     fn default() -> Timers {
-        Timers { t1: Span::from_millis(500), t2: Span::from_secs(4), t4: Span::from_secs(5) }
+        Timers { t1: Span::from_millis(500), t2: Span::from_secs(4), t4: Span::from_secs(5), give_up: None }
     }
 }
 
 impl Timers {
-    /// 64·T1: timers B, F, H, J, L and M.
+    /// 64·T1: timers H, J, L and M, and B and F unless [`Timers::give_up`] says otherwise.
     #[must_use]
     pub fn timeout(self) -> Span {
         Span(self.t1.0.saturating_mul(64))
+    }
+
+    /// Timers B and F.
+    fn request_timeout(self) -> Span {
+        self.give_up.unwrap_or_else(|| self.timeout())
     }
 
     /// The interval after `interval`, growing to T2.

@@ -39,6 +39,7 @@ pub(super) fn recipe(node: &Node, role: Role, blow: Blow) -> Result<Recipe, Stri
         inject: node.shell(&inject)?,
         verify: Some(node.shell(&verify)?),
         heal: node.shell(&heal)?,
+        heal_if_held: None,
         remark: (unit && blow == Blow::Kill).then_some(restarts),
     })
 }

@@ -19,6 +19,8 @@ pub(super) struct Recipe {
     pub(super) verify: Option<Line>,
     /// Mends it. Repeated until it succeeds; harmless where nothing is broken.
     pub(super) heal: Line,
+    /// Mends it instead where another node holds the floating address by then.
+    pub(super) heal_if_held: Option<Line>,
     /// What of it is other than the fault's name says.
     pub(super) remark: Option<&'static str>,
 }
@@ -59,7 +61,7 @@ fn own(hook: &Hook, node: &Node, action: Action) -> Result<Recipe, String> {
         if hook.on_node { node.shell(&script) } else { Ok(Line::here(&script)) }
     };
     let verify = hook.verify.as_ref().map(line).transpose()?;
-    Ok(Recipe { inject: line(&hook.inject)?, verify, heal: line(&hook.heal)?, remark: None })
+    Ok(Recipe { inject: line(&hook.inject)?, verify, heal: line(&hook.heal)?, heal_if_held: None, remark: None })
 }
 
 /// What a user's command may want to know of the fault, as further exports.

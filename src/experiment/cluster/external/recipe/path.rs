@@ -48,7 +48,7 @@ fn filter(node: &Node, name: &str, inward: &str, outward: &str) -> Result<Recipe
     let keep = "IN=; OUT=; set -- $SSH_CONNECTION; case \"$1\" in *:*) F=ip6;; *) F=ip;; esac; \
         if [ $# -eq 4 ]; then IN=\"$F saddr $1 tcp dport $4 accept;\"; OUT=\"$F daddr $1 tcp sport $4 accept;\"; fi";
     let chain = |hook: &str, keep: &str, rules: &str| {
-        format!("chain {hook} {{ type filter hook {hook} priority -300; {keep} {rules} }}")
+        format!("chain {hook} {{ type filter hook {hook} priority -300; {keep} {rules} }};")
     };
     let chains = format!("{} {}", chain("input", "$IN", inward), chain("output", "$OUT", outward));
     let inject = format!("{}; {keep}; nft \"table inet {table} {{ {chains} }}\"", node.interface());
@@ -59,6 +59,7 @@ fn filter(node: &Node, name: &str, inward: &str, outward: &str) -> Result<Recipe
         inject: node.shell(&inject)?,
         verify: Some(node.shell(&verify)?),
         heal: node.shell(&heal)?,
+        heal_if_held: None,
         remark: Some(FILTERED),
     })
 }
@@ -83,6 +84,7 @@ fn queue(node: &Node, queue: &str) -> Result<Recipe, String> {
         inject: node.shell(&format!("{of_interface}; tc qdisc replace dev \"$IF\" root {queue}"))?,
         verify: Some(node.shell(&format!("{of_interface}; {shown}"))?),
         heal: node.shell(&format!("{of_interface}; tc qdisc del dev \"$IF\" root 2>/dev/null; ! {shown}"))?,
+        heal_if_held: None,
         remark: Some("by the netem of the node's own kernel"),
     })
 }
@@ -108,6 +110,7 @@ fn link(node: &Node, due: Span) -> Result<Recipe, String> {
         inject: node.shell(&inject)?,
         verify: Some(node.shell(&verify)?.expecting(Expect::ZeroOrSilence)),
         heal: node.shell(&heal)?,
+        heal_if_held: None,
         remark: Some("the node's own interface is set down, a tenth of a second after the command"),
     })
 }
@@ -115,7 +118,7 @@ fn link(node: &Node, due: Span) -> Result<Recipe, String> {
 fn guest_link(virsh: &str, domain: &str, interface: &str) -> Recipe {
     let set = |state: &str| Line::here(&format!("{virsh} domif-setlink {domain} {interface} {state}"));
     let shown = Line::here(&format!("{virsh} domif-getlink {domain} {interface} | grep ' down$'"));
-    Recipe { inject: set("down"), verify: Some(shown), heal: set("up"), remark: None }
+    Recipe { inject: set("down"), verify: Some(shown), heal: set("up"), heal_if_held: None, remark: None }
 }
 
 fn address(node: &Node) -> Result<Recipe, String> {
@@ -124,16 +127,13 @@ fn address(node: &Node) -> Result<Recipe, String> {
         "set -- $(ip -o addr show to {floating}); [ $# -gt 3 ] || {{ echo 'the node does not hold {floating}' >&2; exit 1; }}; \
          echo \"$4 dev $2\" > {ADDRESS}; ip addr del \"$4\" dev \"$2\" && echo \"$4 taken off $2\""
     );
-    // Whoever took it meanwhile keeps it; else it goes back where it was.
-    let give = format!(
-        "[ -e {ADDRESS} ] || exit 0; ping -c 1 -W 1 {floating} >/dev/null 2>&1; \
-         case $? in 0) ;; 1|2) ip addr add $(cat {ADDRESS}) || exit 1;; *) echo 'no ping on the node' >&2; exit 1;; esac; \
-         rm -f {ADDRESS}"
-    );
+    let give = format!("[ ! -e {ADDRESS} ] || {{ ip addr add $(cat {ADDRESS}) && rm -f {ADDRESS}; }}");
     Ok(Recipe {
         inject: node.shell(&take)?,
         verify: Some(node.shell(&format!("! ip -o addr show to {floating} | grep ."))?),
         heal: node.shell(&give)?,
+        // Whoever took it meanwhile keeps it; else it goes back where it was.
+        heal_if_held: Some(node.shell(&format!("rm -f {ADDRESS}"))?),
         remark: None,
     })
 }
@@ -144,6 +144,7 @@ fn connections(cluster: &ExternalCluster, node: &Node) -> Result<Recipe, String>
         inject: node.shell(&format!("ss -K -t state established '( sport = :{sip} or sport = :{xmpp} )'"))?,
         verify: None,
         heal: node.shell("true")?,
+        heal_if_held: None,
         remark: None,
     })
 }

@@ -53,16 +53,21 @@ fn guest(virsh: &str, domain: &str, action: Action) -> Option<Recipe> {
     let to = |command: &str| Line::here(&format!("{virsh} {command} {domain}"));
     let start = until(&domstate, "running", &format!("{virsh} start {domain}"));
     Some(match action {
-        Action::PowerOff => {
-            Recipe { inject: to("destroy"), verify: Some(state(&domstate, "shut off")), heal: start, remark: None }
-        }
+        Action::PowerOff => Recipe {
+            inject: to("destroy"),
+            verify: Some(state(&domstate, "shut off")),
+            heal: start,
+            heal_if_held: None,
+            remark: None,
+        },
         Action::Freeze => Recipe {
             inject: to("suspend"),
             verify: Some(state(&domstate, "paused")),
             heal: until(&domstate, "running", &format!("{virsh} resume {domain}")),
+            heal_if_held: None,
             remark: None,
         },
-        Action::Reset => Recipe { inject: to("reset"), verify: None, heal: start, remark: None },
+        Action::Reset => Recipe { inject: to("reset"), verify: None, heal: start, heal_if_held: None, remark: None },
         _ => return None,
     })
 }
@@ -77,15 +82,19 @@ fn container(name: &str, action: Action) -> Option<Recipe> {
             inject: to("kill"),
             verify: Some(state(&is("Running"), "false")),
             heal: start,
+            heal_if_held: None,
             remark: a_container,
         },
         Action::Freeze => Recipe {
             inject: to("pause"),
             verify: Some(state(&is("Paused"), "true")),
             heal: until(&is("Paused"), "false", &format!("docker unpause {name}")),
+            heal_if_held: None,
             remark: None,
         },
-        Action::Reset => Recipe { inject: to("restart -t 0"), verify: None, heal: start, remark: a_container },
+        Action::Reset => {
+            Recipe { inject: to("restart -t 0"), verify: None, heal: start, heal_if_held: None, remark: a_container }
+        }
         _ => return None,
     })
 }
@@ -97,6 +106,7 @@ fn reset(node: &Node) -> Result<Recipe, String> {
         inject: node.shell(&script)?.expecting(Expect::ZeroOrSilence),
         verify: Some(node.shell("true")?.expecting(Expect::Silence)),
         heal: node.shell("true")?,
+        heal_if_held: None,
         remark: Some(
             "by ssh a machine is reset and boots again by itself: a power cut until then, and the return is in the window \
              if it boots fast",
@@ -118,6 +128,7 @@ fn panic(node: &Node) -> Result<Recipe, String> {
         inject: node.shell(&script)?.expecting(Expect::ZeroOrSilence),
         verify: Some(node.shell("true")?.expecting(Expect::Silence)),
         heal,
+        heal_if_held: None,
         remark: None,
     })
 }

@@ -16,6 +16,8 @@ pub struct ServerConfig {
     pub address: SocketAddr,
     /// The password of a user is the user's name behind this prefix.
     pub password_prefix: String,
+    /// Whether registrations are copied to the other nodes.
+    pub share_registrations: bool,
     /// Ports on the floating address for relayed media; the even ones are used, one a leg.
     pub media_ports: Range<u16>,
     /// Seed of tags, branches, Call-IDs and nonces; a node that starts again needs another one, or it would

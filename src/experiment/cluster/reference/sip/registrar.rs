@@ -50,12 +50,16 @@ impl Server {
 
     fn bind(&mut self, user: &str, binding: Binding) {
         self.bindings.insert(user.to_owned(), binding.clone());
-        self.replicate(&Change::Registered { user: user.to_owned(), binding });
+        if self.config.share_registrations {
+            self.replicate(&Change::Registered { user: user.to_owned(), binding });
+        }
     }
 
     fn unbind(&mut self, user: &str) {
         self.bindings.remove(user);
-        self.replicate(&Change::Unregistered { user: user.to_owned() });
+        if self.config.share_registrations {
+            self.replicate(&Change::Unregistered { user: user.to_owned() });
+        }
     }
 
     fn confirm(&mut self, now: RunTime, server: u64, request: &Message<'_>, user: &str) {

@@ -28,6 +28,7 @@ impl Server {
         let bindings = self
             .bindings
             .iter()
+            .filter(|_| self.config.share_registrations)
             .map(|(user, binding)| encode(&Change::Registered { user: user.clone(), binding: binding.clone() }));
         let sessions =
             self.sessions.values().map(|session| encode(&Change::Answered { session: Box::new(session.clone()) }));

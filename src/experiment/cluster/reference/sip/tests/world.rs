@@ -55,6 +55,7 @@ pub fn node_config(node: &str, seed: u64) -> ServerConfig {
         domain: "lab.test".into(),
         address: floating(),
         password_prefix: "secret".into(),
+        share_registrations: true,
         media_ports: 20_000..20_100,
         seed,
     }
@@ -109,6 +110,9 @@ impl World {
             ring: Span::from_millis(100),
             timers: Timers::default(),
             op_base: 1_000_000,
+            behaviour: None,
+            everywhere: Vec::new(),
+            register_kind: OpKind::Register,
             seed: 3,
         };
         self.phones.insert(user.into(), Phone::new(config));
