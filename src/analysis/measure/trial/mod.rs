@@ -27,6 +27,7 @@ use self::evidence::Evidence;
 use self::faults::Faults;
 use self::findings::Seen;
 use self::idle::Idle;
+use self::media::OwnStream;
 use self::score::Heard;
 use self::services::Services;
 use self::video::OwnVideo;
@@ -83,10 +84,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
-    let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
-    users.extend(media_users("media", &listeners.collect::<Vec<_>>(), &faults, window));
-    let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
-    users.extend(["video", "picture"].iter().flat_map(|service| media_users(service, &viewers, &faults, window)));
+    users.extend(listeners_and_viewers(&streams, &videos, &faults, window));
     users.extend(chat.users(frame));
 
     let mut caveats = evidence.caveats.clone();
@@ -164,6 +162,20 @@ fn service_users(service: &str, fault: Option<usize>, users: BTreeSet<String>) -
 
 /// Call and direction of a stream, and when its media was due.
 type Viewer = (u64, Direction, RunTime, RunTime);
+
+/// Who listened and who looked.
+fn listeners_and_viewers(
+    streams: &[OwnStream],
+    videos: &[OwnVideo],
+    faults: &Faults,
+    window: Window,
+) -> Vec<ServiceUsers> {
+    let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
+    let mut users = media_users("media", &listeners.collect::<Vec<_>>(), faults, window);
+    let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
+    users.extend(["video", "picture"].iter().flat_map(|service| media_users(service, &viewers, faults, window)));
+    users
+}
 
 /// The listeners whose media was due at the instant of each fault.
 fn media_users(service: &str, streams: &[Viewer], faults: &Faults, window: Window) -> Vec<ServiceUsers> {
