@@ -17,7 +17,7 @@ use crate::units::Span;
 
 /// Frame rates whose interval is a whole number of ticks of the 90 kHz clock (RFC 6184 §5.1).
 const FRAME_RATES: [u32; 11] = [5, 8, 10, 12, 15, 20, 24, 25, 30, 50, 60];
-/// A phone that sends no key frame for a minute is not unusual; encoding takes about as long as a few of its frames each.
+/// A whole group is encoded before the run and held in memory: this bounds both.
 const LONGEST_GROUP: Span = Span::from_secs(60);
 
 pub(super) type Checked = Result<(), Complaint>;
@@ -267,7 +267,8 @@ fn check_encoding(calls: &VideoCalls, encoding: &Encoding) -> Checked {
     Ok(())
 }
 
-/// Below a fortieth of a bit for a pixel the coarsest quantizer is not coarse enough; above one it is not video.
+/// Below about a fiftieth of a bit for a pixel the encoder came no lower with this picture (561 kbit/s for 1280x720 at
+/// 30/s); above one bit it is not video.
 fn check_bitrate(calls: &VideoCalls, encoding: &Encoding) -> Checked {
     let Encoding { resolution, frame_rate, bitrate_kbps } = *encoding;
     let pixels = resolution.width * resolution.height * frame_rate;

@@ -70,7 +70,7 @@ fn a_video_call_through_asterisk_is_whole_until_its_pbx_dies_and_then_gone() {
 fn a_request_for_a_key_frame_gets_through_asterisk_for_both_codecs() {
     let text = scenario("lab-asterisk-video.toml");
     let power_off = text.lines().find(|line| line.starts_with("power_off")).unwrap();
-    let loss = "packet_loss = { target = \"vip-owner\", percent = 3.0, at = \"5s\", heal_at = \"15s\" }";
+    let loss = "degraded_path = { target = \"vip-owner\", loss_percent = 3.0, at = \"5s\", heal_at = \"15s\" }";
     let text = text.replace(power_off, loss);
     for codec in ["codec = \"h264\"\npicture = \"vga\"", "codec = \"vp8\"\npicture = \"qvga\""] {
         let text = text.replace("codec = \"h264\"\npicture = \"vga\"", codec);

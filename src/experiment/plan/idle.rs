@@ -5,15 +5,15 @@ use rand::rngs::StdRng;
 use super::traffic::repeat;
 use super::{Part, Plan, PlannedCall, PlannedPhone, Question, Wish};
 use crate::scenario::phone::{self, Registration};
-use crate::scenario::{Duration, IdlePhones, Scenario};
+use crate::scenario::{Cluster, Duration, IdlePhones, Scenario};
 use crate::units::Span;
 
 /// The desk registers so often: what it is not known by is at most this late.
 const DESK_INTERVAL: Span = Span::from_millis(500);
 /// A call that only asks is held so long.
 const HOLD: Span = Span::from_millis(200);
-/// A ringer waits so long for an answer: half a second a server, and the ringing.
-const RINGER_PATIENCE: Span = Span::from_secs(4);
+/// A ringer gives every server this, and as much for the ringing: then it tries anew.
+const RINGER_TRIES: Span = Span::from_millis(500);
 /// The numbers of the asking calls begin here, apart from those of the workload.
 const FIRST_CALL: u64 = 1 << 24;
 
@@ -37,6 +37,7 @@ pub(super) fn add(plan: &mut Plan, scenario: &Scenario, idle: &IdlePhones, rng: 
     hand.iter().for_each(|name| profile(plan, scenario, name, expires));
     let desk = add_phone(plan, "desk".to_owned(), Part::Desk);
     repeat(plan, rng, DESK_INTERVAL, |_| Wish::Register { phone: desk, patience_ns: DESK_INTERVAL });
+    let ringer_patience = Span(RINGER_TRIES.as_nanos() * (servers(scenario) + 1));
     let mut call = FIRST_CALL;
     for (number, name) in hand.into_iter().enumerate() {
         let mut phone =
@@ -45,7 +46,7 @@ pub(super) fn add(plan: &mut Plan, scenario: &Scenario, idle: &IdlePhones, rng: 
         let ringer = add_phone(plan, format!("rings-{name}-{number:02}-called"), Part::Ringer);
         for (caller, callee, question, patience_ns) in [
             (calls, desk, Question::CanCall, idle.patience.0),
-            (ringer, called, Question::CanBeCalled, RINGER_PATIENCE),
+            (ringer, called, Question::CanBeCalled, ringer_patience),
         ] {
             repeat(plan, rng, idle.interval.get_ref().0, |_| {
                 call += 1;
@@ -62,6 +63,13 @@ pub(super) fn add(plan: &mut Plan, scenario: &Scenario, idle: &IdlePhones, rng: 
                 })
             });
         }
+    }
+}
+
+fn servers(scenario: &Scenario) -> i64 {
+    match &scenario.cluster {
+        Cluster::Reference(cluster) => cluster.srv.len().max(1) as i64,
+        Cluster::Lab(_) | Cluster::External(_) => 1,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct StampedSocket {
     socket: UdpSocket,
     local: SocketAddr,
     drops: AtomicU32,
+    /// Whether it tells which datagrams could not be delivered.
+    tells_unreachable: bool,
 }
 
 /// A datagram as it came.
@@ -45,7 +47,31 @@ impl StampedSocket {
         // The kernel caps it at rmem_max; what it drops all the same is counted.
         setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
         let local = socket.local_addr()?;
-        Ok(StampedSocket { socket, local, drops: AtomicU32::new(0) })
+        Ok(StampedSocket { socket, local, drops: AtomicU32::new(0), tells_unreachable: false })
+    }
+
+    /// From now on [`StampedSocket::unreachable`] tells which datagrams could not be delivered.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn tell_unreachable(&mut self) -> io::Result<()> {
+        setsockopt(&self.socket, sockopt::Ipv4RecvErr, &true)?;
+        self.tells_unreachable = true;
+        Ok(())
+    }
+
+    /// The next address to which a datagram of ours could not be delivered, as ICMP says (ip(7), IP_RECVERR).
+    #[must_use]
+    pub fn unreachable(&self) -> Option<SocketAddr> {
+        if !self.tells_unreachable {
+            return None;
+        }
+        let mut space = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in, libc::timespec, u32);
+        let mut quoted = [0; 64];
+        let mut slices = [IoSliceMut::new(&mut quoted)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
+        let message = recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
+        message.address.as_ref().and_then(socket_address)
     }
 
     /// Binds an even port and the odd one above it (RFC 3550 §11) on `ip`.
@@ -85,7 +111,9 @@ impl StampedSocket {
     /// # Errors
     /// What the kernel says; an ICMP error of an earlier datagram is not one of them.
     pub fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.socket.send_to(bytes, to).map(|_| ())
+        let send = || self.socket.send_to(bytes, to).map(|_| ());
+        // Where errors are told, an earlier one is told here as well, once, in place of sending.
+        if self.tells_unreachable { send().or_else(|_| send()) } else { send() }
     }
 
     /// The next datagram, if there is one.
@@ -144,5 +172,19 @@ mod tests {
         // The two clocks are sampled within microseconds of each other.
         let slack = crate::units::Span::from_millis(1);
         assert!(received.at > before - slack && received.at < clock.now() + slack);
+    }
+
+    #[test]
+    fn a_closed_port_is_told_and_takes_no_later_datagram_with_it() {
+        let mut socket = StampedSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.tell_unreachable().unwrap();
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let open = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(b"x", closed).unwrap();
+        socket.send_to(b"y", open.local_addr().unwrap()).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(open.recv(&mut buffer).unwrap(), 1);
+        assert_eq!(socket.unreachable(), Some(closed));
+        assert_eq!(socket.unreachable(), None);
     }
 }

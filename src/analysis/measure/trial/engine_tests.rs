@@ -47,8 +47,6 @@ fn world(seed: u64) -> World {
     }
     let owner = |nodes: &[&str]| What::Owner { nodes: nodes.iter().map(|name| (*name).to_owned()).collect() };
     world.event(ms(0), owner(&["alpha"]));
-    world.event(ms(5100), owner(&[]));
-    world.event(ms(GARP + 50), owner(&["beta"]));
     world.power_off(ms(5000));
     for at in (1000..15_000).step_by(10) {
         let up = !(5000..ANSWER).contains(&at);
@@ -112,6 +110,10 @@ fn without_adverts_a_gratuitous_arp_ends_the_address_outage_and_names_the_new_ow
     let address = measured.outages.iter().find(|outage| outage.service == "address").unwrap();
     assert_eq!((address.end_ns, address.method.as_str()), (Some(ms(GARP)), "timestamp"));
     assert_eq!(measured.faults[0].successor.as_deref(), Some("beta"));
+    // Alpha was last heard at 4.9 s.
+    let owners: Vec<_> = measured.owners.iter().map(|of| (of.nodes.concat(), of.end_ns)).collect();
+    let (alpha, nobody, beta) = ("alpha".to_owned(), String::new(), "beta".to_owned());
+    assert_eq!(owners, [(alpha, ms(4900)), (nobody, ms(GARP)), (beta, ms(15_000))]);
     // Dead at 4.9 s + 1 s + half a look of 250 ms = 6.025 s; found at 6 s.
     let takeover = measured.faults[0].takeover.as_ref().unwrap();
     assert_eq!((takeover.expected_ms, takeover.residual_ms), (1025.0, -25.0));

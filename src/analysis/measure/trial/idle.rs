@@ -110,6 +110,12 @@ fn phone_of(life: &OpLife) -> Option<String> {
     phone.map(str::to_owned)
 }
 
+/// Whether an attempt tells of the time after the fault. One that was under way when it struck tells what became of a
+/// user who was just dialling, but nothing of a phone that was being called: the call was lost, not the phone.
+fn struck(question: &Question, life: &OpLife, in_time: Span, start: RunTime) -> bool {
+    if question.kind == OpKind::CallToIdle { life.planned > start } else { life.planned + in_time > start }
+}
+
 fn was_able(lives: &[&OpLife], start: RunTime) -> bool {
     lives.iter().any(|life| life.success().is_some_and(|at| at <= start))
 }
@@ -129,7 +135,7 @@ fn answer(
     let first = lives.iter().filter_map(|life| life.success()).filter(|at| *at > start && *at <= end).min();
     let until = first.unwrap_or(end);
     let vain = |in_time: Span| {
-        let waited = lives.iter().filter(|life| life.planned + in_time > start && life.planned < until);
+        let waited = lives.iter().filter(|life| struck(question, life, in_time, start) && life.planned < until);
         let late = waited.filter(|life| life.success().is_none_or(|at| at > life.planned + in_time));
         late.filter(|life| life.planned + in_time <= end && life.success().is_none_or(|at| at > start))
             .map(|life| life.planned)
@@ -203,6 +209,20 @@ mod tests {
         assert_eq!(asked(OpKind::IdleCall, &late), Some((8500.0, false)));
         // Who could not before, tells nothing of the fault.
         assert_eq!(asked(OpKind::IdleCall, &late[1..]), None);
+    }
+
+    #[test]
+    fn a_call_that_was_lost_in_its_setup_tells_nothing_of_the_phone() {
+        let call = |kind, planned, ended, step| life(kind, "a", planned, ended, step);
+        let lives = |kind| {
+            [
+                call(kind, 9000, 9100, Step::Ok),
+                call(kind, 9990, 13_990, Step::Fail),
+                call(kind, 15_000, 15_100, Step::Ok),
+            ]
+        };
+        assert_eq!(asked(OpKind::CallToIdle, &lives(OpKind::CallToIdle)), None);
+        assert_eq!(asked(OpKind::IdleCall, &lives(OpKind::IdleCall)), Some((5100.0, false)));
     }
 
     #[test]

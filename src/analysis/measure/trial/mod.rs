@@ -27,6 +27,7 @@ use self::evidence::Evidence;
 use self::faults::Faults;
 use self::findings::Seen;
 use self::idle::Idle;
+use self::media::OwnStream;
 use self::score::Heard;
 use self::services::Services;
 use self::video::OwnVideo;
@@ -68,14 +69,13 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let probe_interval = probes.map(|train| train.interval.as_ref().0);
     let operations = services::operations(&evidence.events);
     let streams = media::streams(&evidence, &operations, validate);
-    let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval };
+    let idle = Idle::of(scenario, &operations, &faults, window);
+    let services = Services { operations: &operations, faults: &faults, window, validate, probe_interval, idle };
     let chat = Chat::of(&evidence.events);
     let frame = chat_frame(scenario, &faults, window);
 
     let mut outages = owners::outages(&evidence, &faults);
     outages.extend(services.outages());
-    let idle = Idle::of(scenario, &operations, &faults, window);
-    outages.extend(idle.outages());
     outages.extend(streams.iter().flat_map(|stream| stream.outages(&faults)));
     let videos = video::videos(&evidence, &operations, validate);
     outages.extend(videos.iter().flat_map(|video| video.outages(&faults)));
@@ -84,11 +84,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     outages.sort_by_key(|o| (rank(o), o.scope.len(), o.scope.clone(), o.start_ns, o.direction));
     let mut users = owners::users(&evidence, &faults);
     users.extend(services.users());
-    users.extend(idle.users());
-    let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
-    users.extend(media_users("media", &listeners.collect::<Vec<_>>(), &faults, window));
-    let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
-    users.extend(["video", "picture"].iter().flat_map(|service| media_users(service, &viewers, &faults, window)));
+    users.extend(listeners_and_viewers(&streams, &videos, &faults, window));
     users.extend(chat.users(frame));
 
     let mut caveats = evidence.caveats.clone();
@@ -166,6 +162,20 @@ fn service_users(service: &str, fault: Option<usize>, users: BTreeSet<String>) -
 
 /// Call and direction of a stream, and when its media was due.
 type Viewer = (u64, Direction, RunTime, RunTime);
+
+/// Who listened and who looked.
+fn listeners_and_viewers(
+    streams: &[OwnStream],
+    videos: &[OwnVideo],
+    faults: &Faults,
+    window: Window,
+) -> Vec<ServiceUsers> {
+    let listeners = streams.iter().map(|stream| (stream.call, stream.direction, stream.start, stream.end));
+    let mut users = media_users("media", &listeners.collect::<Vec<_>>(), faults, window);
+    let viewers: Vec<Viewer> = videos.iter().map(OwnVideo::viewer).collect();
+    users.extend(["video", "picture"].iter().flat_map(|service| media_users(service, &viewers, faults, window)));
+    users
+}
 
 /// The listeners whose media was due at the instant of each fault.
 fn media_users(service: &str, streams: &[Viewer], faults: &Faults, window: Window) -> Vec<ServiceUsers> {

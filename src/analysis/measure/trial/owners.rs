@@ -12,11 +12,14 @@ use crate::units::{RunTime, Span};
 /// Frames and statements carry the instant at which they were made; this is for writing them down.
 const STATED: Span = Span::from_millis(1);
 
-/// A node's gratuitous ARP and the cluster's word that it holds the address are no further apart.
-const WITHIN: Span = Span::from_secs(2);
+/// A node that is heard so long after a fault was not silenced by it.
+const SILENT_AFTER: Span = Span::from_secs(2);
 
 /// Owners over time: by VRRP or gratuitous ARP where captures show them, else as the cluster itself said.
 pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
+    if let Some(announced) = announced(evidence) {
+        return announced;
+    }
     let mut seen = evidence.claims.owners(evidence.window.end_ns);
     if seen.is_empty() {
         return told(evidence);
@@ -31,6 +34,40 @@ pub(super) fn owners(evidence: &Evidence) -> Vec<OwnerInterval> {
         interval.nodes.sort();
     }
     seen
+}
+
+/// Where nodes talk to each other, but not by adverts: whom the cluster named before any of its nodes announced the
+/// address, and then whoever announced it. A former holder held it until it was last heard.
+fn announced(evidence: &Evidence) -> Option<Vec<OwnerInterval>> {
+    if !evidence.claims.adverts.is_empty() || evidence.membership.said.is_empty() {
+        return None;
+    }
+    let end = evidence.window.end_ns;
+    let interval = |nodes: Vec<String>, start_ns, source: &str| OwnerInterval {
+        nodes,
+        address: None,
+        start_ns,
+        end_ns: end.max(start_ns),
+        source: source.to_owned(),
+    };
+    let first = evidence.events.iter().find_map(|event| match &event.what {
+        What::Owner { nodes } if nodes.len() == 1 => Some(interval(nodes.clone(), event.t_ns, "cluster")),
+        _ => None,
+    });
+    let (mut owners, names) = (vec![first?], names(evidence));
+    for claim in evidence.announcements_of_others("") {
+        let (Some(name), Some(last)) = (names.get(&claim.who), owners.last_mut()) else { continue };
+        if last.nodes == [name.clone()] || claim.at <= last.start_ns {
+            continue;
+        }
+        let address = last.nodes.first().and_then(|node| evidence.address_of(node));
+        let heard = address.and_then(|address| evidence.membership.last_beat(&address, claim.at)).map(|said| said.at);
+        last.end_ns = heard.unwrap_or(claim.at).max(last.start_ns);
+        let gap = OwnerInterval { end_ns: claim.at, ..interval(Vec::new(), last.end_ns, "gratuitous ARP") };
+        owners.push(gap);
+        owners.push(interval(vec![name.clone()], claim.at, "gratuitous ARP"));
+    }
+    Some(owners)
 }
 
 /// What the cluster said, each statement until the next one.
@@ -78,7 +115,8 @@ pub(super) fn outages(evidence: &Evidence, faults: &Faults) -> Vec<Outage> {
             if seen {
                 by_claims(evidence, faults, *fault, *start, *end)
             } else {
-                by_word(evidence, faults, *fault, *start, *end).map(|told| by_wire(evidence, faults, told))
+                by_announcement(evidence, faults, *fault, *start, *end)
+                    .or_else(|| by_word(evidence, faults, *fault, *start, *end))
             }
         })
         .collect()
@@ -139,18 +177,21 @@ fn by_word(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, e
     Some(outage(fault, start, recovered, end, "cluster", STATED))
 }
 
-/// The same outage by the gratuitous ARP of another node, where one is on the wire: it tells when clients could know,
-/// and the cluster's word only when somebody looked.
-fn by_wire(evidence: &Evidence, faults: &Faults, told: Outage) -> Outage {
-    let hit = faults.list.iter().find(|of| Some(of.fault) == told.fault);
-    let announced = hit.and_then(|hit| {
-        let mut others = evidence.announcements_of_others(&hit.node).map(|claim| claim.at);
-        others.find(|at| *at > told.start_ns && told.end_ns.is_some_and(|end| *at <= end + WITHIN))
-    });
-    match (announced, told.fault) {
-        (Some(at), Some(fault)) => outage(fault, told.start_ns, Some(at), at, "timestamp", STATED),
-        _ => told,
+/// Without adverts: from the fault to the gratuitous ARP of another node. A node that fell silent and whose address
+/// nobody took is out until the end.
+fn by_announcement(evidence: &Evidence, faults: &Faults, fault: usize, start: RunTime, end: RunTime) -> Option<Outage> {
+    let hit = faults.list.iter().find(|of| of.fault == fault)?;
+    let held =
+        announced(evidence)?.into_iter().rev().find(|owner| owner.start_ns <= start && !owner.nodes.is_empty())?;
+    if !held.nodes.contains(&hit.node) {
+        return None;
     }
+    let mut others = evidence.announcements_of_others(&hit.node).map(|claim| claim.at);
+    let recovered = others.find(|at| *at > start && *at < end);
+    let address = evidence.address_of(&hit.node)?;
+    let last = evidence.membership.last_beat(&address, end).map(|said| said.at);
+    let silent = last.is_some_and(|last| last <= hit.command_end_ns.unwrap_or(start) + SILENT_AFTER);
+    (recovered.is_some() || silent).then(|| outage(fault, start, recovered, end, "timestamp", STATED))
 }
 
 fn outage(fault: usize, start: RunTime, recovered: Option<RunTime>, end: RunTime, method: &str, error: Span) -> Outage {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attempts::{self, Attempt, Of};
 use super::faults::Faults;
+use super::idle::Idle;
 use crate::analysis::measure::model::{Caveat, Outage, ServiceUsers, Window};
 use crate::analysis::measure::silence::{self, Due, Rule};
 use crate::analysis::measure::track::Arrival;
@@ -70,6 +71,8 @@ pub(super) struct Services<'a> {
     pub(super) validate: Span,
     /// Interval of the OPTIONS train.
     pub(super) probe_interval: Option<Span>,
+    /// Phones that lie idle, and are asked.
+    pub(super) idle: Idle<'a>,
 }
 
 impl Services<'_> {
@@ -80,6 +83,7 @@ impl Services<'_> {
             outages.extend(self.measure_attempts("register", &phone, &attempts, Of::One));
         }
         outages.extend(self.of_all("new_call", OpKind::NewCall));
+        outages.extend(self.idle.outages());
         outages
     }
 
@@ -147,7 +151,7 @@ impl Services<'_> {
     /// Who was measured over each fault: whoever had an attempt due before the next one.
     pub(super) fn users(&self) -> Vec<ServiceUsers> {
         let services = [("sip_answer", OpKind::Options), ("register", OpKind::Register), ("new_call", OpKind::NewCall)];
-        let mut all = Vec::new();
+        let mut all = self.idle.users();
         for (service, kind) in services {
             for (fault, start, end) in super::spans(self.faults, self.window) {
                 let due = self.of_kind(kind).filter(|life| life.planned >= start && life.planned < end);

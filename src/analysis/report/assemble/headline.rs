@@ -66,13 +66,32 @@ fn clauses(transition: &Transition, in_full: bool) -> Vec<String> {
         heard.map(|row| heard_nothing(row, in_full)),
         seen.and_then(saw_a_still_picture),
         row("new_call").and_then(new_call),
+        row("idle_can_be_called").and_then(callable),
         row("chat_session sender").and_then(|row| chatter(row, in_full)),
     ];
     let clauses: Vec<String> = lived.into_iter().flatten().collect();
     if clauses.is_empty() {
-        transition.services.iter().filter(told).filter_map(plain).take(1).collect()
+        transition
+            .services
+            .iter()
+            .filter(told)
+            .filter(|row| row.service != "idle_registered")
+            .filter_map(plain)
+            .take(1)
+            .collect()
     } else {
         clauses
+    }
+}
+
+fn callable(row: &OutageSummary) -> Option<String> {
+    let who = "a phone that lay idle";
+    match (row.median_ms, row.median_above_ms) {
+        (Some(ms), _) => Some(format!("{who} could not be called for {}", words::spoken(ms))),
+        (None, Some(above)) => {
+            Some(format!("{who} could not be called before the window ended ({})", words::longer_than(above)))
+        }
+        (None, None) => None,
     }
 }
 

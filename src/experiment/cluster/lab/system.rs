@@ -30,6 +30,10 @@ impl Cluster for Lab {
         for node in &self.layout.nodes {
             recorder.record(What::Node { name: node.name.clone(), address: node.address().into() });
         }
+        // Adverts tell it at any time; an engine without them, only when the address moves.
+        if let Ok(nodes) = self.owners() {
+            recorder.record(What::Owner { nodes });
+        }
     }
 
     fn describe(&self) -> String {

@@ -106,7 +106,8 @@ impl Driver {
     fn add_phone(&mut self, planned: &PlannedPhone) -> io::Result<()> {
         let key = self.phones.len() as u64;
         let ip = self.setting.endpoints.client;
-        let link = Link::open(planned.tcp, ip, &self.epoll, key)?;
+        let profiled = matches!(planned.part, Part::Profiled(_));
+        let link = Link::open(planned.tcp, profiled, ip, &self.epoll, key)?;
         let mut config = PhoneConfig {
             name: planned.name.clone(),
             user: planned.user.clone(),
@@ -324,6 +325,7 @@ impl Driver {
                     self.tap(now, false, TapTransport::Tcp, from, local, self.buffer[..length].to_vec());
                     self.phones[phone].handle(now, Input::Stream { bytes: &self.buffer[..length] });
                 }
+                Heard::Unreachable { to } => self.phones[phone].handle(now, Input::Unreachable { to }),
                 Heard::Connected { local } => self.phones[phone].handle(now, Input::Connected { local }),
                 Heard::Disconnected { reason } => {
                     self.phones[phone].handle(now, Input::Disconnected { reason: &reason });

@@ -39,7 +39,7 @@ pub(super) fn equip(config: &mut PhoneConfig, part: &Part, profile: Option<&Phon
 fn ringer(rfc: &Filled, targets: &[Target]) -> Behaviour {
     let wait = Span::from_secs(1);
     let retry = Retry { first: None, base: wait, base_with_flow: wait, max: wait, growth: 1.0, ..retry(&rfc.retry) };
-    Behaviour { selection: Selection::Listed, keeps_target: true, retry, ..behaviour(rfc, targets) }
+    Behaviour { selection: Selection::Listed, keeps_target: true, seeks: true, retry, ..behaviour(rfc, targets) }
 }
 
 fn behaviour(of: &Filled, targets: &[Target]) -> Behaviour {
@@ -63,6 +63,7 @@ fn behaviour(of: &Filled, targets: &[Target]) -> Behaviour {
         retry: retry(&of.retry),
         register: reactions(&of.register),
         call: reactions(&of.call),
+        seeks: false,
         honours_retry_after: of.register.honours_retry_after || of.call.honours_retry_after,
         keepalive: keepalive(&of.keepalive),
         long_up: true,

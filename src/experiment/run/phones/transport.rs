@@ -41,17 +41,23 @@ pub(super) enum Heard {
     Connected { local: SocketAddr },
     /// The connection is gone.
     Disconnected { reason: String },
+    /// Nobody is where a datagram went.
+    Unreachable { to: SocketAddr },
     /// Nothing more for now.
     Nothing,
 }
 
 impl Link {
-    /// A link of the right kind; UDP is bound and watched under `key` at once.
-    pub(super) fn open(tcp: bool, ip: IpAddr, epoll: &Epoll, key: u64) -> io::Result<Link> {
+    /// A link of the right kind; UDP is bound and watched under `key` at once. `errors`: whether it tells of datagrams
+    /// that could not be delivered.
+    pub(super) fn open(tcp: bool, errors: bool, ip: IpAddr, epoll: &Epoll, key: u64) -> io::Result<Link> {
         if tcp {
             return Ok(Link::Tcp(None));
         }
-        let socket = StampedSocket::bind(SocketAddr::new(ip, 0))?;
+        let mut socket = StampedSocket::bind(SocketAddr::new(ip, 0))?;
+        if errors && ip.is_ipv4() {
+            socket.tell_unreachable()?;
+        }
         epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, key))?;
         Ok(Link::Udp(socket))
     }
@@ -119,7 +125,7 @@ impl Link {
         match self {
             Link::Udp(socket) => match socket.receive(clock, buffer) {
                 Ok(Some(got)) => Heard::Datagram { at: got.at, from: got.from, length: got.length },
-                Ok(None) | Err(_) => Heard::Nothing,
+                Ok(None) | Err(_) => socket.unreachable().map_or(Heard::Nothing, |to| Heard::Unreachable { to }),
             },
             Link::Tcp(place) => {
                 let Some(connection) = place else { return Heard::Nothing };

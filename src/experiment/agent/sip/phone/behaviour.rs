@@ -108,6 +108,9 @@ pub struct Behaviour {
     pub register: Reactions,
     /// Of INVITE.
     pub call: Reactions,
+    /// Whether a call that one server answers with 404 goes to the next one: the instrument's, which looks for a phone
+    /// wherever it is registered.
+    pub seeks: bool,
     /// Whether Retry-After of a 503 is waited for, and its server left alone until then.
     pub honours_retry_after: bool,
     /// Whether it asks if its server is there.

@@ -21,6 +21,11 @@ impl Watch {
         Watch { next: keepalive.map(first), answer_by: None }
     }
 
+    /// The server was heard: nothing is missed.
+    pub(super) fn proved(self) -> Watch {
+        Watch { answer_by: None, ..self }
+    }
+
     pub(super) fn wake_at(&self) -> Option<RunTime> {
         self.next.into_iter().chain(self.answer_by).min()
     }

@@ -138,7 +138,8 @@ impl Phone {
         if !one.given_up && self.wallet.learn(code, response, &mut one.rounds) {
             return self.begin_invite(now, call);
         }
-        if code == 503 && self.invite_elsewhere(now, call, Some(response)) {
+        let elsewhere = code == 503 || code == 404 && self.config.behaviour.as_ref().is_some_and(|of| of.seeks);
+        if elsewhere && self.invite_elsewhere(now, call, Some(response)) {
             return;
         }
         let Some(one) = self.outgoing.remove(&call) else { return };

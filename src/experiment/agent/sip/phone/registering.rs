@@ -193,7 +193,10 @@ impl Phone {
         if !one.walk.advance() {
             return false;
         }
-        (one.client, one.rounds) = (None, 0);
+        if let Some(client) = one.client.take() {
+            self.layer.stop_retransmitting(client);
+        }
+        one.rounds = 0;
         let target = one.walk.current();
         if let Some(response) = refused {
             self.rest(now, left, response);

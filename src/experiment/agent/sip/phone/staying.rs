@@ -76,10 +76,12 @@ impl Phone {
         let new = behaviour.long_up && self.flows.get(flow).is_some_and(|state| !state.settled);
         let [of_refresh, of_ping] = [0, 1].map(|_| if new { self.tokens.share() } else { 1.0 });
         let refresh = Span((refresh.as_nanos() as f64 * of_refresh) as i64);
-        let watch = Watch::begin(now, behaviour.keepalive, of_ping);
+        let begun = Watch::begin(now, behaviour.keepalive, of_ping);
         let several = self.flows.len() > 1;
         let Some(state) = self.flows.get_mut(flow) else { return };
         let due = Some(now + refresh);
+        // Pings keep their own time: a phone that registers often must not forget them.
+        let watch = if state.up { state.watch.proved() } else { begun };
         *state = Flow { target: Some(target), up: true, due, watch, settled: true, ..Flow::default() };
         if !several {
             self.targets.worked = Some(target);
@@ -106,11 +108,18 @@ impl Phone {
     pub(super) fn flow_lost(&mut self, now: RunTime, flow: usize) {
         let Some(behaviour) = &self.config.behaviour else { return };
         let wait = behaviour.retry.first.unwrap_or(Span::ZERO);
-        let Some(state) = self.flows.get_mut(flow).filter(|state| state.busy.is_none()) else { return };
-        (state.up, state.due, state.avoid) = (false, Some(now + wait), state.target);
-        state.watch = Watch::default();
+        let Some(state) = self.flows.get_mut(flow) else { return };
+        (state.up, state.avoid, state.watch) = (false, state.target, Watch::default());
+        let busy = state.busy;
+        if busy.is_none() {
+            state.due = Some(now + wait);
+        }
         if self.flows.len() == 1 {
             self.targets.worked = None;
+        }
+        // What was under way on it has failed with it.
+        if let Some(op) = busy {
+            self.register_unanswered(now, op, "flow lost");
         }
     }
 

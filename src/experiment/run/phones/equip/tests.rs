@@ -288,6 +288,19 @@ fn linphone_tries_again_after_a_minute() {
     assert_eq!(field.registered(), [0.0, 54.0 + 32.0 + 0.5 + 32.0 + 60.0]);
 }
 
+/// Refreshes at 20 and 40 s do not put the pings at 25 and 50 s off; at 60 s the flow is known to be dead, while the
+/// REGISTER of 40 s still waits for timer F.
+#[test]
+fn a_phone_that_registers_often_pings_all_the_same() {
+    let mut field = dead("rfc5626", Some(40), 30, 1000);
+    field.register();
+    field.run_until(61);
+    let lost = field.ops.iter().find(|(_, op)| op.step == Step::Fail).unwrap();
+    assert_eq!((lost.0, lost.1.reason.as_deref()), (ms(60_000), Some("flow lost")));
+    field.call(7, 60);
+    assert_eq!(field.end(7), (61.0, Step::Ok));
+}
+
 /// Pings at 25 and 50 s; the second one is unanswered at 60 s, and the phone leaves the silent server then.
 #[test]
 fn a_missed_keepalive_makes_a_new_flow_at_once() {
