@@ -1,6 +1,6 @@
 //! The traffic of a scenario in words, for the head of a report.
 
-use super::{Encoding, Resolution, Scenario};
+use super::{Encoding, IdlePhones, Resolution, Scenario};
 use crate::units::Span;
 
 impl Scenario {
@@ -40,6 +40,20 @@ impl Scenario {
             .chat
             .as_ref()
             .map(|chat| format!("{} chat pairs, {} messages/s in all", chat.pairs, chat.messages_per_s.get_ref()));
-        [standing, video, new, registrations, options, chat].into_iter().flatten().collect()
+        let idle = traffic.idle_phones.as_ref().map(|phones| describe_idle(phones.as_ref()));
+        [standing, video, new, registrations, idle, options, chat].into_iter().flatten().collect()
     }
+}
+
+fn describe_idle(idle: &IdlePhones) -> String {
+    let profiles: Vec<&str> = idle.phone.get_ref().shares().into_iter().map(|(name, _)| name).collect();
+    let expires = idle.expires.as_ref().map(|of| format!(", registered for {}", of.get_ref().0));
+    format!(
+        "{} idle phones for each of three questions ({}), asked every {}, patience {}{}",
+        idle.phones,
+        profiles.join(", "),
+        idle.interval.get_ref().0,
+        idle.patience.0,
+        expires.unwrap_or_default()
+    )
 }

@@ -37,7 +37,9 @@ pub(super) fn of_services(report: &Report) -> FigureData {
 pub fn every_lane(measured: &Measured) -> FigureData {
     let mut lanes = Lanes::of(measured);
     lanes.owners();
-    for name in ["address", "sip_answer", "register", "new_call"] {
+    for name in
+        ["address", "sip_answer", "register", "new_call", "idle_registered", "idle_can_call", "idle_can_be_called"]
+    {
         let outages: Vec<&Outage> =
             lanes.measured.outages.iter().filter(|outage| row_of(outage) == Some(name)).collect();
         if !outages.is_empty() {
@@ -47,7 +49,8 @@ pub fn every_lane(measured: &Measured) -> FigureData {
     let left_out = lanes.calls();
     let without_call = lanes.streams();
     let silent = lanes.chatters();
-    let mut caption = "Upper half of a call: what the caller hears; lower half: what the callee hears.".to_owned();
+    let halves = "Upper half of a call: what the caller hears; lower half: what the callee hears.";
+    let mut caption = if measured.calls.is_empty() { String::new() } else { halves.to_owned() };
     if left_out > 0 {
         caption.push_str(&format!(" {left_out} further calls are in tables/calls.csv."));
     }
