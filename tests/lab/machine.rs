@@ -8,7 +8,7 @@ use super::{Scratch, fivenines, ms, nothing_is_left, outages, report};
 const RESET: &str = r#"
 name = "reset"
 question = "does a machine of its own come back by itself when it is reset?"
-window = "150s"
+window = "110s"
 [cluster.lab]
 nodes = ["alpha"]
 [[cluster.lab.node]]
