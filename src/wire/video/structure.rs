@@ -38,7 +38,10 @@ impl Structure {
             Codec::Vp8 => vp8::keeps_the_rules(payload)?,
         };
         let size = codec.inspect(payload)?.size;
-        Some(Structure { fragment, proof: size.is_some_and(|(width, height)| [width, height].iter().all(|side| SIDES.contains(side))) })
+        Some(Structure {
+            fragment,
+            proof: size.is_some_and(|(width, height)| [width, height].iter().all(|side| SIDES.contains(side))),
+        })
     }
 
     /// Whether this payload may come right after `before`: fragments of one unit are not mixed with anything.
@@ -85,7 +88,9 @@ mod tests {
             assert_eq!(Structure::of(Codec::H264, payload), None, "{payload:02x?}");
         }
         // Reserved bits of the descriptor, and a key frame without its start code.
-        for payload in [&[0x50, 0x11, 0, 0][..], &[0x18, 0x11, 0, 0], &[0x90, 0x81, 5, 1, 1], &[0x10, 0x10, 0, 0, 1, 2, 3]] {
+        for payload in
+            [&[0x50, 0x11, 0, 0][..], &[0x18, 0x11, 0, 0], &[0x90, 0x81, 5, 1, 1], &[0x10, 0x10, 0, 0, 1, 2, 3]]
+        {
             assert_eq!(Structure::of(Codec::Vp8, payload), None, "{payload:02x?}");
         }
         let key = [0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0, 1];

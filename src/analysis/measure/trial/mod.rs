@@ -93,7 +93,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
     takeover::fill(&mut faults, &evidence, &outages);
-    let calls = calls::calls(&evidence.events, &operations, &streams, window);
+    let calls = calls::calls(&evidence.events, &operations, (&streams, &videos), window);
     let seen = Seen {
         evidence: &evidence,
         faults: &faults,
