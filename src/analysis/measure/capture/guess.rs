@@ -187,7 +187,7 @@ mod tests {
         (0..40).map(frame).collect()
     }
 
-    const SPS: [u8; 10] = [0x67, 66, 0, 30, 0xda, 0x02, 0x80, 0xf6, 0x80, 0x80];
+    const SPS: [u8; 9] = [0x67, 66, 0, 30, 0xda, 0x02, 0x80, 0xf6, 0x40];
 
     fn vp8_frames() -> Vec<Vec<Vec<u8>>> {
         let frame = |number: u16| {

@@ -9,7 +9,7 @@ use super::guess::Suspects;
 use super::lip_sync::{Pictures, Senders, Sound, Stretch};
 use super::streams::Flow;
 use crate::analysis::measure::figures::mean;
-use crate::analysis::measure::model::{Caveat, LipSync, Outage, VideoMeasured};
+use crate::analysis::measure::model::{Caveat, FrameMark, FreezeMeasured, LipSync, Outage, VideoMeasured};
 use crate::analysis::measure::video::{self, PeriodInput, PictureEnd, Watched};
 use crate::analysis::quality::freeze;
 use crate::units::{RunTime, Span};
@@ -23,6 +23,9 @@ use crate::wire::video::{Assembler, CLOCK_RATE, Codec, Frame, Packet};
 pub(super) const LEAST_DYNAMIC: u8 = 96;
 /// Recovery of a foreign stream must hold for so long; no scenario tells.
 const VALIDATE: Span = Span::from_secs(1);
+/// A timeline begins this long before the longest freeze and ends as long after it, and is no longer than that.
+const AROUND: Span = Span::from_secs(1);
+const LONGEST_TIMELINE: Span = Span::from_secs(12);
 /// Why there is no one-way delay.
 const ONE_PLACE: &str = "one place of capture does not tell when a frame was sent";
 /// Fewer frames than this are no video.
@@ -235,6 +238,7 @@ impl Collected {
             lip_sync_refused,
             freeze_rule: freeze::RULE.to_owned(),
             frozen_ms: freezes.iter().fold(0.0, |sum, freeze| sum + freeze.duration_ms),
+            timeline: around_longest(&freezes, &watched),
             freezes,
             pli,
             fir,
@@ -269,6 +273,15 @@ fn watched(frames: Vec<Frame>, packets: u64, leg: Option<Leg>, around: &Around<'
     let (end, expected_frames) = (due_end.max(start), count.unsigned_abs());
     let watched = Watched { seen, interval, start, end, cut, expected: expected_frames, validate: VALIDATE };
     Some((watched, expected))
+}
+
+/// The frames around the longest freeze.
+fn around_longest(freezes: &[FreezeMeasured], watched: &Watched) -> Vec<FrameMark> {
+    let Some(longest) = freezes.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms)) else {
+        return Vec::new();
+    };
+    let end = longest.end_ns.unwrap_or(watched.end);
+    watched.timeline(longest.start_ns - AROUND, (end + AROUND).min(longest.start_ns + LONGEST_TIMELINE))
 }
 
 /// The longest time from one whole key frame to the next: after it a further one was due. `None` with fewer than two.

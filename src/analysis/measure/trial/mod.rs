@@ -214,6 +214,8 @@ mod engine_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod video_kinds_tests;
+#[cfg(test)]
 mod video_tests;
 #[cfg(test)]
 mod world;
