@@ -62,9 +62,10 @@ fn with_unit(value: f64, unit: &str) -> String {
     if unit.is_empty() { plain(value) } else { format!("{} {unit}", plain(value)) }
 }
 
-/// The number, with an exponent where it would fill the line.
+/// The number with four decimals at most, or with an exponent where it would fill the line.
 fn plain(value: f64) -> String {
     let readable = value == 0.0 || !value.is_finite() || (1e-6..1e15).contains(&value.abs());
+    let value = if (0.01..1e10).contains(&value.abs()) { (value * 1e4).round() / 1e4 } else { value };
     if readable { value.to_string() } else { format!("{value:e}") }
 }
 

@@ -68,9 +68,8 @@ pub(super) struct Stretch {
     pub(super) to: RunTime,
 }
 
-/// All sound whose clock is known.
+/// All sound; whose clock rate is not known is told when it is asked for.
 pub(super) fn sounds<'a>(logical: &'a [Logical]) -> Vec<Sound<'a>> {
-    let known = logical.iter().filter(|of| of.stream.clock_rate > 0);
     let sound = |of: &'a Logical| Sound {
         flow: of.stream.flow,
         ssrcs: &of.stream.ssrcs,
@@ -78,7 +77,7 @@ pub(super) fn sounds<'a>(logical: &'a [Logical]) -> Vec<Sound<'a>> {
         leg: of.leg,
         arrivals: &of.stream.arrivals,
     };
-    known.map(sound).collect()
+    logical.iter().map(sound).collect()
 }
 
 impl Senders {
@@ -122,6 +121,9 @@ impl Senders {
         let clock = self.clock(host, pictures.ssrcs, CLOCK_RATE.into());
         let clock = clock.ok_or("no RTCP sender report of the picture with a time of its clock was captured")?;
         let (sound, known_by) = self.sound_of(pictures, sounds)?;
+        if sound.clock_rate <= 0 {
+            return Err("the clock rate of the sound is not known: no session description names its codec".to_owned());
+        }
         let its_clock = self.clock(host, sound.ssrcs, sound.clock_rate);
         let its_clock = its_clock.ok_or("no RTCP sender report of the sound with a time of its clock was captured")?;
         let seen: Vec<Late> = pictures.frames.iter().filter_map(|(at, stamp)| clock.late(*at, *stamp)).collect();
@@ -167,7 +169,7 @@ impl Senders {
 
 /// An NTP timestamp of 32.32 bits as nanoseconds since 1900.
 fn nanoseconds(ntp: u64) -> i64 {
-    let fraction = (ntp & u64::from(u32::MAX)) * 1_000_000_000 >> 32;
+    let fraction = ((ntp & u64::from(u32::MAX)) * 1_000_000_000) >> 32;
     ((ntp >> 32) * 1_000_000_000 + fraction).cast_signed()
 }
 
