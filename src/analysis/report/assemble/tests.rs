@@ -133,6 +133,9 @@ fn a_fault_that_did_not_bite_voids_the_run() {
     assert_eq!(report.verdict.outcome, Outcome::Unknown);
     assert!(report.caveats[0].voids, "voiding caveats come first");
     assert_eq!(report.availability.failovers, 1);
+    assert!(report.caveats.iter().any(|caveat| caveat.text == "1 of 2 injected faults were not seen to bite"));
+    let told = "power_off of beta was injected and not seen to bite: nothing here tells of it.";
+    assert!(report.headline.contains(told), "{}", report.headline);
 }
 
 #[test]
