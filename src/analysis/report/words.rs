@@ -376,6 +376,10 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
             "{} taken by a server and never delivered: it believed the receiver to be there",
             plural(count, "message was", "messages were")
         ),
+        "ghost_presence" => format!(
+            "{} shown to a contact as there without a session, the longest for {longest}: ghost presence",
+            plural(count, "chatter was", "chatters were")
+        ),
         "other_timers" => format!("the engine runs with other timers: {}", finding.who.as_deref().unwrap_or_default()),
         other => format!("{other}: {count}"),
     };

@@ -126,7 +126,7 @@ pub struct Part {
 pub struct Finding {
     /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `byes_refused` (481),
     /// `registrations_lost` (404 until the callee registers again),
-    /// `messages_black_holed`, `other_timers`.
+    /// `messages_black_holed`, `ghost_presence` (shown as there without a session), `other_timers`.
     pub kind: String,
     /// How often.
     pub count: u64,

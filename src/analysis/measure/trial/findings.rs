@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evidence::Evidence;
 use super::faults::Faults;
+use super::presence;
 use super::services::OpLife;
 use crate::analysis::measure::membership::{Said, Sign};
 use crate::analysis::measure::model::{CallFate, CallMeasured, Finding, MessageFate, MessageMeasured, OwnerInterval};
@@ -34,6 +35,7 @@ impl Seen<'_> {
             self.byes_refused(),
             self.registrations_lost(),
             self.black_holed(),
+            presence::ghosts(&self.evidence.events, self.evidence.window),
         ];
         found.into_iter().flatten().chain(self.declared_otherwise()).collect()
     }

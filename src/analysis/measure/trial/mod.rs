@@ -12,6 +12,7 @@ mod idle;
 mod media;
 mod owners;
 mod phases;
+mod presence;
 mod qos;
 mod score;
 mod services;
