@@ -54,7 +54,7 @@ fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
     let mut stretches: Stretches = faults.degraded(window.end_ns).collect();
     for fault in &faults.list {
         let of = |service: &'static str| {
-            outages.iter().filter(move |o| o.service == service && !o.left && o.fault == Some(fault.fault))
+            outages.iter().filter(move |o| o.service == service && o.fault == Some(fault.fault))
         };
         let Some(start) = of("media").map(|outage| outage.start_ns).min() else { continue };
         let back = |service| of(service).filter_map(|outage| outage.end_ns).max();
@@ -64,12 +64,12 @@ fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
     joined(stretches)
 }
 
-/// When a listener heard the last of his call, if he heard nothing again while it was to last: what is after for
-/// others is not after for him.
+/// When a listener heard the last of his call, if he heard nothing again while it was to last, or until he hung up:
+/// what is after for others is not after for him.
 fn never_back(heard: &Heard<'_>, outages: &[Outage]) -> Option<RunTime> {
     let (scope, direction) = (format!("call {}", heard.stream.call), Some(heard.stream.direction));
     let his = outages.iter().filter(|o| o.service == "media" && o.scope == scope && o.direction == direction);
-    his.filter(|outage| outage.end_ns.is_none() && !outage.left).map(|outage| outage.start_ns).min()
+    his.filter(|outage| outage.end_ns.is_none()).map(|outage| outage.start_ns).min()
 }
 
 /// In order of time; what overlaps or touches is one.

@@ -359,6 +359,16 @@ fn quality_after_is_that_of_the_calls_which_live_then() {
         let (from, until) = (ms(6000), ms(9000));
         world.media(Media { stream, call: 1, direction, ptime: Span::from_millis(20), from, until }, |_, _| false);
     }
+    // This one hung up, as planned, half a second into the silence.
+    let short = Media {
+        stream: 4,
+        call: 2,
+        direction: Direction::ToCallee,
+        ptime: Span::from_millis(20),
+        from: ms(3000),
+        until: ms(4500),
+    };
+    world.media(short, |due, _| due >= fault);
     for at in (0..1000).map(|probe| ms(2000 + probe * 10)) {
         let dead = at >= fault && at < back;
         let (lost, answered) = (failed(at + Span::from_millis(500)), ok(at + Span::from_millis(1)));
@@ -368,9 +378,10 @@ fn quality_after_is_that_of_the_calls_which_live_then() {
     let measured =
         measure_trial(&trial, &scenario(&format!("{STANDING}\n[traffic.options]\ninterval = \"10ms\""))).unwrap();
     let [before, during, after] = &measured.qos[..] else { panic!("{:?}", measured.qos) };
-    assert_eq!((before.streams, during.streams, after.streams), (2, 2, 2), "{:?}", measured.qos);
-    // From the last packet that was heard, which the outage begins with: 8 s of the dead call, then 3 s of the living.
-    assert!(during.loss_percent.unwrap() > 99.8 && during.expected.abs_diff(800) <= 2, "{during:?}");
+    assert_eq!((before.streams, during.streams, after.streams), (3, 3, 2), "{:?}", measured.qos);
+    // From the last packet that was heard, which the outage begins with: 8 s of the dead call in both directions, half a
+    // second of the short one, then 3 s of the living.
+    assert!(during.loss_percent.unwrap() > 99.5 && during.expected.abs_diff(825) <= 3, "{during:?}");
     assert_eq!((after.expected, after.loss_percent), (300, Some(0.0)));
     assert!((after.mos_median.unwrap() - 4.37).abs() < 0.01, "{after:?}");
 }
