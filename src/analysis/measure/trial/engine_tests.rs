@@ -132,9 +132,9 @@ fn without_adverts_a_gratuitous_arp_ends_the_address_outage_and_names_the_new_ow
     let owners: Vec<_> = measured.owners.iter().map(|of| (of.nodes.concat(), of.end_ns)).collect();
     let (alpha, nobody, beta) = ("alpha".to_owned(), String::new(), "beta".to_owned());
     assert_eq!(owners, [(alpha, ms(4900)), (nobody, ms(GARP)), (beta, ms(15_000))]);
-    // Dead at 4.9 s + 1 s + half a look of 250 ms = 6.025 s; found at 6 s.
+    // Dead at 4.9 s + 1 s + half a look of 400 ms = 6.1 s; found at 6 s.
     let takeover = measured.faults[0].takeover.as_ref().unwrap();
-    assert_eq!((takeover.expected_ms, takeover.residual_ms), (1025.0, -25.0));
+    assert_eq!((takeover.expected_ms, takeover.residual_ms), (1100.0, -100.0));
     assert_eq!(at_of(&measured, "declared_dead"), Some(ms(6000)));
     assert_eq!(parts(&measured)[1], ("takeover", 3000.0));
     assert!(measured.findings.iter().all(|finding| finding.kind != "other_timers"), "{:?}", measured.findings);
