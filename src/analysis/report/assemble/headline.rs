@@ -122,6 +122,8 @@ fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
         (None, Some(above)) => {
             format!("{who} heard nothing again before the window ended ({})", words::longer_than(above))
         }
+        // Those who were cut and had hung up by then speak against the few who were not.
+        (None, None) if row.left > row.users => format!("{who} heard nothing until he hung up, as planned"),
         (None, None) => format!("{who} heard no gap"),
     }
 }

@@ -197,6 +197,18 @@ fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
     assert_eq!(note.unwrap(), "Not counted: 1 caller hung up, as planned, before media could come back.");
 }
 
+#[test]
+fn where_nearly_all_had_hung_up_nobody_says_that_no_gap_was_heard() {
+    let hang_up = |measured: &mut Measured| {
+        let media = measured.outages.iter_mut().filter(|outage| outage.service == "media" && outage.fault == Some(1));
+        media.for_each(|outage| (outage.censored, outage.left, outage.end_ns) = (true, true, None));
+    };
+    let report = with_trials(hang_up, 1);
+    let media = row(&report, 1, "media to caller");
+    assert!(media.affected == 0 && media.left > media.users, "{media:?}");
+    assert!(report.headline.contains("beta lost power, a caller heard nothing until he hung up, as planned, "));
+}
+
 /// Three trials, each with both directions of 12 calls after 0.7 and 1.6 s: every trial's median user lies between the
 /// two, and the quantiles over trials follow. Nobody fell out for good in 6 of 6 failovers: 0.05^(1/6) = 0.607.
 #[test]
