@@ -365,10 +365,10 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
             format!("{} neither media nor a way to be hung up", plural(count, "call had", "calls had"))
         }
         "byes_refused" => {
-            format!("{} answered 481 by a survivor that did not know the call", plural(count, "BYE was", "BYEs were"))
+            format!("{} answered 481 by a server that did not know the call", plural(count, "BYE was", "BYEs were"))
         }
         "registrations_lost" => format!(
-            "{} answered 404 by a survivor that did not know the callee, the last {longest} after the fault: \
+            "{} answered 404 by a server that did not know the callee, the last {longest} after the fault: \
              nobody can be called until he has registered again",
             plural(count, "call was", "calls were")
         ),

@@ -15,6 +15,8 @@ use crate::units::{RunTime, Span};
 
 /// Half-open stretches of time.
 type Stretches = Vec<(RunTime, RunTime)>;
+/// One of a stream's three parts.
+type Part = fn(&Parts) -> &Stretches;
 
 /// The three periods; without a fault all is `before`. A period without due media is left out.
 pub(super) fn periods(
@@ -36,8 +38,7 @@ pub(super) fn periods(
             (stream, Parts { before: vec![(window.start_ns, first)], during, after })
         })
         .collect();
-    let of: [(&str, fn(&Parts) -> &Stretches); 3] =
-        [("before", |of| &of.before), ("during", |of| &of.during), ("after", |of| &of.after)];
+    let of: [(&str, Part); 3] = [("before", |of| &of.before), ("during", |of| &of.during), ("after", |of| &of.after)];
     of.iter().filter_map(|(name, stretches)| period(name, *stretches, &parts, clock_error)).collect()
 }
 
@@ -100,12 +101,7 @@ fn complement(stretches: &Stretches, start: RunTime, end: RunTime) -> Stretches 
     rest
 }
 
-fn period(
-    name: &str,
-    stretches: fn(&Parts) -> &Stretches,
-    heard: &[(&Heard<'_>, Parts)],
-    clock_error: Span,
-) -> Option<QosPeriod> {
+fn period(name: &str, stretches: Part, heard: &[(&Heard<'_>, Parts)], clock_error: Span) -> Option<QosPeriod> {
     let mut gathered = Gathered::default();
     heard.iter().for_each(|(stream, parts)| gathered.add(stream, stretches(parts)));
     gathered.period(name, clock_error)
