@@ -62,9 +62,8 @@ impl Before {
     fn since(&self, row: &Row) -> Option<u32> {
         let Row { at, number, clock, kind } = self.row;
         let since = u32::try_from(row.at.wrapping_sub(at)).ok().filter(|since| *since < STEADY)?;
-        let steady = row.number == number.wrapping_add(1)
-            && row.clock == clock.wrapping_add(self.step)
-            && row.kind == kind;
+        let steady =
+            row.number == number.wrapping_add(1) && row.clock == clock.wrapping_add(self.step) && row.kind == kind;
         steady.then_some(since)
     }
 

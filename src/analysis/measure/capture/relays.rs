@@ -134,6 +134,18 @@ mod tests {
         assert!(relays.found());
     }
 
+    /// However many packets are still waiting to be looked up, from none to a whole batch.
+    #[test]
+    fn a_single_packet_that_is_sent_on_is_found_wherever_the_capture_ends() {
+        for between in 0..2 * BATCH as u64 {
+            let mut relays = Relays::default();
+            relays.packet(PHONE, SERVER, &payload(1));
+            (0..between).for_each(|k| relays.packet(PHONE, SERVER, &payload(100 + k)));
+            relays.packet(SERVER, OTHER, &payload(1));
+            assert!(relays.found(), "{between} packets between");
+        }
+    }
+
     #[test]
     fn copies_replies_of_another_host_and_silence_are_no_relay() {
         let mut relays = Relays::default();
