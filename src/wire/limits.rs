@@ -69,6 +69,9 @@ pub const MOST_SLOTS: u64 = 5_000_000;
 pub const MOST_VIDEO_FLOWS: usize = 10_000;
 /// Frames of one video stream that its timestamps may span (two days of 60 a second).
 pub const MOST_FRAMES: i64 = 10_000_000;
+/// RTCP sender reports that are kept, for the clocks of senders. About 24 octets each: 200 calls of four streams for four
+/// hours.
+pub const MOST_SENDER_REPORTS: usize = 2_000_000;
 /// RTP packets that are waited for behind a server at once: a second of 2,000 two-way calls.
 pub const MOST_IN_TRANSIT: usize = 200_000;
 /// VRRP adverts and gratuitous ARPs. About 150 octets each; one advert a second fills it in eleven days.

@@ -1,6 +1,6 @@
 //! RTCP reports (RFC 3550 §6.4).
 
-use rtcp_types::{Compound, Packet};
+use rtcp_types::{Compound, Packet, SdesItem};
 
 /// One sender or receiver report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,21 @@ pub struct Block {
 pub fn reports(datagram: &[u8]) -> Vec<Report> {
     let Ok(compound) = Compound::parse(datagram) else { return Vec::new() };
     compound.filter_map(|packet| report(&packet.ok()?)).collect()
+}
+
+/// The canonical names in a compound packet, each with its source (RFC 3550 §6.5.1).
+#[must_use]
+pub fn canonical_names(datagram: &[u8]) -> Vec<(u32, String)> {
+    let Ok(compound) = Compound::parse(datagram) else { return Vec::new() };
+    let mut names = Vec::new();
+    for packet in compound.flatten() {
+        let Packet::Sdes(sdes) = packet else { continue };
+        for chunk in sdes.chunks() {
+            let name = chunk.items().find(|item| item.type_() == SdesItem::CNAME);
+            names.extend(name.and_then(|name| Some((chunk.ssrc(), name.get_value_string().ok()?))));
+        }
+    }
+    names
 }
 
 fn report(packet: &Packet<'_>) -> Option<Report> {
@@ -117,6 +132,7 @@ mod tests {
                 *second = kind;
             }
             let _ = reports(&rtcp);
+            let _ = canonical_names(&rtcp);
         }
     }
 }

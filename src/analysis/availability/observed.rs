@@ -166,6 +166,7 @@ fn completes(call: &CallMeasured, fate: CallFate) -> f64 {
         CallFate::Unaffected => 1.0,
         CallFate::Glitch | CallFate::GapRecovered => stays(gap_s),
         CallFate::OneWay
+        | CallFate::PictureDead
         | CallFate::MediaDead
         | CallFate::Zombie
         | CallFate::Dropped

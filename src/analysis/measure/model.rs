@@ -20,8 +20,8 @@ pub use quality::{
 };
 pub use sip::{SipDelay, SipMetrics, SipRatio, SipRequests, SipResponses};
 pub use video::{
-    DecodedMeasured, FrameFate, FrameMark, FramesMeasured, FreezeMeasured, RecoveryMeasured, Thumbnail, VideoMeasured,
-    VideoPeriod, VideoScore,
+    DecodedMeasured, FrameFate, FrameMark, FramesMeasured, FreezeMeasured, LipSync, RecoveryMeasured, Thumbnail,
+    VideoMeasured, VideoPeriod, VideoScore,
 };
 
 use crate::evidence::history::{ChatRole, Direction, Health, OpKind};
@@ -331,6 +331,9 @@ pub enum CallFate {
     GapRecovered,
     /// Media came back in one direction only.
     OneWay,
+    /// Sound was there both ways at the end, in a video call the picture was not in at least one direction, although its
+    /// packets were back and a key frame had been due since then, or not even its packets were.
+    PictureDead,
     /// Media never came back, the dialog was ended in order.
     MediaDead,
     /// Media never came back and the dialog could not be ended in order (BYE unanswered or 481).
@@ -341,6 +344,14 @@ pub enum CallFate {
     NeverSetUp,
     /// The instrument did not start it; void for the cluster, failed for the user.
     NotStarted,
+}
+
+impl CallFate {
+    /// Whether sound was there both ways at the end.
+    #[must_use]
+    pub fn has_sound(self) -> bool {
+        matches!(self, CallFate::Unaffected | CallFate::Glitch | CallFate::GapRecovered | CallFate::PictureDead)
+    }
 }
 
 /// One call.

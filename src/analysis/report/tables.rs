@@ -120,7 +120,7 @@ const STREAMS: [&str; 34] = [
 ];
 /// The de-jitter buffers of the columns above.
 const BUFFERS: [&str; 3] = ["fixed50", "fixed200", "adaptive"];
-const VIDEOS: [&str; 21] = [
+const VIDEOS: [&str; 28] = [
     "call",
     "direction",
     "codec",
@@ -142,6 +142,13 @@ const VIDEOS: [&str; 21] = [
     "jitter_ms_mean",
     "delay_ms_p50",
     "delay_ms_p95",
+    "ssrc",
+    "src",
+    "dst",
+    "guess",
+    "lip_sync_ms_whole",
+    "lip_sync_ms_before",
+    "lip_sync_ms_after",
 ];
 const CALLS: [&str; 11] =
     ["call", "kind", "caller", "callee", "planned_s", "setup_ms", "code", "fate", "bye_code", "reason", "call_id"];
@@ -263,7 +270,17 @@ fn video(video: &VideoMeasured) -> Row {
         maybe(delay.map(|delay| delay.p50_ms)),
         maybe(delay.map(|delay| delay.p95_ms)),
     ];
-    head.into_iter().chain(counts.map(|count| count.to_string())).chain(tail).collect()
+    let sync = |period: &str| video.lip_sync.iter().find(|sync| sync.period == period).map(|sync| sync.skew_ms);
+    let of_captures = [
+        format!("{:#010x}", video.ssrc),
+        video.src.clone(),
+        video.dst.clone(),
+        video.guess.clone().unwrap_or_default(),
+        maybe(sync("whole")),
+        maybe(sync("before")),
+        maybe(sync("after")),
+    ];
+    head.into_iter().chain(counts.map(|count| count.to_string())).chain(tail).chain(of_captures).collect()
 }
 
 fn call(measured: &Measured, call: &CallMeasured) -> Row {

@@ -8,7 +8,7 @@ use super::engine_words;
 use super::model::{
     FindingSummary, OutageSummary, PartsSummary, PathSummary, PublishedRow, TakeoverSummary, Transition,
 };
-use crate::analysis::measure::model::StreamMeasured;
+use crate::analysis::measure::model::{StreamMeasured, VideoMeasured};
 use crate::evidence::history::Direction;
 use crate::scenario::Way;
 use crate::units::Span;
@@ -244,6 +244,7 @@ pub fn fate(name: &str) -> String {
     match name {
         "gap_recovered" => "gap, recovered".to_owned(),
         "one_way" => "one-way".to_owned(),
+        "picture_dead" => "sound without picture".to_owned(),
         "not_started" => "not started by us".to_owned(),
         "delivered_once" => "delivered once".to_owned(),
         "recovered_offline" => "from offline storage".to_owned(),
@@ -251,6 +252,12 @@ pub fn fate(name: &str) -> String {
         "unacknowledged_lost" => "unacknowledged, lost".to_owned(),
         other => other.replace('_', " "),
     }
+}
+
+/// The codec of a picture; a guess has a question mark.
+#[must_use]
+pub fn video_codec(video: &VideoMeasured) -> String {
+    format!("{}{}", video.codec, if video.guess.is_some() { "?" } else { "" })
 }
 
 /// A phase of a failover as a reader sees it.
@@ -364,6 +371,10 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
         "zombie_calls" => {
             format!("{} neither media nor a way to be hung up", plural(count, "call had", "calls had"))
         }
+        "pictures_gone" => format!(
+            "{} sound at the end and no picture in at least one direction: it never came back",
+            plural(count, "video call had", "video calls had")
+        ),
         "byes_refused" => {
             format!("{} answered 481 by a server that did not know the call", plural(count, "BYE was", "BYEs were"))
         }

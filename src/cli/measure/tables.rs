@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::sip;
 use crate::analysis::measure::model::{CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit, VideoMeasured};
+use crate::analysis::report::words;
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
@@ -72,6 +73,9 @@ impl Page {
         for video in &measured.videos {
             self.line(&video_line(video));
             self.line(&format!("  {} → {}{}", video.src, video.dst, of_call(video.call, video.direction)));
+            if let Some(sync) = lip_sync(video) {
+                self.note(" ", &sync);
+            }
         }
     }
 
@@ -182,7 +186,7 @@ fn video_line(video: &VideoMeasured) -> String {
     format!(
         "0x{:08x}   {:<6} {:>8} {:>7} {:>7} {:>7} {:>8} {:>9.2} {:>6} {vq:>6}",
         video.ssrc,
-        video.codec,
+        words::video_codec(video),
         video.packets,
         video.lost,
         video.frames.expected,
@@ -191,6 +195,16 @@ fn video_line(video: &VideoMeasured) -> String {
         video.frozen_ms / 1e3,
         video.pli + video.fir,
     )
+}
+
+/// How much later the picture comes than its sound, where that is asked: only of captures.
+fn lip_sync(video: &VideoMeasured) -> Option<String> {
+    if let Some(reason) = &video.lip_sync_refused {
+        return Some(format!("no lip sync: {reason}"));
+    }
+    let method = video.lip_sync.first().map(|sync| sync.method.as_str())?;
+    let periods = video.lip_sync.iter().map(|sync| format!("{} {:+.1} ms", sync.period, sync.skew_ms));
+    Some(format!("picture after sound: {}; {method}", periods.collect::<Vec<_>>().join(", ")))
 }
 
 fn of_call(call: Option<u64>, direction: Option<Direction>) -> String {

@@ -19,11 +19,12 @@ pub const SERVICES: [&str; 12] = [
 ];
 
 /// Fates of a call.
-pub const CALL_FATES: [&str; 9] = [
+pub const CALL_FATES: [&str; 10] = [
     "unaffected",
     "glitch",
     "gap_recovered",
     "one_way",
+    "picture_dead",
     "media_dead",
     "zombie",
     "dropped",

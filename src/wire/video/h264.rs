@@ -1,5 +1,6 @@
 //! H.264 payloads (RFC 6184): single NAL units, STAP-A and FU-A.
 
+use super::structure::Fragment;
 use super::{Part, nal};
 
 /// Aggregation packet without a decoding order number (§5.7.1).
@@ -10,6 +11,8 @@ const FU_A: u8 = 28;
 const START: u8 = 0x80;
 /// End bit of the FU header.
 const END: u8 = 0x40;
+/// Reserved bit of the FU header, 0.
+const RESERVED: u8 = 0x20;
 
 /// How units may be put into packets (§5.4, `packetization-mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -167,6 +170,36 @@ pub fn inspect(payload: &[u8]) -> Option<Part> {
             // Only the first fragment has the slice's header.
             Some(Part { starts: part.starts && start, size: part.size.filter(|_| start), ..part })
         }
+    }
+}
+
+/// Where a payload stands among fragments; `None` when it breaks a rule: reserved bits (RFC 6184 §5.3, §5.8), unit
+/// types that the first two modes do not have (§5.2), `nal_ref_idc` against its type (ITU-T H.264 §7.4.1).
+pub(super) fn keeps_the_rules(payload: &[u8]) -> Option<Fragment> {
+    match piece(payload).filter(|_| payload[0] & 0x80 == 0)? {
+        Piece::Whole(unit) => is_sound(unit).then_some(Fragment::Whole),
+        Piece::Several(units) => units.iter().all(|unit| unit.len() > 1 && is_sound(unit)).then_some(Fragment::Whole),
+        Piece::Fragment { header, start, end, body } => {
+            let fits = payload[1] & RESERVED == 0 && !body.is_empty() && is_sound(&[header]);
+            match (start, end) {
+                _ if !fits => None,
+                (true, true) => None,
+                (true, false) => Some(Fragment::First),
+                (false, false) => Some(Fragment::Middle),
+                (false, true) => Some(Fragment::Last),
+            }
+        }
+    }
+}
+
+/// Whether a unit is of a type that calls use, and its header fits the type.
+fn is_sound(unit: &[u8]) -> bool {
+    let Some(header) = unit.first().filter(|header| *header & 0x80 == 0) else { return false };
+    match (header & 0x1f, header & 0x60 != 0) {
+        (nal::kind::SLICE | 14 | 20, _) => true,
+        (nal::kind::IDR | nal::kind::SPS | nal::kind::PPS | 15, referred) => referred,
+        (nal::kind::SEI | nal::kind::DELIMITER..=12, referred) => !referred,
+        _ => false,
     }
 }
 

@@ -10,10 +10,12 @@ pub mod h264;
 pub mod ivf;
 pub mod nal;
 mod sps;
+mod structure;
 pub mod vp8;
 
 pub use assembly::{Assembler, Frame, Packet};
 pub use chain::{Chain, Verdict};
+pub use structure::Structure;
 
 use crate::wire::signature::Signature;
 

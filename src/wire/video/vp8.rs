@@ -1,6 +1,7 @@
 //! VP8 payloads (RFC 7741): the descriptor before each piece of a frame, and the frame's own header.
 
 use super::Part;
+use super::structure::Fragment;
 use crate::wire::signature::{LENGTH as SIGNATURE, Signature};
 
 /// The descriptor of a payload (§4.2).
@@ -118,6 +119,17 @@ pub fn inspect(payload: &[u8]) -> Option<Part> {
         size: size(body).filter(|_| key),
         signature: body.len().checked_sub(SIGNATURE).and_then(|at| Signature::read(&body[at..])),
     })
+}
+
+/// `Whole` for every payload that breaks no rule, as pieces of a frame have no numbers: reserved bits of the descriptor
+/// are 0 (§4.2), and a key frame has its start code (RFC 6386 §9.1).
+pub(super) fn keeps_the_rules(payload: &[u8]) -> Option<Fragment> {
+    let descriptor = Descriptor::read(payload)?;
+    let extension = if payload[0] & 0x80 != 0 { *payload.get(1)? } else { 0 };
+    let reserved = payload[0] & 0x48 | extension & 0x0f;
+    let body = payload.get(descriptor.length..).filter(|body| !body.is_empty())?;
+    let key = begins(&descriptor) && body[0] & 1 == 0;
+    (reserved == 0 && (!key || size(body).is_some())).then_some(Fragment::Whole)
 }
 
 /// Width and height of a key frame: 14 bits each, little-endian, behind the start code 9d 01 2a.

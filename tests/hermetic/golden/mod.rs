@@ -7,6 +7,7 @@
 
 mod expect;
 mod media;
+mod picture;
 mod servers;
 mod signalling;
 mod talk;
@@ -29,7 +30,7 @@ fn folder() -> PathBuf {
 }
 
 fn worlds() -> Vec<File> {
-    [media::worlds(), signalling::worlds(), servers::worlds()].into_iter().flatten().collect()
+    [media::worlds(), picture::worlds(), signalling::worlds(), servers::worlds()].into_iter().flatten().collect()
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub fn rtp((payload_type, marker): (u8, bool), sequence: u16, timestamp: u32, ss
 }
 
 /// Octets that repeat nowhere, as speech does: SplitMix64 over the packet's number.
-fn noise(packet: u64, length: usize) -> Vec<u8> {
+pub fn noise(packet: u64, length: usize) -> Vec<u8> {
     let words = (0..).map(|word| scatter(packet << 16 | word)).flat_map(u64::to_be_bytes);
     words.take(length).collect()
 }

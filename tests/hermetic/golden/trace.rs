@@ -2,8 +2,9 @@
 
 use std::net::SocketAddrV4;
 
-/// 2026-01-05 00:00:00 UTC, the instant 0 of every world, in microseconds.
-const EPOCH_US: i64 = 1_767_571_200_000_000;
+/// 2026-01-05 00:00:00 UTC, the instant 0 of every world.
+pub const EPOCH_S: i64 = 1_767_571_200;
+const EPOCH_US: i64 = EPOCH_S * 1_000_000;
 const ETHERNET: u32 = 1;
 
 /// Packets with their instants in microseconds since the world began.

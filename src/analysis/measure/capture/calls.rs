@@ -7,10 +7,12 @@ use super::dialogs::{Call, Dialogs, Leg};
 use super::due;
 use super::filter::Filter;
 use super::transactions::Transactions;
+use super::video::Video;
 use super::voice::{Context, Voice, never_heard};
 use crate::analysis::measure::MeasureError;
 use crate::analysis::measure::model::{CallFate, CallMeasured, Caveat, Measured, Outage, StreamMeasured};
 use crate::analysis::measure::silence::Silence;
+use crate::analysis::measure::video::PictureEnd;
 use crate::evidence::history::Direction;
 
 /// A gap below this is a glitch.
@@ -70,13 +72,30 @@ pub(super) fn caveat(unheard: &Unheard) -> Option<Caveat> {
     })
 }
 
-/// Leaves what a filter wants: streams, and the calls that have such a stream or are wanted by themselves.
-pub(super) fn narrow(measured: &mut Measured, voices: &mut Vec<Voice>, unheard: &mut Unheard, wanted: &Wanted<'_>) {
-    voices.retain(|voice| wanted.stream(voice));
-    let has_stream: BTreeSet<usize> = voices.iter().filter_map(|voice| Some(voice.leg?.call)).collect();
+/// Leaves what a filter wants: streams, and the calls that have such a stream or are wanted by themselves. The picture
+/// of a call that is shown is shown too.
+pub(super) fn narrow(
+    measured: &mut Measured,
+    (voices, videos): (&mut Vec<Voice>, &mut Vec<Video>),
+    unheard: &mut Unheard,
+    wanted: &Wanted<'_>,
+) {
+    voices.retain(|voice| wanted.stream(&voice.figures, voice.leg));
+    let is_wanted = |video: &Video| wanted.stream(&named(video), video.leg);
+    let of_videos = videos.iter().filter(|video| is_wanted(video)).filter_map(|video| video.leg);
+    let legs = voices.iter().filter_map(|voice| voice.leg).chain(of_videos);
+    let has_stream: BTreeSet<usize> = legs.map(|leg| leg.call).collect();
     let call = |number: usize| has_stream.contains(&number) || wanted.call(number);
+    videos.retain(|video| is_wanted(video) || video.leg.is_some_and(|leg| call(leg.call)));
     unheard.retain(|(leg, _)| call(leg.call));
     measured.calls.retain(|of| usize::try_from(of.call).is_ok_and(call));
+}
+
+/// What a filter looks at of a video stream.
+fn named(video: &Video) -> StreamMeasured {
+    let of = &video.figures;
+    let (src, dst) = (of.src.clone(), of.dst.clone());
+    StreamMeasured { ssrc: of.ssrc, more_ssrcs: of.more_ssrcs.clone(), src, dst, ..StreamMeasured::default() }
 }
 
 /// Leaves the transits of which one leg is shown.
@@ -116,9 +135,9 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn stream(&self, voice: &Voice) -> bool {
-        let call = voice.leg.and_then(|leg| self.dialogs.call(leg.call));
-        self.filter.wants(&voice.figures, call.map(Call::call_id))
+    fn stream(&self, figures: &StreamMeasured, leg: Option<Leg>) -> bool {
+        let call = leg.and_then(|leg| self.dialogs.call(leg.call));
+        self.filter.wants(figures, call.map(Call::call_id))
     }
 
     fn call(&self, number: usize) -> bool {
@@ -127,10 +146,11 @@ impl Wanted<'_> {
     }
 
     /// Refuses what the capture does not have.
-    pub(super) fn check(&self, calls: &[CallMeasured], voices: &[Voice]) -> Result<(), MeasureError> {
+    pub(super) fn check(&self, calls: &[CallMeasured], voices: &[Voice], videos: &[Video]) -> Result<(), MeasureError> {
         let of_calls = calls.iter().filter_map(|call| call.call_id.as_deref());
         let call_ids: Vec<&str> = of_calls.chain(self.transactions.call_ids()).collect();
-        let streams: Vec<&StreamMeasured> = voices.iter().map(|voice| &voice.figures).collect();
+        let videos: Vec<StreamMeasured> = videos.iter().map(named).collect();
+        let streams: Vec<&StreamMeasured> = voices.iter().map(|voice| &voice.figures).chain(&videos).collect();
         self.filter.check(&call_ids, &streams)
     }
 
@@ -177,6 +197,20 @@ pub(super) fn calls(voices: &[Voice], unheard: &Unheard, context: &Context<'_>) 
             call.measured(number, &gaps, fate(listeners, call, context))
         })
         .collect()
+}
+
+/// A call whose sound was there at its end is not well while its picture is not: see [`CallFate::PictureDead`]. Whoever
+/// said something new of the session meanwhile may have put the camera off.
+pub(super) fn look_at_pictures(calls: &mut [CallMeasured], videos: &[Video], dialogs: &Dialogs) {
+    for video in videos {
+        let (end, since) = video.picture;
+        let Some(leg) = video.leg.filter(|_| end != PictureEnd::There) else { continue };
+        let changed = dialogs.call(leg.call).is_some_and(|call| call.changes().any(|at| at > since));
+        let fate = calls.get_mut(leg.call).map(|call| &mut call.fate);
+        if let Some(fate) = fate.filter(|fate| fate.is_some_and(CallFate::has_sound)) {
+            *fate = if end == PictureEnd::Gone && !changed { Some(CallFate::PictureDead) } else { None };
+        }
+    }
 }
 
 fn listeners<'a>(voices: &'a [Voice], unheard: &'a Unheard) -> BTreeMap<usize, Listeners<'a>> {

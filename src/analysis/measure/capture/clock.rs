@@ -193,6 +193,7 @@ mod tests {
             flow,
             ssrcs: vec![host.into()],
             codec: None,
+            clock_rate: 8000,
             more_codecs: Vec::new(),
             pauses: Pauses::default(),
             signed_stream: None,

@@ -8,7 +8,9 @@ mod dialogs;
 mod due;
 mod excess;
 pub(super) mod filter;
+mod guess;
 mod index;
+mod lip_sync;
 mod packed;
 mod relays;
 mod seen;
@@ -33,7 +35,7 @@ use self::signalling::Signalling;
 use self::streams::{Collector, Flow};
 use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
-use self::video::{LEAST_DYNAMIC, Videos};
+use self::video::{Around, LEAST_DYNAMIC, Videos};
 use super::address::Claims;
 use super::model::{Anomaly, Captured, Measured};
 use super::source::{CaptureFile, Merged};
@@ -246,7 +248,7 @@ impl Pass {
         match rtp {
             Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
             Some(rtp) => return self.streams.packet(at, flow, &rtp),
-            None => self.videos.rtcp(flow.source, payload),
+            None => self.videos.rtcp(at, flow.source, payload),
         }
         true
     }
@@ -304,6 +306,7 @@ impl Pass {
         measured.anomalies = limits(&self);
         measured.anomalies.extend(self.excess.anomalies());
         let Signalling { dialogs, transactions, .. } = self.signalling;
+        self.streams.leave_out(&self.videos.recognise());
         let mut streams = self.streams.streams(&dialogs);
         let (steps, stepped) = clock::mark_steps(&mut streams);
         measured.anomalies.extend(steps);
@@ -312,14 +315,18 @@ impl Pass {
         let flows: Vec<_> =
             streams.iter().map(|stream| (stream.flow, dialogs.leg(&stream.flow, stream.start()))).collect();
         let context = voice::Context { dialogs: &dialogs, from, end };
-        let mut voices = voice::voices(&stitch::logical(streams, &dialogs), &context);
+        let logical = stitch::logical(streams, &dialogs);
+        let mut voices = voice::voices(&logical, &context);
+        let sounds = lip_sync::sounds(&logical);
+        let mut videos = self.videos.measured(&Around { dialogs: &dialogs, sounds: &sounds, end });
         let mut unheard = calls::unheard(&voices, &context);
         measured.calls = calls::calls(&voices, &unheard, &context);
+        calls::look_at_pictures(&mut measured.calls, &videos, &dialogs);
         let wanted = calls::Wanted { filter, dialogs: &dialogs, transactions: &transactions };
         let ends: Vec<String> = voices.iter().map(|voice| voice.figures.src.clone()).collect();
         if filter.chooses() {
-            wanted.check(&measured.calls, &voices)?;
-            calls::narrow(&mut measured, &mut voices, &mut unheard, &wanted);
+            wanted.check(&measured.calls, &voices, &videos)?;
+            calls::narrow(&mut measured, (&mut voices, &mut videos), &mut unheard, &wanted);
         }
         let meant = wanted.conversations(&measured.calls);
         let hosts = transactions.hosts_of(&meant);
@@ -328,12 +335,11 @@ impl Pass {
         measured.outages = calls::outages(&voices, &unheard);
         measured.streams = voices.into_iter().map(|voice| voice.figures).collect();
         calls::narrow_owners(&mut measured, filter, &hosts);
-        let shown = |call: Option<u64>| measured.calls.iter().any(|of| Some(of.call) == call);
-        let videos = self.videos.measured(&dialogs, end).into_iter();
-        for video in videos.filter(|video| !filter.chooses() || shown(video.figures.call)) {
+        for video in videos {
             measured.outages.extend(video.outages);
             measured.videos.push(video.figures);
         }
+        measured.caveats.extend(video::caveat(&measured.videos));
         self.chats.measure(filter, from, end, &mut measured);
         if filter.chooses() && calls::shows_nothing(&measured, filter) {
             let asked = measured.filter.unwrap_or_default();
@@ -365,6 +371,11 @@ fn limits(pass: &Pass) -> Vec<Anomaly> {
     let left_out = pass.claims.left_out();
     if left_out > 0 {
         let what = format!("{left_out} claims of the floating address after too many handovers were left out");
+        anomalies.push(Anomaly { place: "whole capture".to_owned(), what });
+    }
+    let left_out = pass.videos.left_out();
+    if left_out > 0 {
+        let what = format!("{left_out} RTCP sender reports beyond the number that is kept were left out");
         anomalies.push(Anomaly { place: "whole capture".to_owned(), what });
     }
     let unfinished = pass.fragments.unfinished();

@@ -68,6 +68,7 @@ mod tests {
             flow,
             ssrcs: vec![1],
             codec: None,
+            clock_rate: 8000,
             more_codecs: Vec::new(),
             pauses: Pauses::default(),
             signed_stream: None,

@@ -1,6 +1,6 @@
 //! RTP streams of a capture: datagrams grouped by addresses and SSRC, numbered and joined.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::arrivals::Arrivals;
@@ -88,6 +88,8 @@ pub(super) struct Stream {
     pub(super) flow: Flow,
     pub(super) ssrcs: Vec<u32>,
     pub(super) codec: Option<String>,
+    /// Ticks a second of its codec's clock; 0 where that is not known.
+    pub(super) clock_rate: i64,
     /// Further codecs of voice in it, by payload type.
     pub(super) more_codecs: Vec<String>,
     pub(super) pauses: Pauses,
@@ -131,6 +133,16 @@ impl Collector {
         self.sources.push((flow, ssrc));
         self.packets.push(Packets::default());
         Some(self.sources.len() - 1)
+    }
+
+    /// Forgets sources that turned out to be no sound.
+    pub(super) fn leave_out(&mut self, sources: &BTreeSet<(Flow, u32)>) {
+        if sources.is_empty() {
+            return;
+        }
+        let all = std::mem::take(&mut self.sources).into_iter().zip(std::mem::take(&mut self.packets));
+        (self.sources, self.packets) = all.filter(|(source, _)| !sources.contains(source)).unzip();
+        self.index = Index::default();
     }
 
     /// The streams, in order of their first packets.
@@ -298,6 +310,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         flow,
         ssrcs: chain.iter().map(|(ssrc, _)| *ssrc).collect(),
         codec: codecs.main,
+        clock_rate: codecs.rate,
         more_codecs: codecs.more,
         pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),

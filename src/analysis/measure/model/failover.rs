@@ -125,7 +125,7 @@ pub struct Part {
 /// Something that a cluster did and that no outage tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `byes_refused` (481),
+    /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `pictures_gone`, `byes_refused` (481),
     /// `registrations_lost` (404 until the callee registers again),
     /// `messages_black_holed`, `ghost_presence` (shown as there without a session), `other_timers`.
     pub kind: String,

@@ -20,6 +20,9 @@ pub struct VideoMeasured {
     pub dst: String,
     /// `H264` or `VP8`.
     pub codec: String,
+    /// How it is known to be video where no session description announced it: then the codec is a guess.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guess: Option<String>,
     /// Our stream number, where frames are signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_stream: Option<u32>,
@@ -60,6 +63,16 @@ pub struct VideoMeasured {
     /// One-way delay of the last packets of whole frames, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Delay>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_refused: Option<String>,
+    /// Lip sync of a foreign capture by the sender reports of picture and sound: `whole`, and where the packets of the
+    /// picture were gone `before` the first and `after` the last such time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lip_sync: Vec<LipSync>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lip_sync_refused: Option<String>,
     /// The rule by which a standing picture is a freeze.
     pub freeze_rule: String,
     /// Freezes while video was due, in order.
@@ -84,6 +97,22 @@ pub struct VideoMeasured {
     /// The frames around the faults, in order, for a timeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<FrameMark>,
+}
+
+/// How much later the picture comes than the sound that was taken at the same instant of the sender's clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LipSync {
+    /// `whole`, `before`, `after`.
+    pub period: String,
+    /// Mean lateness of whole frames (by their last packets) less mean lateness of sound, each against the NTP time
+    /// that sender reports give its timestamp (RFC 3550 §6.4.1), in milliseconds; negative: the picture comes earlier.
+    pub skew_ms: f64,
+    /// Whole frames that it rests on.
+    pub frames: u64,
+    /// Packets of sound that it rests on.
+    pub packets: u64,
+    /// How sound and picture are known to belong together, and where the skew was seen.
+    pub method: String,
 }
 
 /// What became of the frames that were due.

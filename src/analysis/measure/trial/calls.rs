@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::media::OwnStream;
 use super::services::OpLife;
+use super::video::OwnVideo;
 use crate::analysis::measure::model::{CallFate, CallMeasured, Window};
+use crate::analysis::measure::video::PictureEnd;
 use crate::evidence::history::{Direction, Event, Op, OpKind, Step, What};
 use crate::units::{RunTime, Span};
 
@@ -27,7 +29,7 @@ struct Course {
 pub(super) fn calls(
     events: &[Event],
     operations: &BTreeMap<u64, OpLife>,
-    streams: &[OwnStream],
+    (streams, videos): (&[OwnStream], &[OwnVideo<'_>]),
     window: Window,
 ) -> Vec<CallMeasured> {
     let mut calls = Vec::new();
@@ -35,7 +37,10 @@ pub(super) fn calls(
         let Some(setup) = &course.setup else { continue };
         if setup.planned < window.end_ns {
             let of_call: Vec<&OwnStream> = streams.iter().filter(|stream| stream.call == call).collect();
-            calls.push(course.measured(call, setup, &of_call, window));
+            let mut measured = course.measured(call, setup, &of_call, window);
+            measured.fate =
+                measured.fate.and_then(|fate| with_picture(fate, videos.iter().filter(|of| of.call() == call)));
+            calls.push(measured);
         }
     }
     calls
@@ -135,6 +140,18 @@ impl Course {
 
     fn ended_in_order(&self) -> bool {
         self.bye.as_ref().is_some_and(|bye| bye.success().is_some())
+    }
+}
+
+/// A call whose sound was there at its end is not well while its picture is not: see [`CallFate::PictureDead`].
+fn with_picture<'a>(fate: CallFate, videos: impl Iterator<Item = &'a OwnVideo<'a>>) -> Option<CallFate> {
+    if !fate.has_sound() {
+        return Some(fate);
+    }
+    let ends: Vec<PictureEnd> = videos.map(OwnVideo::picture_end).collect();
+    match ends.iter().all(|end| *end == PictureEnd::There) {
+        true => Some(fate),
+        false => ends.contains(&PictureEnd::Gone).then_some(CallFate::PictureDead),
     }
 }
 

@@ -32,6 +32,7 @@ impl Seen<'_> {
             self.two_owners(),
             self.false_takeovers(),
             self.zombie_calls(),
+            self.pictures_gone(),
             self.byes_refused(),
             self.registrations_lost(),
             self.black_holed(),
@@ -78,6 +79,12 @@ impl Seen<'_> {
     fn zombie_calls(&self) -> Option<Finding> {
         let zombies = self.calls.iter().filter(|call| call.fate == Some(CallFate::Zombie));
         finding("zombie_calls", zombies.count(), None, None)
+    }
+
+    /// Video calls whose sound came back and whose picture did not.
+    fn pictures_gone(&self) -> Option<Finding> {
+        let gone = self.calls.iter().filter(|call| call.fate == Some(CallFate::PictureDead));
+        finding("pictures_gone", gone.count(), None, None)
     }
 
     /// BYEs that a survivor answered with 481: it does not know the call.

@@ -94,7 +94,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let (chatters, messages) = (chat.chatters(frame), chat.fates(frame));
     phases::fill(&mut faults, &evidence, &operations, &outages);
     takeover::fill(&mut faults, &evidence, &outages);
-    let calls = calls::calls(&evidence.events, &operations, &streams, window);
+    let calls = calls::calls(&evidence.events, &operations, (&streams, &videos), window);
     let seen = Seen {
         evidence: &evidence,
         faults: &faults,
@@ -214,6 +214,8 @@ fn health(evidence: &Evidence) -> Option<Health> {
 mod engine_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod video_kinds_tests;
 #[cfg(test)]
 mod video_tests;
 #[cfg(test)]

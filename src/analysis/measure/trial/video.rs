@@ -13,7 +13,7 @@ use crate::analysis::measure::model::{
     Caveat, DecodedMeasured, FrameMark, Outage, Thumbnail, VideoMeasured, VideoPeriod,
 };
 use crate::analysis::measure::silence::Silence;
-use crate::analysis::measure::video::{self, Heard, PeriodInput, Watched};
+use crate::analysis::measure::video::{self, Heard, PeriodInput, PictureEnd, Watched};
 use crate::analysis::quality::freeze;
 use crate::evidence::history::StreamMark;
 use crate::units::{RunTime, Span};
@@ -135,6 +135,20 @@ impl OwnVideo<'_> {
         (self.mark.call, self.mark.direction, self.watched.start, self.watched.end)
     }
 
+    pub(super) fn call(&self) -> u64 {
+        self.mark.call
+    }
+
+    /// How the picture stood when it was last due. Who hangs up while it is gone cannot know whether it would have come
+    /// back.
+    pub(super) fn picture_end(&self) -> PictureEnd {
+        let group = self.mark.video.as_ref().map(|video| Span(video.key_interval_ns));
+        match self.watched.picture_end(group) {
+            PictureEnd::Gone if self.hung_up => PictureEnd::Unknown,
+            end => end,
+        }
+    }
+
     /// Outages of the packets and of the picture.
     pub(super) fn outages(&self, faults: &Faults) -> impl Iterator<Item = Outage> {
         let packets = self.packets.iter().map(|silence| ("video", silence));
@@ -162,6 +176,7 @@ impl OwnVideo<'_> {
             src: source.to_string(),
             dst: self.tap.ends.map_or_else(String::new, |(_, destination)| destination.to_string()),
             codec: self.mark.codec.clone(),
+            guess: None,
             signed_stream: Some(self.mark.stream),
             call: Some(self.mark.call),
             direction: Some(self.mark.direction),
@@ -178,6 +193,10 @@ impl OwnVideo<'_> {
             jitter_ms_mean: mean(jitter.iter().map(|(_, jitter)| *jitter)),
             jitter_ms_max: jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
             delay: media::delay(&delays, clock_error),
+            delay_refused: None,
+            // Sound and picture of our own are compared by the instants at which they were due, in `periods`.
+            lip_sync: Vec::new(),
+            lip_sync_refused: None,
             freeze_rule: freeze::RULE.to_owned(),
             frozen_ms: freezes.iter().fold(0.0, |sum, freeze| sum + freeze.duration_ms),
             freezes,

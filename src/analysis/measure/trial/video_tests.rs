@@ -10,19 +10,42 @@ use crate::wire::sip::{Draft, Message};
 use crate::wire::video::feedback::picture_loss;
 use crate::wire::video::h264::{Mode, packetize};
 use crate::wire::video::nal::signature_unit;
+use crate::wire::video::{Codec, vp8};
 
-const VIDEO: &str = "[traffic.video_calls]\ncount = 1";
+pub(super) const VIDEO: &str = "[traffic.video_calls]\ncount = 1";
 const FRAME: Span = Span::from_millis(40);
 /// A key frame each 2 s.
 const GROUP: u32 = 50;
 /// On the way: send to receive.
 const DELAY: Span = Span::from_millis(5);
 
-const FAULT: RunTime = RunTime::from_millis(5_000);
+pub(super) const FAULT: RunTime = RunTime::from_millis(5_000);
+
+/// How pictures are sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) codec: Codec,
+    /// Of H.264.
+    pub(super) mode: Mode,
+    /// The packets of a frame are spread over its interval.
+    pub(super) smoothed: bool,
+}
+
+const COMMON: Kind = Kind { codec: Codec::H264, mode: Mode::NonInterleaved, smoothed: false };
+
+fn video(world: &mut World, direction: Direction, renamed: RunTime, lost: impl Fn(RunTime, u32, usize) -> bool) {
+    video_of(COMMON, world, direction, renamed, lost);
+}
 
 /// One direction of call 1 from 1 s to 11.2 s. The relay gives it its own SSRC, sequence and timestamps, and new ones
 /// from `renamed` on. `lost` decides by due instant, frame and piece of the frame.
-fn video(world: &mut World, direction: Direction, renamed: RunTime, lost: impl Fn(RunTime, u32, usize) -> bool) {
+pub(super) fn video_of(
+    kind: Kind,
+    world: &mut World,
+    direction: Direction,
+    renamed: RunTime,
+    lost: impl Fn(RunTime, u32, usize) -> bool,
+) {
     let stream = 1 << 31 | 2 | u32::from(direction == Direction::ToCaller);
     let local = phone(1, direction == Direction::ToCallee);
     let (local, remote) = (std::net::SocketAddrV4::new(*local.ip(), 4002), socket(1, 30_002));
@@ -34,7 +57,7 @@ fn video(world: &mut World, direction: Direction, renamed: RunTime, lost: impl F
         call: 1,
         direction,
         state: StreamState::Started,
-        codec: "H264".into(),
+        codec: kind.codec.encoding().into(),
         ptime_ns: FRAME.as_nanos(),
         ssrc: stream,
         local: local.into(),
@@ -43,8 +66,8 @@ fn video(world: &mut World, direction: Direction, renamed: RunTime, lost: impl F
             width: 640,
             height: 480,
             key_interval_ns: FRAME.as_nanos() * i64::from(GROUP),
-            packetization_mode: Some(1),
-            smoothed: false,
+            packetization_mode: (kind.codec == Codec::H264).then(|| kind.mode.number()),
+            smoothed: kind.smoothed,
         }),
     };
     world.event(from, What::Stream(mark.clone()));
@@ -56,9 +79,11 @@ fn video(world: &mut World, direction: Direction, renamed: RunTime, lost: impl F
         if due >= until {
             return;
         }
-        for (piece, (payload, marker)) in payloads(index, Signature { stream, index, due }).into_iter().enumerate() {
+        let payloads = payloads(kind, index, Signature { stream, index, due });
+        let apart = if kind.smoothed { FRAME.as_nanos() / payloads.len() as i64 } else { 20_000 };
+        for (piece, (payload, marker)) in payloads.into_iter().enumerate() {
             let timestamp = index.wrapping_mul(3600);
-            let sent = due + Span(20_000 * piece as i64);
+            let sent = due + Span(apart * piece as i64);
             world.packets.push((sent, true, udp(local, remote, &rtp(stream, sequence, timestamp, marker, &payload))));
             if !lost(due, index, piece) {
                 let (ssrc, offset) = if due < renamed { (7, 100) } else { (8, 9_000) };
@@ -70,17 +95,33 @@ fn video(world: &mut World, direction: Direction, renamed: RunTime, lost: impl F
     }
 }
 
-/// A key frame of five packets with its parameter sets, or a P frame of two: one with the mark, one with the slice.
-fn payloads(index: u32, signature: Signature) -> Vec<(Vec<u8>, bool)> {
-    let mark = signature_unit(signature);
+/// The packets of a frame, each with its marker.
+fn payloads(kind: Kind, index: u32, signature: Signature) -> Vec<(Vec<u8>, bool)> {
     let key = index.is_multiple_of(GROUP);
+    let payloads = match kind.codec {
+        Codec::H264 => h264(kind.mode, key, signature),
+        Codec::Vp8 => vp8(index, key, signature),
+    };
+    let last = payloads.len() - 1;
+    payloads.into_iter().enumerate().map(|(at, payload)| (payload, at == last)).collect()
+}
+
+/// In mode 1 a key frame of five packets with its parameter sets, or a P frame of two: one with the mark, one with the
+/// slice. In mode 0 a key frame of four.
+fn h264(mode: Mode, key: bool, signature: Signature) -> Vec<Vec<u8>> {
+    let mark = signature_unit(signature);
     let slice =
         [if key { [0x65, 0x88] } else { [0x41, 0x9a] }.to_vec(), vec![7; if key { 4_000 } else { 1_150 }]].concat();
     let sets: Vec<&[u8]> = if key { vec![&[0x67, 66, 0, 30, 0xff], &[0x68, 1]] } else { vec![] };
     let units: Vec<&[u8]> = sets.into_iter().chain([mark.as_slice(), slice.as_slice()]).collect();
-    let payloads = packetize(&units, Mode::NonInterleaved, 1200);
-    let last = payloads.len() - 1;
-    payloads.into_iter().enumerate().map(|(at, payload)| (payload, at == last)).collect()
+    packetize(&units, mode, 1200)
+}
+
+/// A key frame of four packets or another frame of two, with the mark at its end.
+fn vp8(index: u32, key: bool, signature: Signature) -> Vec<Vec<u8>> {
+    let head: &[u8] = if key { &[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0xe0, 0x01] } else { &[0x11, 0, 0] };
+    let frame = [head, &vec![7; if key { 4_000 } else { 1_400 }]].concat();
+    vp8::packetize(&vp8::signed(&frame, signature), index as u16 & 0x7fff, 1200)
 }
 
 fn rtp(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Vec<u8> {
@@ -88,23 +129,27 @@ fn rtp(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -
     [&head[..], &sequence.to_be_bytes(), &timestamp.to_be_bytes(), &ssrc.to_be_bytes(), payload].concat()
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new(1, ms(2_000), ms(11_000));
     world.power_off(FAULT);
     world
 }
 
-fn measured(world: &mut World, name: &str) -> Measured {
+pub(super) fn measured(world: &mut World, name: &str) -> Measured {
     let (_scratch, trial) = world.write(name);
     measure_trial(&trial, &scenario(VIDEO)).unwrap()
 }
 
-fn of(measured: &Measured, direction: Direction) -> &VideoMeasured {
+pub(super) fn of(measured: &Measured, direction: Direction) -> &VideoMeasured {
     measured.videos.iter().find(|video| video.direction == Some(direction)).unwrap()
 }
 
 /// Outages of a service and direction: start, end, length in ms.
-fn outages(measured: &Measured, service: &str, direction: Direction) -> Vec<(RunTime, Option<RunTime>, f64)> {
+pub(super) fn outages(
+    measured: &Measured,
+    service: &str,
+    direction: Direction,
+) -> Vec<(RunTime, Option<RunTime>, f64)> {
     let of = measured.outages.iter().filter(|o| o.service == service && o.direction == Some(direction));
     of.map(|outage| (outage.start_ns, outage.end_ns, outage.duration_ms)).collect()
 }

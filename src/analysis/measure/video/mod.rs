@@ -19,6 +19,8 @@ use crate::wire::video::{CLOCK_RATE, Chain, Frame, Verdict};
 
 /// Packets further apart than this, and than three frame intervals, are a silence.
 const LEAST_SILENCE: Span = Span::from_millis(60);
+/// A picture that stood still for no longer than this when the call ended may have come back with the next frame.
+const GLITCH: Span = Span::from_millis(200);
 
 /// One frame that arrived, at least in part, with its number in the stream.
 #[derive(Clone, Debug)]
@@ -43,6 +45,17 @@ pub(super) struct Watched {
     /// Frames due.
     pub(super) expected: u64,
     pub(super) validate: Span,
+}
+
+/// How the picture stood when it was last due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PictureEnd {
+    /// Pictures came, or had been missing for no longer than a glitch.
+    There,
+    /// None came any more, although packets did and a key frame had been due since, or not even packets came.
+    Gone,
+    /// None came, but nobody can know: no key frame had been due since the packets were back.
+    Unknown,
 }
 
 /// Judges frames in order and gives each its number; `number` knows it, or the frame is left out.
@@ -111,6 +124,23 @@ impl Watched {
                 RecoveryMeasured { packets_ns, picture_ns, wait_ms }
             })
             .collect()
+    }
+
+    /// How the picture stood at the end; `group` is the longest time from key frame to key frame, where it is known.
+    pub(super) fn picture_end(&self, group: Option<Span>) -> PictureEnd {
+        let pictures = self.picture_silences();
+        let Some(gone) = pictures.last().filter(|last| last.end.is_none() && last.length > GLITCH) else {
+            return PictureEnd::There;
+        };
+        let packets = self.packet_silences();
+        let last = packets.last().filter(|last| last.end.is_none_or(|end| end >= gone.start));
+        match (last.map(|last| last.end), group) {
+            (Some(None), _) => PictureEnd::Gone,
+            (back, Some(group)) if self.end - back.flatten().unwrap_or(gone.start) > group + self.interval => {
+                PictureEnd::Gone
+            }
+            _ => PictureEnd::Unknown,
+        }
     }
 
     /// What became of the frames.

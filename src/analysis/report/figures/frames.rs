@@ -1,6 +1,6 @@
 //! The frames of video calls around each fault: shown, key, waited for in vain.
 
-use crate::analysis::measure::model::{FaultMeasured, FrameFate, FrameMark, VideoMeasured};
+use crate::analysis::measure::model::{FaultMeasured, FrameFate, FrameMark, Measured, VideoMeasured};
 use crate::analysis::report::model::{Report, Trial};
 use crate::analysis::report::words;
 use crate::evidence::history::Direction;
@@ -11,6 +11,8 @@ use super::which_trial;
 
 /// More streams than this do not fit a page.
 const MOST_LANES: usize = 12;
+/// More panels than this are no overview.
+const MOST_PANELS: usize = 6;
 /// Frames up to this long before a fault belong to its picture, in seconds.
 const BEFORE_S: f64 = 1.0;
 
@@ -31,14 +33,57 @@ pub(super) fn timeline(report: &Report) -> FigureData {
             "{which}Each stroke is a frame as it arrived whole. A frame whose reference is lost cannot be shown; the picture \
              stands until the next key frame.{more}"
         ),
-        legend: vec![
-            Legend { glyph: Glyph::Stroke, role: Role::Plain, text: "shown" },
-            Legend { glyph: Glyph::Stroke, role: Role::Truth, text: "key frame" },
-            Legend { glyph: Glyph::Stroke, role: Role::Worst, text: "cannot be shown" },
-            Legend { glyph: Glyph::Box, role: Role::Outage, text: "frozen" },
-        ],
+        legend: legend(),
         panels,
     }
+}
+
+fn legend() -> Vec<Legend> {
+    vec![
+        Legend { glyph: Glyph::Stroke, role: Role::Plain, text: "shown" },
+        Legend { glyph: Glyph::Stroke, role: Role::Truth, text: "key frame" },
+        Legend { glyph: Glyph::Stroke, role: Role::Worst, text: "cannot be shown" },
+        Legend { glyph: Glyph::Box, role: Role::Outage, text: "frozen" },
+    ]
+}
+
+/// A panel for each stream of a foreign capture whose picture froze, around its longest freeze; those with the longest.
+pub fn of_capture(measured: &Measured) -> FigureData {
+    let longest = |video: &VideoMeasured| video.freezes.iter().map(|of| of.duration_ms).fold(0.0, f64::max);
+    let mut frozen: Vec<&VideoMeasured> =
+        measured.videos.iter().filter(|video| !video.freezes.is_empty() && !video.timeline.is_empty()).collect();
+    frozen.sort_by(|a, b| longest(b).total_cmp(&longest(a)));
+    frozen.truncate(MOST_PANELS);
+    FigureData {
+        name: "frames",
+        title: "The picture, frame by frame".to_owned(),
+        caption: "Around the longest freeze of each stream. Each stroke is a frame as it arrived whole. A frame whose \
+                  reference is lost cannot be shown; the picture stands until the next key frame."
+            .to_owned(),
+        legend: legend(),
+        panels: frozen.into_iter().filter_map(|video| around_freeze(video, measured.zero())).collect(),
+    }
+}
+
+fn around_freeze(video: &VideoMeasured, zero: RunTime) -> Option<Panel> {
+    let s = |at: RunTime| (at - zero).as_secs_f64();
+    let (low, high) = (s(video.timeline.first()?.at_ns), s(video.timeline.last()?.at_ns));
+    let freezes = video.freezes.iter().map(|freeze| (freeze, s(freeze.start_ns), freeze.duration_ms));
+    let bars =
+        freezes.filter(|(_, from, ms)| *from < high && from + ms / 1e3 > low).map(|(freeze, from, ms)| Mark::Bar {
+            lane: 0,
+            slot: (0, 1),
+            from: from.max(low),
+            to: (from + ms / 1e3).min(high),
+            open: freeze.end_ns.is_none(),
+            role: Role::Outage,
+            title: format!("frozen for {}", words::duration(ms)),
+        });
+    let strokes = video.timeline.iter().filter_map(|mark| stroke(0, s(mark.at_ns), mark.frame));
+    let marks: Vec<Mark> = bars.chain(strokes).collect();
+    let x = Axis::linear("time, s", low, high);
+    let title = format!("{:#010x}: {} → {}", video.ssrc, video.src, video.dst);
+    Some(Panel { title, x, y: Vertical::Lanes(vec![name(video)]), notes: Vec::new(), marks })
 }
 
 fn panels(trial: &Trial) -> Vec<Panel> {

@@ -20,6 +20,7 @@ use super::model::{Report, Trial};
 pub use budget::Cost;
 use data::FigureData;
 
+pub(super) use frames::of_capture as frames_of_capture;
 pub(super) use listening::of_capture;
 pub(super) use timeline::every_lane;
 

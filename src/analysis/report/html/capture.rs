@@ -5,14 +5,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use maud::{Markup, html};
 
 use crate::analysis::measure::model::{CallMeasured, Measured, OwnerInterval, StreamMeasured, Transit};
-use crate::analysis::report::figures::every_lane;
 use crate::analysis::report::figures::layout::Format;
+use crate::analysis::report::figures::{every_lane, frames_of_capture};
 use crate::analysis::report::words;
 use crate::units::RunTime;
 
 use super::chats::chats;
 use super::signalling::signalling;
-use super::{PAGE, caveats, drawn, of_capture, page, tables};
+use super::{PAGE, caveats, drawn, of_capture, page, tables, video};
 
 /// More rows than these nobody reads on a page; all of them are in the JSON and the CSV.
 const MOST_ROWS: usize = 500;
@@ -40,6 +40,8 @@ fn body(names: &[String], measured: &Measured) -> Markup {
         @if !measured.outages.is_empty() { section { h2 { "Outages" } (tables::outage_list(measured)) } }
         @if !measured.calls.is_empty() { section { h2 { "Calls" } (calls(&measured.calls, zero)) } }
         @if !measured.streams.is_empty() { section { h2 { "Streams" } (streams(&measured.streams)) } }
+        (video::of_capture(&measured.videos, &frames_of_capture(measured), MOST_ROWS))
+        @if measured.videos.len() > MOST_ROWS { (more(measured.videos.len())) }
         @if !measured.transits.is_empty() { section { h2 { "Through a server" } (transits(&measured.transits)) } }
         @if let Some(sip) = &measured.sip { section { h2 { "Signalling" } (signalling(sip)) } }
         @if !measured.chats.is_empty() { section { h2 { "Chat sessions" } (chats(measured, zero, MOST_ROWS)) } }
@@ -60,23 +62,45 @@ fn span(measured: &Measured) -> String {
 
 /// How many streams stopped, and for how long at most.
 fn headline(measured: &Measured) -> String {
-    if measured.streams.is_empty() && measured.calls.is_empty() && measured.outages.is_empty() {
+    let nothing = measured.streams.is_empty() && measured.calls.is_empty() && measured.outages.is_empty();
+    if nothing && measured.videos.is_empty() {
         return "The capture holds neither calls nor sound.".to_owned();
     }
     let media = || measured.outages.iter().filter(|outage| outage.service == "media");
     let streams = words::plural(measured.streams.len() as u64, "stream", "streams");
     let calls = words::plural(measured.calls.len() as u64, "call", "calls");
-    let seen = format!("The capture holds {streams} and {calls}.");
+    let seen = match measured.videos.len() as u64 {
+        0 => format!("The capture holds {streams} and {calls}."),
+        n => format!("The capture holds {streams} of sound, {n} of video and {calls}."),
+    };
     let longest = media().filter(|outage| !outage.censored).map(|outage| outage.duration_ms).reduce(f64::max);
     let open = media().filter(|outage| outage.censored).count() as u64;
     let back = longest.map(|ms| format!("the longest came back after {}", words::spoken(ms)));
     let gone = (open > 0).then(|| format!("{} never came back", words::plural(open, "one", "of them")));
     let what: Vec<String> = back.into_iter().chain(gone).collect();
-    match media().count() as u64 {
-        0 if measured.streams.is_empty() => format!("{seen} Whether the media of the calls flowed, it does not show."),
-        0 => format!("{seen} In none of them did the media stop."),
-        1 => format!("{seen} Media stopped once: {}.", what.join("; ").replace("the longest", "it")),
-        n => format!("{seen} Media stopped {n} times: {}.", what.join("; ")),
+    let stopped = match media().count() as u64 {
+        0 if measured.streams.is_empty() && !measured.videos.is_empty() => String::new(),
+        0 if measured.streams.is_empty() => " Whether the media of the calls flowed, it does not show.".to_owned(),
+        0 => " In none of them did the media stop."
+            .replace("media", if measured.videos.is_empty() { "media" } else { "sound" }),
+        1 => format!(" Media stopped once: {}.", what.join("; ").replace("the longest", "it")),
+        n => format!(" Media stopped {n} times: {}.", what.join("; ")),
+    };
+    format!("{seen}{stopped}{}", frozen(measured))
+}
+
+/// How often the picture stood still; nothing without video.
+fn frozen(measured: &Measured) -> String {
+    if measured.videos.is_empty() {
+        return String::new();
+    }
+    let freezes: Vec<f64> =
+        measured.videos.iter().flat_map(|video| &video.freezes).map(|freeze| freeze.duration_ms).collect();
+    let longest = freezes.iter().copied().reduce(f64::max).map(words::spoken).unwrap_or_default();
+    match freezes.len() {
+        0 => " The picture never froze.".to_owned(),
+        1 => format!(" The picture froze once, for {longest}."),
+        n => format!(" The picture froze {n} times, for {longest} at most."),
     }
 }
 

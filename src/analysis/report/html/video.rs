@@ -18,14 +18,46 @@ pub(super) fn section(report: &Report, frames: Option<&FigureData>) -> Markup {
             @if let Some(figure) = frames { (drawn(figure, PAGE)) }
             (thumbnails(videos))
             (table(videos))
-            @if let Some(video) = videos.first() {
-                p { "A freeze is " (video.freeze_rule) ". Vq, Sq and MMq are ITU-T G.1070; no model rates a freeze. "
-                    "Skew is how much later the picture comes than its sound." }
-                @if let Some(codec) = unrated(videos) {
-                    p { (codec) " has no Vq and no MMq: ITU-T publishes no G.1070 coefficients for it." }
-                }
-                @if let Some(note) = notes(videos) { p { "Scores in brackets are outside the model: " (note) "." } }
+            (explained(videos))
+        }
+    }
+}
+
+/// The same of a foreign capture; nothing when it has no video.
+pub(super) fn of_capture(videos: &[VideoMeasured], frames: &FigureData, rows: usize) -> Markup {
+    html! {
+        @if !videos.is_empty() { section {
+            h2 { "What it looked like" }
+            @if frames.has_data() { (drawn(frames, PAGE)) }
+            (table(&videos[..videos.len().min(rows)]))
+            (explained(videos))
+            @if videos.iter().any(|video| video.guess.is_some()) { p { "? A guess: " (reasons(videos, |video| video.guess.as_ref())) "." } }
+            @let no_sync = reasons(videos, |video| video.lip_sync_refused.as_ref());
+            @if !no_sync.is_empty() { p { "Without skew: " (no_sync) "." } }
+            @let no_delay = reasons(videos, |video| video.delay_refused.as_ref());
+            @if !no_delay.is_empty() { p { "Without delay: " (no_delay) "." } }
+        } }
+    }
+}
+
+/// What tables say with a word, each once.
+fn reasons<'a>(videos: &'a [VideoMeasured], of: impl Fn(&'a VideoMeasured) -> Option<&'a String>) -> String {
+    let mut all: Vec<&str> = videos.iter().filter_map(of).map(String::as_str).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.join("; ")
+}
+
+/// The rule of freezes, the model, and what both cannot say.
+fn explained(videos: &[VideoMeasured]) -> Markup {
+    html! {
+        @if let Some(video) = videos.first() {
+            p { "A freeze is " (video.freeze_rule) ". Vq, Sq and MMq are ITU-T G.1070; no model rates a freeze. "
+                "Skew is how much later the picture comes than its sound." }
+            @if let Some(codec) = unrated(videos) {
+                p { (codec) " has no Vq and no MMq: ITU-T publishes no G.1070 coefficients for it." }
             }
+            @if let Some(note) = notes(videos) { p { "Scores in brackets are outside the model: " (note) "." } }
         }
     }
 }
@@ -59,10 +91,17 @@ fn table(videos: &[VideoMeasured]) -> Markup {
                 th { "asked for" } th { "period" } th { "frames/s" } th { "kbit/s" } th { "loss" }
                 th { "skew" } th { "Vq" } th { "Sq" } th { "MMq" }
             } }
-            tbody { @for video in videos { @for (place, period) in video.periods.iter().enumerate() { tr {
-                @if place == 0 { (stream(video)) } @else { td colspan="6" {} }
-                (cells(period))
-            } } } }
+            tbody { @for video in videos {
+                @for (place, period) in video.periods.iter().enumerate() { tr {
+                    @if place == 0 { (stream(video)) } @else { td colspan="6" {} }
+                    (cells(period))
+                } }
+                // That of the whole stream is in its period.
+                @for sync in video.lip_sync.iter().filter(|sync| sync.period != "whole") { tr {
+                    td colspan="6" {} td { (sync.period) } td { "–" } td { "–" } td { "–" }
+                    td { (format!("{:.1} ms", sync.skew_ms)) } td { "–" } td { "–" } td { "–" }
+                } }
+            } }
         } }
     }
 }
@@ -71,7 +110,7 @@ fn stream(video: &VideoMeasured) -> Markup {
     let size = video.size.map_or(String::new(), |(width, height)| format!(", {width} × {height}"));
     html! {
         td { (call(video)) }
-        td { (video.codec) (size) }
+        td { (words::video_codec(video)) (size) }
         td { (video.frames.shown) small { " of " (video.frames.expected) } }
         td { (words::duration(video.frozen_ms)) }
         td { (video.freezes.len()) }
