@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::chat::Chat;
 use super::evidence::Evidence;
 use super::faults::Faults;
 use super::presence;
@@ -23,6 +24,7 @@ pub(super) struct Seen<'a> {
     pub(super) owners: &'a [OwnerInterval],
     pub(super) calls: &'a [CallMeasured],
     pub(super) messages: &'a [MessageMeasured],
+    pub(super) chat: &'a Chat,
 }
 
 impl Seen<'_> {
@@ -36,7 +38,7 @@ impl Seen<'_> {
             self.byes_refused(),
             self.registrations_lost(),
             self.black_holed(),
-            presence::ghosts(&self.evidence.events, self.evidence.window),
+            presence::ghosts(&self.evidence.events, self.chat, self.evidence.window),
         ];
         found.into_iter().flatten().chain(self.declared_otherwise()).collect()
     }
