@@ -167,7 +167,7 @@ impl Senders {
 
 /// An NTP timestamp of 32.32 bits as nanoseconds since 1900.
 fn nanoseconds(ntp: u64) -> i64 {
-    let fraction = (ntp & u64::from(u32::MAX)) * 1_000_000_000 >> 32;
+    let fraction = ((ntp & u64::from(u32::MAX)) * 1_000_000_000) >> 32;
     ((ntp >> 32) * 1_000_000_000 + fraction).cast_signed()
 }
 
