@@ -9,7 +9,8 @@
 //! `consensus` for an answer of everybody, and goes on without those who gave none. An idle ring's token rests with one
 //! node for its hold time, so that the last one before a crash was seen up to that time ago.
 //!
-//! Heartbeat (ha.cf(5); heartbeat.c): a node of which nothing was heard for `deadtime` is dead; it looks every 250 ms.
+//! Heartbeat (ha.cf(5); heartbeat.c): a node of which nothing was heard for `deadtime` is dead. It looks when it
+//! is awake and its last look is 250 ms ago; alone it wakes to send its own messages, and every 500 ms.
 //! The last message was sent up to one `keepalive` ago.
 
 use serde::{Deserialize, Serialize};
@@ -112,8 +113,11 @@ impl TotemTimers {
     }
 }
 
-/// How often Heartbeat looks who has been silent for too long (heartbeat.c, `POLL_INTERVAL`).
-pub const HEARTBEAT_LOOKS: Span = Span::from_millis(250);
+/// Heartbeat looks who has been silent for too long no sooner than this after its last look (heartbeat.c,
+/// `POLL_INTERVAL`). It sets no timer for it: a look waits until something else wakes the process.
+const LEAST_LOOK: Span = Span::from_millis(250);
+/// What wakes it at the latest (heartbeat.c, `Gmain_update_msgfree_count`).
+const MOST_ASLEEP: Span = Span::from_millis(500);
 
 /// Timers of Heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +129,19 @@ pub struct HeartbeatTimers {
 }
 
 impl HeartbeatTimers {
+    /// The longest time from look to look of a node that hears nobody: until the first of its own messages which comes
+    /// after 250 ms, and 500 ms at most.
+    #[must_use]
+    pub fn looks(self) -> Span {
+        let keepalive = self.keepalive.as_nanos().max(1);
+        let messages = (LEAST_LOOK.as_nanos() + keepalive - 1) / keepalive;
+        Span(messages.saturating_mul(keepalive)).min(MOST_ASLEEP)
+    }
+
     /// How long after the last message a survivor finds the node dead, on average.
     #[must_use]
     pub fn death(self) -> Span {
-        self.deadtime + Span(HEARTBEAT_LOOKS.as_nanos() / 2)
+        self.deadtime + Span(self.looks().as_nanos() / 2)
     }
 
     /// The law from a crash at a random phase of the messages to the survivor's finding.
@@ -137,7 +150,7 @@ impl HeartbeatTimers {
         Law::Sum {
             low_ms: (self.deadtime - self.keepalive).as_millis_f64(),
             first_ms: self.keepalive.as_millis_f64(),
-            second_ms: HEARTBEAT_LOOKS.as_millis_f64(),
+            second_ms: self.looks().as_millis_f64(),
         }
     }
 }
@@ -213,14 +226,19 @@ mod tests {
         assert_eq!(timers.crash(), Law::Uniform { low_ms: 3327.0, high_ms: 3630.0 });
     }
 
-    /// Two dice of 200 and 250 ms above 800 ms: half lies below the middle, 1025 ms; below 900 ms lies the corner
-    /// 100² / (2 · 200 · 250) = 0.1; below 1010 ms (210 − 100) / 250 = 0.44.
+    /// Two dice of 200 and 400 ms above 800 ms: half lies below the middle, 1100 ms; below 900 ms lies the corner
+    /// 100² / (2 · 200 · 400) = 0.0625; below 1010 ms (210 − 100) / 400 = 0.275.
     #[test]
     fn a_death_is_found_at_the_next_look_after_the_dead_time() {
         let law = HeartbeatTimers { keepalive: Span::from_millis(200), deadtime: Span::from_secs(1) }.crash();
-        assert_eq!(law.bounds_ms(), (800.0, 1250.0));
-        for (ms, share) in [(800.0, 0.0), (900.0, 0.1), (1010.0, 0.44), (1025.0, 0.5), (1150.0, 0.9), (1250.0, 1.0)] {
+        assert_eq!(law.bounds_ms(), (800.0, 1400.0));
+        let shares = [(800.0, 0.0), (900.0, 0.0625), (1010.0, 0.275), (1100.0, 0.5), (1300.0, 0.9375), (1400.0, 1.0)];
+        for (ms, share) in shares {
             assert!((law.cdf(ms) - share).abs() < 1e-12, "{ms}: {}", law.cdf(ms));
+        }
+        for (keepalive, looks) in [(50, 250), (100, 300), (200, 400), (250, 250), (300, 300), (2000, 500)] {
+            let timers = HeartbeatTimers { keepalive: Span::from_millis(keepalive), deadtime: Span::from_secs(30) };
+            assert_eq!(timers.looks(), Span::from_millis(looks), "keepalive {keepalive} ms");
         }
     }
 

@@ -69,6 +69,8 @@ pub fn run(args: &PlanArgs) -> Result<u8, Failure> {
             let told = spec.map_or_else(String::new, |spec| format!("{} of {}", spec.kind(), spec.target()));
             let phase = phase_ns.map(|phase| format!(", {phase} after the next tick of its timer")).unwrap_or_default();
             println!("fault {fault} at {:.3} s: {told}{phase}", intent.at_ns.as_secs_f64());
+        } else if let Wish::Heal { fault } = intent.wish {
+            println!("fault {fault} healed at {:.3} s", intent.at_ns.as_secs_f64());
         }
     }
     external::print(&scenario, &plan, &commands);

@@ -65,6 +65,8 @@ pub enum What {
     Phase(FaultPhase),
     /// What a degraded path did to packets, when it was healed.
     Path(PathWork),
+    /// A chatter was shown that the other one of its pair is there, or is not any more.
+    Presence(Presence),
     /// How well the instrument itself worked, at the end of the trial.
     Health(Health),
     /// Something that a reader of the report must know.
@@ -243,6 +245,15 @@ pub struct Session {
     /// Why or how, in a few words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What a server shows a chatter of the other one of its pair (RFC 6121 §4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Who was shown it: `chat-03-a` of `chat-03-b`. It holds until the next, or until this session ends.
+    pub chatter: String,
+    /// Whether the other one is there.
+    pub available: bool,
 }
 
 /// Role of a chatter in its pair.

@@ -60,8 +60,8 @@ pub struct Scenario {
     /// A recovery counts once it has held this long (RFC 6412, sustained convergence validation time).
     #[serde(default = "default_validate")]
     pub validate: Duration,
-    /// Each fault is moved by a random time up to this much, so that trials do not share one phase of the users' own
-    /// timers. Against the timer of a cluster that has one the phase is drawn by itself ([`Scenario::timer`]).
+    /// Each fault, and each heal inside the window, is moved by a random time up to this much (a heal never to the next
+    /// fault or the window's end), so that trials do not share one phase of the users' own timers. Against the timer of a cluster that has one the phase is drawn by itself ([`Scenario::timer`]).
     #[serde(default)]
     pub phase_jitter: Duration,
     /// How a trial is made around its faults, and what becomes of one that is void.

@@ -121,6 +121,19 @@ fn a_degraded_path_is_found_in_delay_and_loss_as_it_was_planted() {
     assert!(of("after", "loss_percent") < 0.5, "{qos:#?}");
 }
 
+/// The owner that was cut off never heard that its users left. They look again a second after they are cut off, at
+/// phases of their own, so that one of each pair is there before the other.
+#[test]
+#[ignore = "needs root and Debian's servers; tests/run runs it"]
+fn who_left_a_server_that_was_cut_off_is_a_ghost_when_it_is_back() {
+    let scratch = Scratch::new("cut-off");
+    let report = report(&scenario("cut-off.toml"), &scratch);
+    let found = report["findings"].as_array().unwrap().iter().find(|finding| finding["kind"] == "ghost_presence");
+    let ghosts = found.unwrap_or_else(|| panic!("{:#}", report["findings"]));
+    let longest = ghosts["longest_ms"].as_f64().unwrap();
+    assert!((200.0..5000.0).contains(&longest), "{ghosts:#}");
+}
+
 #[test]
 #[ignore = "needs root and Debian's servers; tests/run runs it"]
 fn what_a_namespace_cannot_do_is_refused_before_anything_is_started() {

@@ -89,15 +89,16 @@ pub fn silences(good: &[Arrival], rule: Rule, due: Due) -> Vec<Silence> {
 
 fn holes(good: &[Arrival], rule: Rule, due: Due) -> Vec<Hole> {
     let mut holes = Vec::new();
-    let mut before: Option<Arrival> = None;
+    let mut before: Option<&Arrival> = None;
     for after in good {
-        if let Some(start) = before.map(|before| since(&before, after, rule)).or(due.start)
+        if let Some(start) = before.map(|before| since(before, after, rule)).or(due.start)
             && after.at - start > rule.threshold
         {
-            holes.push(Hole { before, after: Some(*after), start, end: after.at });
+            holes.push(Hole { before: before.copied(), after: Some(*after), start, end: after.at });
         }
-        before = Some(*after);
+        before = Some(after);
     }
+    let before = before.copied();
     if let Some(end) = due.end
         && let Some(start) = before.map(|arrival| arrival.at).or(due.start)
         && end - start > rule.threshold

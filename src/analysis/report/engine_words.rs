@@ -3,7 +3,7 @@
 use super::model::TakeoverSummary;
 use super::words::duration;
 use crate::analysis::measure::model::Timers;
-use crate::analysis::theory::VrrpTimers;
+use crate::analysis::theory::{HeartbeatTimers, VrrpTimers};
 use crate::units::Span;
 
 /// Which time is due after the fault, and by which timers.
@@ -28,10 +28,11 @@ pub fn law(of: &TakeoverSummary) -> String {
             duration(hold_ms)
         ),
         Timers::Heartbeat { keepalive_ms, deadtime_ms } => format!(
-            "after missed messages (Heartbeat, keepalive {}, deadtime {}, a look every 250 ms) the other node is due to \
-             find it dead any time from {low} to {high}",
+            "after missed messages (Heartbeat, keepalive {}, deadtime {}, a look every {} at the latest) the other node is \
+             due to find it dead any time from {low} to {high}",
             duration(keepalive_ms),
-            duration(deadtime_ms)
+            duration(deadtime_ms),
+            looks(keepalive_ms, deadtime_ms)
         ),
     }
 }
@@ -70,11 +71,17 @@ pub fn timers_decide(of: &TakeoverSummary, total: &str) -> String {
             duration(consensus_ms),
             duration((token_ms + consensus_ms) / 2.0)
         ),
-        Timers::Heartbeat { deadtime_ms, .. } => format!(
-            "The deadtime of {} and the look every 250 ms were {low} to {high} of your {total}: `deadtime` decides.",
-            duration(deadtime_ms)
+        Timers::Heartbeat { keepalive_ms, deadtime_ms } => format!(
+            "The deadtime of {} and the look every {} were {low} to {high} of your {total}: `deadtime` decides.",
+            duration(deadtime_ms),
+            looks(keepalive_ms, deadtime_ms)
         ),
     }
+}
+
+fn looks(keepalive_ms: f64, deadtime_ms: f64) -> String {
+    let of = |ms: f64| Span::from_secs_f64(ms / 1e3);
+    duration(HeartbeatTimers { keepalive: of(keepalive_ms), deadtime: of(deadtime_ms) }.looks().as_millis_f64())
 }
 
 /// The hint where most of an outage of `total` went by between the engine's decision and the address.

@@ -376,16 +376,20 @@ pub fn finding(finding: &FindingSummary, trials: usize) -> String {
             plural(count, "video call had", "video calls had")
         ),
         "byes_refused" => {
-            format!("{} answered 481 by a survivor that did not know the call", plural(count, "BYE was", "BYEs were"))
+            format!("{} answered 481 by a server that did not know the call", plural(count, "BYE was", "BYEs were"))
         }
         "registrations_lost" => format!(
-            "{} answered 404 by a survivor that did not know the callee, the last {longest} after the fault: \
+            "{} answered 404 by a server that did not know the callee, the last {longest} after the fault: \
              nobody can be called until he has registered again",
             plural(count, "call was", "calls were")
         ),
         "messages_black_holed" => format!(
             "{} taken by a server and never delivered: it believed the receiver to be there",
             plural(count, "message was", "messages were")
+        ),
+        "ghost_presence" => format!(
+            "{} shown to a contact as there without a session, the longest for {longest}: ghost presence",
+            plural(count, "chatter was", "chatters were")
         ),
         "other_timers" => format!("the engine runs with other timers: {}", finding.who.as_deref().unwrap_or_default()),
         other => format!("{other}: {count}"),

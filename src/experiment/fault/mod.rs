@@ -79,8 +79,6 @@ impl<'a> Injector<'a> {
             action: action(spec).seeded(self.seed.wrapping_add(fault as u64)),
         };
         self.open.push(open.clone());
-        let (at, heal_at) = spec.times();
-        self.cluster.heal_due(heal_at.map(|heal_at| heal_at - at));
         self.mark(&open, FaultStep::CommandStart, None);
         let done = self.cluster.inject(&node, open.action);
         self.mark(&open, FaultStep::CommandEnd, Some(done.as_ref().map_or_else(ToString::to_string, Clone::clone)));

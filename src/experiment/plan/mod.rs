@@ -215,6 +215,17 @@ impl Plan {
         plan
     }
 
+    /// How long after fault number `fault` is due its heal is; none: it has no heal inside the window.
+    #[must_use]
+    pub fn heal_after(&self, fault: usize) -> Option<Span> {
+        let at = |is: fn(&Wish) -> Option<usize>| {
+            self.intents.iter().find(|intent| is(&intent.wish) == Some(fault)).map(|intent| intent.at_ns)
+        };
+        let struck = at(|wish| if let Wish::Inject { fault, .. } = wish { Some(*fault) } else { None })?;
+        let healed = at(|wish| if let Wish::Heal { fault } = wish { Some(*fault) } else { None })?;
+        Some(healed - struck)
+    }
+
     /// User names of all phones and chatters: the accounts that the cluster needs.
     #[must_use]
     pub fn users(&self) -> Vec<String> {

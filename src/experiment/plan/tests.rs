@@ -137,6 +137,28 @@ fn the_phase_against_the_clusters_timer_is_drawn_evenly() {
     assert_eq!(phase(&office(1)), None);
 }
 
+/// What a heal meets is decided by its phase as well; it stays before the next fault and inside the window.
+#[test]
+fn heals_are_moved_as_faults_are_but_not_into_the_next() {
+    let faults = "phase_jitter = \"1s\"\n[cluster.reference]";
+    let (text, _) = OFFICE.split_once("[[fault]]").unwrap();
+    let text = text.replace("[cluster.reference]", faults)
+        + "[[fault]]\npower_off = { target = \"alpha\", at = \"2s\", heal_at = \"4s\" }\n\
+           [[fault]]\npower_off = { target = \"beta\", at = \"4200ms\" }\n";
+    let scenario = Scenario::parse("heals.toml", &text).unwrap();
+    let healed = |seed: u64| {
+        let plan = Plan::make(&scenario, seed);
+        let heal = plan.intents.iter().find(|intent| matches!(intent.wish, Wish::Heal { fault: 0 })).unwrap().at_ns;
+        let struck = plan.intents.iter().find(|intent| matches!(intent.wish, Wish::Inject { fault: 0, .. })).unwrap();
+        assert_eq!((plan.heal_after(0), plan.heal_after(1)), (Some(heal - struck.at_ns), None));
+        heal.as_millis_f64()
+    };
+    let heals: Vec<f64> = (0..100).map(healed).collect();
+    assert!(heals.iter().all(|at| (4000.0..4200.0).contains(at)), "{heals:?}");
+    let (low, high) = heals.iter().fold((f64::MAX, 0.0_f64), |(low, high), at| (low.min(*at), high.max(*at)));
+    assert!(low < 4020.0 && high > 4180.0, "over the whole of it: {low} to {high}");
+}
+
 const IDLE: &str = r#"
 name = "idle"
 question = "?"

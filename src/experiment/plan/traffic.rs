@@ -204,8 +204,16 @@ fn faults(plan: &mut Plan, scenario: &Scenario, rng: &mut StdRng) {
         let phase_ns = timer.map(|interval| Span(rng.random_range(0..interval.as_nanos())));
         let moved = if jitter > 0 { Span(rng.random_range(0..jitter)) } else { Span::ZERO };
         plan.intents.push(Intent { at_ns: at + moved, wish: Wish::Inject { fault, phase_ns } });
-        if let Some(at_ns) = heal_at {
-            plan.intents.push(Intent { at_ns, wish: Wish::Heal { fault } });
+        if let Some(heal_at) = heal_at {
+            let latest = jitter.min(room(plan.window_ns, scenario, heal_at).as_nanos());
+            let moved = if latest > 0 { Span(rng.random_range(0..latest)) } else { Span::ZERO };
+            plan.intents.push(Intent { at_ns: heal_at + moved, wish: Wish::Heal { fault } });
         }
     }
+}
+
+/// How much later a heal may come: before the next fault is due, and before the window ends.
+fn room(window: Span, scenario: &Scenario, heal_at: Span) -> Span {
+    let faults = scenario.faults.iter().map(|spec| spec.get_ref().times().0).filter(|at| *at >= heal_at);
+    faults.chain([window]).min().unwrap_or(window) - heal_at
 }

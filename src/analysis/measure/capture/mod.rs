@@ -293,6 +293,7 @@ impl Pass {
 
     /// The figures, and the flows between which a second reading may follow packets through a server.
     fn measure(mut self) -> Result<(Measured, Routes), MeasureError> {
+        let relayed = self.relays.found();
         let mut measured = Measured { schema: SCHEMA.to_owned(), ..Measured::default() };
         let (filter, end) = (&self.filter, self.end);
         let first = self.first.unwrap_or_default();
@@ -345,7 +346,7 @@ impl Pass {
             let address = filter.addresses.first().map(ToString::to_string).unwrap_or_default();
             return Err(filter::nothing(asked, &address, ends.into_iter()));
         }
-        let flows = flows.into_iter().filter(|_| self.relays.found());
+        let flows = flows.into_iter().filter(|_| relayed);
         let flows = flows.map(|(flow, leg)| (flow, leg.map(|leg| leg.call as u64)));
         let routes = Routes::new(flows, (from.unwrap_or(first), end));
         Ok((measured, routes))

@@ -57,6 +57,16 @@ impl Before {
         Row { at: at.wrapping_add(since.into()), number, clock, kind }
     }
 
+    /// How many nanoseconds later a row is that is next in every other respect.
+    #[inline]
+    fn since(&self, row: &Row) -> Option<u32> {
+        let Row { at, number, clock, kind } = self.row;
+        let since = u32::try_from(row.at.wrapping_sub(at)).ok().filter(|since| *since < STEADY)?;
+        let steady =
+            row.number == number.wrapping_add(1) && row.clock == clock.wrapping_add(self.step) && row.kind == kind;
+        steady.then_some(since)
+    }
+
     /// Goes on to a row that is not next in every respect.
     fn turn(&mut self, row: Row) {
         if row.number == self.row.number.wrapping_add(1) {
@@ -70,8 +80,7 @@ impl Packed {
     /// Adds a row.
     #[inline]
     pub(super) fn push(&mut self, row: Row) {
-        let since = row.at.wrapping_sub(self.before.row.at) as u32;
-        if since < STEADY && row == self.before.next(since) {
+        if let Some(since) = self.before.since(&row) {
             if self.newest.len() == self.newest.capacity() {
                 self.open();
             }

@@ -5,6 +5,9 @@
 //! nothing. It misses a packet when another payload has taken its place before the packet left: with 20,000 packets a
 //! second and a server that holds them for 20 ms that happens to one of 160. To miss a server, it would have to miss
 //! each of its packets.
+//!
+//! A place of the table is hardly ever in the nearest cache. So packets are looked up in batches, in which the waits for
+//! the memory overlap: one by one they were a seventh of the time in which a capture is measured.
 
 use std::net::IpAddr;
 
@@ -15,23 +18,46 @@ const MIX: [u64; 3] = [0x2437_f6a8_885a_308d, 0x1319_8a2e_0370_7345, 0xa409_3822
 /// Octets of a payload that are looked at.
 const KEY: usize = super::transit::KEY;
 
+/// Packets that are looked up together.
+const BATCH: usize = 64;
+
 /// The marks of the payloads of late.
 #[derive(Debug)]
 pub(super) struct Relays {
     marks: Box<[u32]>,
+    /// Those that are still to be looked up.
+    waiting: Vec<Waiting>,
     found: bool,
+}
+
+/// A packet: the hash of its payload, and its marks at the host that sent it and at the one to which it goes.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    hash: u64,
+    source: u32,
+    destination: u32,
 }
 
 impl Default for Relays {
     fn default() -> Relays {
-        Relays { marks: vec![0; PLACES].into_boxed_slice(), found: false }
+        let marks = vec![0; PLACES].into_boxed_slice();
+        Relays { marks, waiting: Vec::with_capacity(BATCH), found: false }
     }
 }
 
 impl Relays {
     /// Whether a payload seems to have left the host to which it had come.
-    pub(super) fn found(&self) -> bool {
+    pub(super) fn found(&mut self) -> bool {
+        self.look_up();
         self.found
+    }
+
+    fn look_up(&mut self) {
+        for Waiting { hash, source, destination } in self.waiting.drain(..) {
+            let mark = &mut self.marks[hash as usize % PLACES];
+            self.found |= *mark == source;
+            *mark = destination;
+        }
     }
 
     /// Takes a packet; `source` and `destination` are hosts as [`host`] gives them.
@@ -47,14 +73,15 @@ impl Relays {
         let [_, _, _, _, _, _, _, _, _, _, _, _, last @ ..] = *key;
         let words = [u64::from_le_bytes(first), u64::from_le_bytes(middle), u64::from_le_bytes(last)];
         let silence = u64::from(key[0]) * 0x0101_0101_0101_0101;
-        if words == [silence; 3] {
+        if words.iter().all(|word| *word == silence) {
             return;
         }
         let hash = fold(fold(words[0] ^ MIX[0], words[1] ^ MIX[1]) ^ words[2], MIX[2]);
-        let mark = &mut self.marks[hash as usize % PLACES];
         let at_host = |host: u64| (fold(host ^ hash, MIX[0]) >> 32) as u32;
-        self.found = *mark == at_host(source);
-        *mark = at_host(destination);
+        self.waiting.push(Waiting { hash, source: at_host(source), destination: at_host(destination) });
+        if self.waiting.len() == BATCH {
+            self.look_up();
+        }
     }
 }
 
@@ -105,6 +132,18 @@ mod tests {
             relays.packet(SERVER, OTHER, &payload(k));
         }
         assert!(relays.found());
+    }
+
+    /// However many packets are still waiting to be looked up, from none to a whole batch.
+    #[test]
+    fn a_single_packet_that_is_sent_on_is_found_wherever_the_capture_ends() {
+        for between in 0..2 * BATCH as u64 {
+            let mut relays = Relays::default();
+            relays.packet(PHONE, SERVER, &payload(1));
+            (0..between).for_each(|k| relays.packet(PHONE, SERVER, &payload(100 + k)));
+            relays.packet(SERVER, OTHER, &payload(1));
+            assert!(relays.found(), "{between} packets between");
+        }
     }
 
     #[test]

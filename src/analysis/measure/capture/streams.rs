@@ -288,10 +288,11 @@ fn chains(flow: &Flow, sources: Vec<(u32, Source)>, dialogs: &Dialogs) -> Vec<Ve
 }
 
 fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
-    let rows = || chain.iter().flat_map(|(_, source)| &source.rows);
+    let rows = || chain.iter().map(|(_, source)| source.rows.as_slice());
     let start = chain.first().and_then(|(_, source)| source.start()).unwrap_or_default();
-    let codecs = Codecs::of(|| rows().map(|row| row.payload_type), |number| codec(&flow, start, number, dialogs));
-    let mut arrivals = Vec::new();
+    let codecs = Codecs::of(&Types::of(rows()), |number| codec(&flow, start, number, dialogs));
+    let packets = rows().map(<[Row]>::len).sum();
+    let (mut arrivals, mut markers) = (Vec::with_capacity(packets), Vec::with_capacity(packets));
     let mut segments = 0;
     for (_, source) in chain {
         arrivals.extend(source.rows.iter().map(|row| Arrival {
@@ -301,9 +302,9 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
             media: codecs.media(row),
             pause: row.payload_type == COMFORT_NOISE,
         }));
+        markers.extend(source.rows.iter().map(|row| row.marker));
         segments += source.segment + 1;
     }
-    let markers: Vec<bool> = rows().map(|row| row.marker).collect();
     let pauses = talkspurts::mark(&mut arrivals, &markers);
     Stream {
         flow,
@@ -334,16 +335,14 @@ struct Codecs {
 }
 
 impl Codecs {
-    fn of<I: Iterator<Item = u8>>(types: impl Fn() -> I, named: impl Fn(u8) -> Option<(String, u32)>) -> Codecs {
-        let commonest = commonest(types());
+    fn of(types: &Types, named: impl Fn(u8) -> Option<(String, u32)>) -> Codecs {
+        let commonest = types.commonest();
         let main = named(commonest);
         let rate = main.as_ref().map_or(0, |(_, rate)| i64::from(*rate));
-        let mut seen = [false; 256];
-        types().for_each(|number| seen[usize::from(number)] = true);
         let mut codecs =
             Codecs { main: main.map(|(name, _)| name), more: Vec::new(), rate, on_its_clock: [false; 256] };
         codecs.on_its_clock[usize::from(commonest)] = rate > 0;
-        for number in (0..=255).filter(|number| seen[usize::from(*number)] && *number != commonest) {
+        for number in types.seen().filter(|number| *number != commonest) {
             let Some((name, its_rate)) = named(number).filter(|(name, _)| is_voice(number, name)) else { continue };
             codecs.on_its_clock[usize::from(number)] = i64::from(its_rate) == rate;
             codecs.more.push(name);
@@ -402,12 +401,25 @@ impl Stream {
     }
 }
 
-/// The commonest value; of several, the smallest.
-fn commonest(values: impl Iterator<Item = u8>) -> u8 {
-    let mut counts = [0u64; 256];
-    values.for_each(|value| counts[usize::from(value)] += 1);
-    let most = counts.iter().max().copied().unwrap_or(0);
-    counts.iter().position(|count| *count == most).unwrap_or(0) as u8
+/// How many packets there are of each payload type.
+struct Types([u64; 256]);
+
+impl Types {
+    fn of<'a>(rows: impl Iterator<Item = &'a [Row]>) -> Types {
+        let mut counts = [0; 256];
+        rows.flatten().for_each(|row| counts[usize::from(row.payload_type)] += 1);
+        Types(counts)
+    }
+
+    /// The commonest one; of several, the smallest.
+    fn commonest(&self) -> u8 {
+        let most = self.0.iter().max().copied().unwrap_or(0);
+        self.0.iter().position(|count| *count == most).unwrap_or(0) as u8
+    }
+
+    fn seen(&self) -> impl Iterator<Item = u8> {
+        (0..=255).filter(|number| self.0[usize::from(*number)] > 0)
+    }
 }
 
 /// Median distance of neighbours: on the media's clock where it is known.
@@ -415,10 +427,18 @@ fn interval(arrivals: &[Arrival]) -> Option<Span> {
     let neighbours =
         || arrivals.windows(2).filter(|pair| pair[0].segment == pair[1].segment && pair[1].index == pair[0].index + 1);
     let on_media_clock = neighbours().filter_map(|pair| Some(pair[1].media? - pair[0].media?));
-    let mut spans: Vec<Span> = on_media_clock.filter(|span| *span > Span::ZERO).collect();
-    if spans.is_empty() {
-        spans = neighbours().map(|pair| pair[1].at - pair[0].at).collect();
+    let of_arrivals = || median(neighbours().map(|pair| pair[1].at - pair[0].at));
+    median(on_media_clock.filter(|span| *span > Span::ZERO)).or_else(of_arrivals)
+}
+
+/// The upper median; `None` of none.
+fn median(spans: impl Iterator<Item = Span> + Clone) -> Option<Span> {
+    let first = spans.clone().next()?;
+    let (n, like_first) = spans.clone().fold((0, 0), |(n, like), span| (n + 1, like + usize::from(span == first)));
+    // Nearly always, and then nothing needs to be sorted: more than half of the spans are alike.
+    if 2 * like_first > n {
+        return Some(first);
     }
-    let middle = spans.len() / 2;
-    (!spans.is_empty()).then(|| *spans.select_nth_unstable(middle).1)
+    let mut spans: Vec<Span> = spans.collect();
+    Some(*spans.select_nth_unstable(n / 2).1)
 }

@@ -268,7 +268,8 @@ fn watched(frames: Vec<Frame>, packets: u64, leg: Option<Leg>, around: &Around<'
     let mut seen = video::judge(frames, |_| number.next());
     seen.sort_by_key(|seen| seen.index);
     seen.dedup_by_key(|seen| seen.index);
-    let last_due = (due_end - start).as_nanos() / interval.as_nanos().max(1);
+    // What would be due when the call ends is not.
+    let last_due = ((due_end - start).as_nanos() - 1) / interval.as_nanos().max(1);
     let count = seen.last()?.index.max(if cut || due_end > last { last_due } else { 0 }).clamp(0, MOST_FRAMES) + 1;
     let (end, expected_frames) = (due_end.max(start), count.unsigned_abs());
     let watched = Watched { seen, interval, start, end, cut, expected: expected_frames, validate: VALIDATE };

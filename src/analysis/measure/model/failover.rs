@@ -93,15 +93,16 @@ pub struct Takeover {
     pub timers: Timers,
     /// The old owner gave the address up by an advert of priority 0.
     pub resigned: bool,
-    /// The law of the time from the fault to the engine's decision.
+    /// The law of the time from the owner's death to the engine's decision.
     pub law: Law,
-    /// From the old owner's last advert, token or message to the fault: the phase that this trial drew. Negative when it
-    /// still spoke after the command began.
+    /// From the old owner's last advert, token or message to its death (of one that resigned: to the command): the phase
+    /// that this trial drew. Negative when it resigned after the command began.
     #[serde(alias = "since_last_advert_ms")]
     pub since_last_beat_ms: f64,
     /// What the timers predict for this phase; where Heartbeat's next look decides, for the middle of its interval.
     pub expected_ms: f64,
-    /// From the fault to the engine's decision.
+    /// From the owner's death to the engine's decision. It died when the command began, or when it last showed that it
+    /// lived (its last beat, the effect of the fault) where that is later.
     pub measured_ms: f64,
     /// Measured less expected.
     pub residual_ms: f64,
@@ -126,7 +127,7 @@ pub struct Part {
 pub struct Finding {
     /// `two_owners`, `false_takeovers` (nothing had been broken), `zombie_calls`, `pictures_gone`, `byes_refused` (481),
     /// `registrations_lost` (404 until the callee registers again),
-    /// `messages_black_holed`, `other_timers`.
+    /// `messages_black_holed`, `ghost_presence` (shown as there without a session), `other_timers`.
     pub kind: String,
     /// How often.
     pub count: u64,

@@ -91,6 +91,11 @@ impl Chat {
         }
     }
 
+    /// Each chatter: its name, the states of its session, and when its server was heard.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (&str, &[(RunTime, SessionState)], &[RunTime])> {
+        self.chatters.iter().map(|(name, chatter)| (&name[..], &chatter.states[..], &chatter.signs[..]))
+    }
+
     pub(super) fn outages(&self, frame: Frame<'_>) -> Vec<Outage> {
         let mut outages = Vec::new();
         for (name, chatter) in &self.chatters {

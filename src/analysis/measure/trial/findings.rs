@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::chat::Chat;
 use super::evidence::Evidence;
 use super::faults::Faults;
+use super::presence;
 use super::services::OpLife;
 use crate::analysis::measure::membership::{Said, Sign};
 use crate::analysis::measure::model::{CallFate, CallMeasured, Finding, MessageFate, MessageMeasured, OwnerInterval};
@@ -22,6 +24,7 @@ pub(super) struct Seen<'a> {
     pub(super) owners: &'a [OwnerInterval],
     pub(super) calls: &'a [CallMeasured],
     pub(super) messages: &'a [MessageMeasured],
+    pub(super) chat: &'a Chat,
 }
 
 impl Seen<'_> {
@@ -35,6 +38,7 @@ impl Seen<'_> {
             self.byes_refused(),
             self.registrations_lost(),
             self.black_holed(),
+            presence::ghosts(&self.evidence.events, self.chat, self.evidence.window),
         ];
         found.into_iter().flatten().chain(self.declared_otherwise()).collect()
     }

@@ -12,6 +12,7 @@ mod idle;
 mod media;
 mod owners;
 mod phases;
+mod presence;
 mod qos;
 mod score;
 mod services;
@@ -96,6 +97,7 @@ pub fn measure_trial(trial: &TrialDir, scenario: &Scenario) -> Result<Measured, 
     let calls = calls::calls(&evidence.events, &operations, (&streams, &videos), window);
     let seen = Seen {
         evidence: &evidence,
+        chat: &chat,
         faults: &faults,
         operations: &operations,
         owners: &owners,

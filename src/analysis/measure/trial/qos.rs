@@ -15,6 +15,8 @@ use crate::units::{RunTime, Span};
 
 /// Half-open stretches of time.
 type Stretches = Vec<(RunTime, RunTime)>;
+/// One of a stream's three parts.
+type Part = fn(&Parts) -> &Stretches;
 
 /// The three periods; without a fault all is `before`. A period without due media is left out.
 pub(super) fn periods(
@@ -27,25 +29,48 @@ pub(super) fn periods(
     let during = during(faults, outages, window);
     let first = faults.list.first().map_or(window.end_ns, |fault| fault.command_start_ns.min(window.end_ns));
     let first = during.first().map_or(first, |(start, _)| first.min(*start));
-    let after = complement(&during, first, window.end_ns);
-    let periods = [("before", vec![(window.start_ns, first)]), ("during", during), ("after", after)];
-    periods.iter().filter_map(|(name, stretches)| period(name, stretches, heard, clock_error)).collect()
+    let parts: Vec<(&Heard<'_>, Parts)> = heard
+        .iter()
+        .map(|stream| {
+            let dead = never_back(stream, outages).map(|start| (start, window.end_ns));
+            let during = joined(during.iter().copied().chain(dead).collect());
+            let after = complement(&during, first, window.end_ns);
+            (stream, Parts { before: vec![(window.start_ns, first)], during, after })
+        })
+        .collect();
+    let of: [(&str, Part); 3] = [("before", |of| &of.before), ("during", |of| &of.during), ("after", |of| &of.after)];
+    of.iter().filter_map(|(name, stretches)| period(name, *stretches, &parts, clock_error)).collect()
 }
 
-/// From each fault's effect on the media until all media that it took is back, or the window ends; and while a path
-/// was degraded.
+/// What is before, during and after for one stream.
+struct Parts {
+    before: Stretches,
+    during: Stretches,
+    after: Stretches,
+}
+
+/// From each fault's effect on the media until all media that came back is back, or, where none of it does, until the
+/// next call can be placed; else until the window ends. And while a path was degraded.
 fn during(faults: &Faults, outages: &[Outage], window: Window) -> Stretches {
     let mut stretches: Stretches = faults.degraded(window.end_ns).collect();
     for fault in &faults.list {
-        let of = || outages.iter().filter(|o| o.service == "media" && !o.left && o.fault == Some(fault.fault));
-        let start = of().map(|outage| outage.start_ns).min();
-        // What a user who hung up never heard again does not go on for the others.
-        let known = |outage: &Outage| outage.start_ns + Span::from_secs_f64(outage.duration_ms / 1e3);
-        let end = of().map(|outage| outage.end_ns.unwrap_or(known(outage)).min(window.end_ns)).max();
-        let (Some(start), Some(end)) = (start, end) else { continue };
-        stretches.push((start, end));
+        let of = |service: &'static str| {
+            outages.iter().filter(move |o| o.service == service && o.fault == Some(fault.fault))
+        };
+        let Some(start) = of("media").map(|outage| outage.start_ns).min() else { continue };
+        let back = |service| of(service).filter_map(|outage| outage.end_ns).max();
+        let end = back("media").or_else(|| back("new_call")).or_else(|| back("sip_answer"));
+        stretches.push((start, end.unwrap_or(window.end_ns).clamp(start, window.end_ns.max(start))));
     }
     joined(stretches)
+}
+
+/// When a listener heard the last of his call, if he heard nothing again while it was to last, or until he hung up:
+/// what is after for others is not after for him.
+fn never_back(heard: &Heard<'_>, outages: &[Outage]) -> Option<RunTime> {
+    let (scope, direction) = (format!("call {}", heard.stream.call), Some(heard.stream.direction));
+    let his = outages.iter().filter(|o| o.service == "media" && o.scope == scope && o.direction == direction);
+    his.filter(|outage| outage.end_ns.is_none()).map(|outage| outage.start_ns).min()
 }
 
 /// In order of time; what overlaps or touches is one.
@@ -76,9 +101,9 @@ fn complement(stretches: &Stretches, start: RunTime, end: RunTime) -> Stretches 
     rest
 }
 
-fn period(name: &str, stretches: &Stretches, heard: &[Heard<'_>], clock_error: Span) -> Option<QosPeriod> {
+fn period(name: &str, stretches: Part, heard: &[(&Heard<'_>, Parts)], clock_error: Span) -> Option<QosPeriod> {
     let mut gathered = Gathered::default();
-    heard.iter().for_each(|stream| gathered.add(stream, stretches));
+    heard.iter().for_each(|(stream, parts)| gathered.add(stream, stretches(parts)));
     gathered.period(name, clock_error)
 }
 

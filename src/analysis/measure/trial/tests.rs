@@ -348,6 +348,44 @@ fn media_that_never_came_back_is_never_small() {
     assert!(lost.iter().all(|lost| *lost >= 400), "8 s of 20 ms are 400 packets: {lost:?}");
 }
 
+/// A call that died and is never heard again has no "after"; the calls that come when the cluster answers again do.
+#[test]
+fn quality_after_is_that_of_the_calls_which_live_then() {
+    let (start, fault, back, end) = (ms(2000), ms(4000), ms(5000), ms(12_000));
+    let mut world = World::new(3, start, end);
+    world.power_off(fault);
+    talk(&mut world, 1, Span::from_millis(20), (start, end), (fault, Span::from_secs(99)), 0.0);
+    for (stream, direction) in [(2, Direction::ToCallee), (3, Direction::ToCaller)] {
+        let (from, until) = (ms(6000), ms(9000));
+        world.media(Media { stream, call: 1, direction, ptime: Span::from_millis(20), from, until }, |_, _| false);
+    }
+    // This one hung up, as planned, half a second into the silence.
+    let short = Media {
+        stream: 4,
+        call: 2,
+        direction: Direction::ToCallee,
+        ptime: Span::from_millis(20),
+        from: ms(3000),
+        until: ms(4500),
+    };
+    world.media(short, |due, _| due >= fault);
+    for at in (0..1000).map(|probe| ms(2000 + probe * 10)) {
+        let dead = at >= fault && at < back;
+        let (lost, answered) = (failed(at + Span::from_millis(500)), ok(at + Span::from_millis(1)));
+        world.op(OpKind::Options, "probe", None, at, if dead { lost } else { answered });
+    }
+    let (_scratch, trial) = world.write("after");
+    let measured =
+        measure_trial(&trial, &scenario(&format!("{STANDING}\n[traffic.options]\ninterval = \"10ms\""))).unwrap();
+    let [before, during, after] = &measured.qos[..] else { panic!("{:?}", measured.qos) };
+    assert_eq!((before.streams, during.streams, after.streams), (3, 3, 2), "{:?}", measured.qos);
+    // From the last packet that was heard, which the outage begins with: 8 s of the dead call in both directions, half a
+    // second of the short one, then 3 s of the living.
+    assert!(during.loss_percent.unwrap() > 99.5 && during.expected.abs_diff(825) <= 3, "{during:?}");
+    assert_eq!((after.expected, after.loss_percent), (300, Some(0.0)));
+    assert!((after.mos_median.unwrap() - 4.37).abs() < 0.01, "{after:?}");
+}
+
 #[test]
 fn the_same_directory_gives_the_same_bytes() {
     let (_scratch, trial) = failover().write("bytes");

@@ -105,10 +105,9 @@ pub struct GapColumns {
 #[must_use]
 pub fn gap_columns(arrivals: &[RunTime]) -> Option<GapColumns> {
     let n = arrivals.len().checked_sub(1).filter(|gaps| *gaps > 0)? as f64;
-    let gap = |before: RunTime, after: RunTime| (after - before).as_millis_f64();
-    let variation: f64 =
-        arrivals.windows(3).map(|three| (gap(three[1], three[2]) - gap(three[0], three[1])).abs()).sum();
-    let mean_gap_ms = arrivals.windows(2).map(|pair| gap(pair[0], pair[1])).sum::<f64>() / n;
+    let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]).as_millis_f64()).collect();
+    let variation: f64 = gaps.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
+    let mean_gap_ms = gaps.iter().sum::<f64>() / n;
     Some(GapColumns { mean_gap_ms, gap_variation_ms: variation / n, packets: arrivals.len() })
 }
 

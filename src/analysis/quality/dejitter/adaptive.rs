@@ -10,9 +10,10 @@ const MARGIN_NS: i64 = 40_000_000;
 const MOVE_EVERY_NS: i64 = 40_000_000;
 /// By how much it may move, ns.
 const MOVE_BY_NS: i64 = 20_000_000;
-/// How many of the extreme transits are kept sorted: the 3 % that are left out, and enough to spare that the rest
-/// is seldom searched again.
-const TAIL: usize = 64;
+/// How many of the extreme transits are kept sorted: the 3 % that are left out, and as many to spare. The more, the
+/// more often one of them comes or goes; the fewer, the more often the rest is searched again. At 32 the latter happens
+/// every few thousand packets.
+const TAIL: usize = 32;
 
 /// The last transits in arrival order, and the extreme ones of them sorted.
 pub(super) struct History {

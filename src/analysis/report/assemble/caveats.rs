@@ -61,7 +61,7 @@ fn missing_trials(run: &RunInfo, trials: &[Trial]) -> Option<Caveat> {
 }
 
 fn not_verified(trials: &[Trial]) -> Option<Caveat> {
-    let faults = || trials.iter().flat_map(|trial| &trial.measured.faults);
+    let faults = || trials.iter().flat_map(|trial| &trial.measured.faults).filter(|fault| fault.heal_of.is_none());
     let failed = faults().filter(|fault| !fault.verified).count();
     (failed > 0).then(|| Caveat {
         text: format!("{failed} of {} injected faults were not seen to bite", faults().count()),

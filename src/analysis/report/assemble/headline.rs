@@ -10,6 +10,11 @@ pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
         let clauses = clauses(transition, number == 0);
         let when = when(transition, if number == 0 { trials.len() } else { 1 });
         match &clauses[..] {
+            _ if !bit(transition, trials) => sentences.push(format!(
+                "{} of {} was injected and not seen to bite: nothing here tells of it.",
+                transition.kind,
+                hit(transition)
+            )),
             [] if transition.heal_of.is_some() => {}
             [] => sentences.push(format!("{when}, nothing measurable was lost.")),
             clauses => sentences.push(format!("{when}, {}.", enumerate(clauses))),
@@ -24,8 +29,23 @@ pub(super) fn headline(transitions: &[Transition], trials: &[Trial]) -> String {
     sentences.join(" ")
 }
 
+/// Whether a trial saw the fault bite; a heal is not looked for.
+fn bit(transition: &Transition, trials: &[Trial]) -> bool {
+    let of = |trial: &Trial| -> Option<bool> {
+        let faults = &trial.measured.faults;
+        faults.iter().find(|fault| fault.fault == transition.fault).map(|fault| fault.verified)
+    };
+    transition.heal_of.is_some() || trials.iter().filter_map(of).any(|verified| verified)
+}
+
+fn hit(transition: &Transition) -> &str {
+    match transition.label.split(" → ").next().unwrap_or_default() {
+        "several" => "the owner",
+        node => node,
+    }
+}
+
 fn when(transition: &Transition, trials: usize) -> String {
-    let node = transition.label.split(" → ").next().unwrap_or_default();
     let happened = match transition.kind.as_str() {
         "power_off" => "lost power",
         "service_kill" => "lost a server process",
@@ -51,7 +71,7 @@ fn when(transition: &Transition, trials: usize) -> String {
         "heal" => "was healed",
         _ => "was hit",
     };
-    let node = if node == "several" { "the owner" } else { node };
+    let node = hit(transition);
     let typical = if trials > 1 { format!(" (medians of {trials} trials)") } else { String::new() };
     format!("When {node} {happened}{typical}")
 }
@@ -102,6 +122,8 @@ fn heard_nothing(row: &OutageSummary, in_full: bool) -> String {
         (None, Some(above)) => {
             format!("{who} heard nothing again before the window ended ({})", words::longer_than(above))
         }
+        // Those who were cut and had hung up by then speak against the few who were not.
+        (None, None) if row.left > row.users => format!("{who} heard nothing until he hung up, as planned"),
         (None, None) => format!("{who} heard no gap"),
     }
 }

@@ -133,6 +133,9 @@ fn a_fault_that_did_not_bite_voids_the_run() {
     assert_eq!(report.verdict.outcome, Outcome::Unknown);
     assert!(report.caveats[0].voids, "voiding caveats come first");
     assert_eq!(report.availability.failovers, 1);
+    assert!(report.caveats.iter().any(|caveat| caveat.text == "1 of 2 injected faults were not seen to bite"));
+    let told = "power_off of beta was injected and not seen to bite: nothing here tells of it.";
+    assert!(report.headline.contains(told), "{}", report.headline);
 }
 
 #[test]
@@ -192,6 +195,18 @@ fn who_hung_up_in_the_outage_is_in_no_row_and_said() {
     assert_eq!(report.availability.succeeded, 2, "who hung up tells nothing about the failover");
     let note = crate::analysis::report::words::hung_up(&report.transitions[0]);
     assert_eq!(note.unwrap(), "Not counted: 1 caller hung up, as planned, before media could come back.");
+}
+
+#[test]
+fn where_nearly_all_had_hung_up_nobody_says_that_no_gap_was_heard() {
+    let hang_up = |measured: &mut Measured| {
+        let media = measured.outages.iter_mut().filter(|outage| outage.service == "media" && outage.fault == Some(1));
+        media.for_each(|outage| (outage.censored, outage.left, outage.end_ns) = (true, true, None));
+    };
+    let report = with_trials(hang_up, 1);
+    let media = row(&report, 1, "media to caller");
+    assert!(media.affected == 0 && media.left > media.users, "{media:?}");
+    assert!(report.headline.contains("beta lost power, a caller heard nothing until he hung up, as planned, "));
 }
 
 /// Three trials, each with both directions of 12 calls after 0.7 and 1.6 s: every trial's median user lies between the

@@ -8,6 +8,7 @@
 //!   that does not ping learns of a dead server only from its own TCP.
 //! - What the user types while there is no session goes out when there is one again, in order, and keeps its
 //!   planned instant.
+//! - It watches whether the other one of its pair is there, and lets itself be watched (RFC 6121).
 //! - After a resumption ([XEP-0198]) everything unacknowledged is sent again; after a failed one nothing is,
 //!   so an unacknowledged message is the server's to lose.
 //!
@@ -26,7 +27,9 @@ use tokio_xmpp::minidom::Element;
 use tokio_xmpp::parsers::presence::{Presence, Type};
 use tokio_xmpp::parsers::sm;
 
-use crate::evidence::history::{ChatRole, MessageMark, Op, OpKind, Seen, Session, SessionState, Step, What};
+use crate::evidence::history::{
+    ChatRole, MessageMark, Op, OpKind, Presence as Sight, Seen, Session, SessionState, Step, What,
+};
 use crate::units::{RunTime, Span};
 pub use acks::Acks;
 pub use stanza::{Meaning, Tag, is_stanza};
@@ -167,6 +170,8 @@ pub struct Chatter {
     next_ping: RunTime,
     pings: VecDeque<OpenPing>,
     acks: Option<Acks>,
+    /// Whether the other one is there, as far as this session has been told.
+    peer_there: Option<bool>,
     outputs: VecDeque<Output>,
 }
 
@@ -185,6 +190,7 @@ impl Chatter {
             next_ping: RunTime::ZERO,
             pings: VecDeque::new(),
             acks: None,
+            peer_there: None,
             outputs: VecDeque::new(),
         }
     }
@@ -292,7 +298,9 @@ impl Chatter {
         };
         self.acks = acks;
         self.record_session(SessionState::Up, Some(reason));
+        self.peer_there = None;
         self.send(Presence::available().into(), None);
+        self.send(stanza::subscription(&self.settings.peer), None);
     }
 
     fn resume(&mut self, handled: u32, steps: &str) {
@@ -301,6 +309,7 @@ impl Chatter {
         let again: Vec<Element> = acks.unacknowledged().cloned().collect();
         self.record_session(SessionState::Resumed, Some(format!("{steps}; {} sent again", again.len())));
         self.record_acked(messages);
+        self.record_sight();
         self.outputs.extend(again.into_iter().map(Output::Send));
         self.request_ack();
     }
@@ -383,8 +392,16 @@ impl Chatter {
                     self.outputs.push_back(Output::Send(sm::A::new(acks.handled()).into()));
                 }
             }
+            Meaning::Presence { of, available } => self.saw(&of, available),
+            Meaning::Subscription(of) if of == self.settings.peer => self.send(stanza::approval(&of), None),
             Meaning::StreamError(condition) => self.lost(now, format!("stream error: {condition}")),
-            Meaning::Nothing => {}
+            Meaning::Subscription(_) | Meaning::Nothing => {}
+        }
+    }
+
+    fn saw(&mut self, of: &BareJid, available: bool) {
+        if *of == self.settings.peer && self.peer_there.replace(available) != Some(available) {
+            self.record_sight();
         }
     }
 
@@ -469,6 +486,13 @@ impl Chatter {
         let Settings { name, role, .. } = &self.settings;
         let session = Session { chatter: name.clone(), role: *role, state, reason };
         self.outputs.push_back(Output::Record(What::Session(session)));
+    }
+
+    /// What this session has been shown of the other one; it holds on where it is resumed.
+    fn record_sight(&mut self) {
+        let Some(available) = self.peer_there else { return };
+        let sight = Sight { chatter: self.settings.name.clone(), available };
+        self.outputs.push_back(Output::Record(What::Presence(sight)));
     }
 
     fn record_message(&mut self, tag: Tag, seen: Seen, reason: Option<String>) {

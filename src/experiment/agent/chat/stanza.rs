@@ -1,6 +1,6 @@
 //! What a chatter writes, and what it understands of what comes in.
 //!
-//! RFC 6120 and 6121 (stanzas), XEP-0184 (receipts), XEP-0198 (acknowledgements), XEP-0199 (ping), XEP-0203
+//! RFC 6120 and 6121 (stanzas, presence), XEP-0184 (receipts), XEP-0198 (acknowledgements), XEP-0199 (ping), XEP-0203
 //! (delay stamps), XEP-0359 (origin ids).
 
 use std::fmt;
@@ -11,6 +11,7 @@ use tokio_xmpp::parsers::iq::Iq;
 use tokio_xmpp::parsers::message::{Id, Lang, Message};
 use tokio_xmpp::parsers::ns;
 use tokio_xmpp::parsers::ping::Ping;
+use tokio_xmpp::parsers::presence::{Presence, Type};
 use tokio_xmpp::parsers::receipts::{Received, Request};
 use tokio_xmpp::parsers::stanza_error::{DefinedCondition, ErrorType, StanzaError};
 use tokio_xmpp::parsers::stanza_id::OriginId;
@@ -98,6 +99,18 @@ pub fn ping(domain: &BareJid, id: &str) -> Element {
     Iq::from_get(id, Ping).with_to(Jid::from(domain.clone())).into()
 }
 
+/// The wish to see whether `peer` is there (RFC 6121 §3.1.1). A server that knows of it already keeps still.
+#[must_use]
+pub fn subscription(peer: &BareJid) -> Element {
+    Presence::new(Type::Subscribe).with_to(Jid::from(peer.clone())).into()
+}
+
+/// The leave to see whether we are there (RFC 6121 §3.1.4).
+#[must_use]
+pub fn approval(peer: &BareJid) -> Element {
+    Presence::new(Type::Subscribed).with_to(Jid::from(peer.clone())).into()
+}
+
 /// What an incoming element means to a chatter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meaning {
@@ -127,9 +140,18 @@ pub enum Meaning {
     Ack(u32),
     /// The other side wants to know how many we handled (XEP-0198).
     AckRequest,
+    /// Somebody is there, or is not any more (RFC 6121 §4.2.3, §4.5.3).
+    Presence {
+        /// Who.
+        of: BareJid,
+        /// Whether he is there.
+        available: bool,
+    },
+    /// Somebody wants to see whether we are there (RFC 6121 §3.1.3).
+    Subscription(BareJid),
     /// The stream ends with this error.
     StreamError(String),
-    /// Nothing that counts: presence, carbons, other people's messages.
+    /// Nothing that counts: carbons, other people's messages.
     Nothing,
 }
 
@@ -141,6 +163,8 @@ impl Meaning {
             of_message(element)
         } else if element.is("iq", ns::JABBER_CLIENT) {
             of_iq(element)
+        } else if element.is("presence", ns::JABBER_CLIENT) {
+            of_presence(element)
         } else if element.is("a", ns::SM) {
             element.attr("h").and_then(|h| h.parse().ok()).map(Meaning::Ack)
         } else if element.is("r", ns::SM) {
@@ -195,6 +219,16 @@ fn of_iq(element: &Element) -> Option<Meaning> {
             element.attr("id").map(|id| Meaning::Answer(id.to_owned()))
         }
         Err(_) => None,
+    }
+}
+
+fn of_presence(element: &Element) -> Option<Meaning> {
+    let of = element.attr("from")?.parse::<Jid>().ok()?.into_bare();
+    match element.attr("type") {
+        None => Some(Meaning::Presence { of, available: true }),
+        Some("unavailable") => Some(Meaning::Presence { of, available: false }),
+        Some("subscribe") => Some(Meaning::Subscription(of)),
+        Some(_) => None,
     }
 }
 

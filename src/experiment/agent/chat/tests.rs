@@ -1,4 +1,5 @@
 use super::*;
+use crate::evidence::history::Presence;
 
 const DOMAIN: &str = "lab.test";
 const RUN: u64 = 0xbeef;
@@ -111,6 +112,7 @@ fn told(what: &What) -> String {
         What::Op(Op { op, step, planned_ns, reason, .. }) => {
             format!("ping {op} {step:?} planned {}{}", planned_ns.as_nanos() / 1_000_000, or_empty(reason))
         }
+        What::Presence(Presence { available, .. }) => format!("other one there: {available}"),
         other => format!("{other:?}"),
     }
 }
@@ -327,8 +329,8 @@ fn acknowledgements_are_counted_and_a_resumption_sends_the_rest_again() {
     world.input(10, Input::Begin(at(0)));
     world.run_until(200);
     world.input(205, Input::Received(element("<presence from='x@y'/>")));
-    // Sent so far: presence (1), message 70 (2), message 71 (3).
-    world.input(210, Input::Received(nonza("<a xmlns='urn:xmpp:sm:3' h='2'/>")));
+    // Sent so far: presence (1), subscription (2), message 70 (3), message 71 (4).
+    world.input(210, Input::Received(nonza("<a xmlns='urn:xmpp:sm:3' h='3'/>")));
     world.input(215, Input::Received(nonza("<r xmlns='urn:xmpp:sm:3'/>")));
     assert_eq!(world.sent.last().unwrap().attr("h"), Some("1"));
     world.input(220, Input::Received(nonza("<a xmlns='urn:xmpp:sm:3' h='77'/>")));
@@ -345,12 +347,39 @@ fn acknowledgements_are_counted_and_a_resumption_sends_the_rest_again() {
             "330 Connecting"
         ]
     );
-    world.log_in(340, Management::Resumed(2));
+    world.log_in(340, Management::Resumed(3));
     let again: Vec<_> =
         world.sent.iter().map(|sent| (sent.name().to_owned(), sent.attr("id").map(str::to_owned))).collect();
     assert_eq!(again, [("message".into(), Some("5n-beef-71".into())), ("r".into(), None)]);
-    world.input(350, Input::Received(nonza("<a xmlns='urn:xmpp:sm:3' h='3'/>")));
+    world.input(350, Input::Received(nonza("<a xmlns='urn:xmpp:sm:3' h='4'/>")));
     assert_eq!(world.take(), ["340 Resumed (steps; 1 sent again)", "350 71 Acked planned 200"]);
+}
+
+/// RFC 6121 §3.1.4, §4.2.3: what counts is the other one of the pair, whatever his resource, and only what is new.
+#[test]
+fn the_other_one_is_watched_and_may_watch() {
+    let mut world = World::up(ChatRole::Receiver, &[]);
+    for (at, stanza) in [
+        (20, "<presence from='b@lab.test/5n'/>"),
+        (30, "<presence from='b@lab.test/5n'/>"),
+        (40, "<presence from='x@lab.test/5n' type='unavailable'/>"),
+        (50, "<presence from='b@lab.test/5n' type='unavailable'/>"),
+        (60, "<presence from='x@lab.test' type='subscribe'/>"),
+    ] {
+        world.input(at, Input::Received(element(stanza)));
+    }
+    assert!(world.sent.is_empty(), "a stranger gets no leave");
+    assert_eq!(world.take(), ["20 other one there: true", "50 other one there: false"]);
+    world.input(70, Input::Received(element("<presence from='b@lab.test' type='subscribe'/>")));
+    let sent = |name| world.sent[0].attr(name);
+    assert_eq!((sent("to"), sent("type")), (Some("b@lab.test"), Some("subscribed")));
+    // A new session has been shown nothing.
+    world.input(80, Input::Broken("reset".into()));
+    world.run_until(180);
+    world.log_in(190, Management::Off);
+    world.take();
+    world.input(200, Input::Received(element("<presence from='b@lab.test/5n' type='unavailable'/>")));
+    assert_eq!(world.take(), ["200 other one there: false"]);
 }
 
 #[test]
@@ -364,9 +393,9 @@ fn a_failed_resumption_begins_a_new_session_and_sends_nothing_again() {
     world.run_until(330);
     world.take();
     let failed = Some("item-not-found".to_owned());
-    world.log_in(340, Management::Enabled { resumption: Some("s2".into()), failed, handled: Some(2) });
+    world.log_in(340, Management::Enabled { resumption: Some("s2".into()), failed, handled: Some(3) });
     let names: Vec<_> = world.sent.iter().map(Element::name).collect();
-    assert_eq!(names, ["presence"]);
+    assert_eq!(names, ["presence", "presence"], "that it is there, and the wish to see the other one");
     let expected = ["340 70 Acked planned 100", "340 Up (steps; not resumed: item-not-found, 1 unacknowledged)"];
     assert_eq!(world.take(), expected);
     // The new session counts from zero: its presence is the first stanza.

@@ -133,6 +133,7 @@ impl Stages<'_> {
                 if let Some((drawn, interval)) = phase_ns.zip(self.scenario.timer()) {
                     self.await_phase(*fault, drawn, interval);
                 }
+                injector.cluster().heal_due(self.plan.heal_after(*fault));
                 let node = injector.inject(*fault, spec.get_ref()).map_err(RunError::Cluster)?;
                 let told = format!("{} of {node}", spec.get_ref().kind());
                 self.traffic.captures.iter().for_each(|capture| capture.mark(format!("fault {fault}: {told}")));

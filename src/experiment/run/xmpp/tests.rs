@@ -196,6 +196,10 @@ fn messages_arrive_once_with_receipts_and_the_taps_have_them_in_clear() {
     let mut trial = Trial::start(&address, "bob", &[0, 20, 40, 60, 80], true);
     trial.wait_up(2);
     assert!(trial.driver.as_ref().unwrap().all_up());
+    let sees =
+        |who: &'static str| move |what: &What| matches!(what, What::Presence(of) if of.chatter == who && of.available);
+    trial.wait_for(1, sees("chat-03-a"));
+    trial.wait_for(1, sees("chat-03-b"));
     trial.begin();
     trial.wait_for(5, is_seen(Seen::Receipt));
     trial.wait_for(5, is_seen(Seen::Acked));

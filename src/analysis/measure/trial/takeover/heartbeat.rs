@@ -13,12 +13,13 @@ pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
     let dead = Sign::Dead(struck.fault.node.clone());
     let found = struck.evidence.membership.first(struck.start, struck.end, |said| said.sign == dead)?.at;
     let last = struck.last_beat(found, keepalive)?;
-    let (expected, measured) = (last + timers.death() - struck.start, found - struck.start);
+    let death = struck.death(last).min(found);
+    let (expected, measured) = (last + timers.death() - death, found - death);
     let takeover = Takeover {
         timers: Timers::Heartbeat { keepalive_ms: keepalive.as_millis_f64(), deadtime_ms: deadtime.as_millis_f64() },
         resigned: false,
         law: timers.crash(),
-        since_last_beat_ms: (struck.start - last).as_millis_f64(),
+        since_last_beat_ms: (death - last).as_millis_f64(),
         expected_ms: expected.as_millis_f64(),
         measured_ms: measured.as_millis_f64(),
         residual_ms: (measured - expected).as_millis_f64(),

@@ -64,6 +64,14 @@ impl Struck<'_> {
         vrrp::course(self).or_else(|| totem::course(self)).or_else(|| heartbeat::course(self))
     }
 
+    /// When the node died, as far as is known: not before the command began, nor before the last sign of the service that
+    /// it took or before `last`, the node's own last beat. A kernel that is told to panic takes its time. An engine
+    /// alone takes no service with it: what falls silent then fell to the takeover.
+    fn death(&self, last: RunTime) -> RunTime {
+        let effect = self.fault.effect_ns.filter(|_| !self.fault.kind.starts_with("engine_"));
+        self.start.max(last).max(effect.unwrap_or(self.start))
+    }
+
     /// When the last command of the injection returned.
     fn command_end(&self) -> RunTime {
         self.fault.command_end_ns.unwrap_or(self.start)

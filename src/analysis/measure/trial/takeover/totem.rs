@@ -16,7 +16,8 @@ pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
     let lost = said.first(struck.start, struck.end, |said| said.sign == Sign::TokenLost)?.at;
     let agreed = said.first(lost, struck.end, |said| said.sign == Sign::Agreed)?.at;
     let last = struck.last_beat(lost, timers.hold)?;
-    let (expected, measured) = (last + timers.membership() - struck.start, agreed - struck.start);
+    let death = struck.death(last).min(agreed);
+    let (expected, measured) = (last + timers.membership() - death, agreed - death);
     let takeover = Takeover {
         timers: Timers::Totem {
             token_ms: timers.token.as_millis_f64(),
@@ -25,7 +26,7 @@ pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
         },
         resigned: false,
         law: timers.crash(),
-        since_last_beat_ms: (struck.start - last).as_millis_f64(),
+        since_last_beat_ms: (death - last).as_millis_f64(),
         expected_ms: expected.as_millis_f64(),
         measured_ms: measured.as_millis_f64(),
         residual_ms: (measured - expected).as_millis_f64(),

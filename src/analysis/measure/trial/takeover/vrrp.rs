@@ -12,7 +12,9 @@ pub(super) fn course(struck: &Struck<'_>) -> Option<Course> {
     let change =
         Change::of(&claims.adverts, struck.start, struck.end).filter(|change| change.follows(struck.command_end()))?;
     let garp = claims.announced_with(change.first.at);
-    Some(change.course(struck.start, garp))
+    // A resignation is waited for from the command on; the last of an owner that died is its death.
+    let from = if change.resigned { struck.start } else { struck.death(change.last.at).min(change.first.at) };
+    Some(change.course(from, garp))
 }
 
 /// The address changed hands: the old owner's last adverts, and the new owner's first one.
@@ -43,17 +45,17 @@ impl Change<'_> {
         self.last.at - struck <= Span(self.timers.advert.as_nanos().saturating_mul(2))
     }
 
-    fn course(&self, start: RunTime, garp: Option<RunTime>) -> Course {
+    fn course(&self, from: RunTime, garp: Option<RunTime>) -> Course {
         // Nothing is resigned by an owner that died.
         let resigned = if self.resigned { self.last.at } else { RunTime(i64::MIN) };
         let announced = garp.unwrap_or(self.first.at).max(self.first.at);
         let until = vec![("resignation", resigned), ("detection", self.first.at), ("announcement", announced)];
-        Course { takeover: self.takeover(start), decided: self.first.at, until }
+        Course { takeover: self.takeover(from), decided: self.first.at, until }
     }
 
-    fn takeover(&self, start: RunTime) -> Takeover {
+    fn takeover(&self, from: RunTime) -> Takeover {
         let waits = if self.resigned { self.timers.skew() } else { self.timers.master_down() };
-        let (expected, measured) = (self.last.at + waits - start, self.first.at - start);
+        let (expected, measured) = (self.last.at + waits - from, self.first.at - from);
         Takeover {
             timers: Timers::Vrrp {
                 version: self.timers.version,
@@ -62,7 +64,7 @@ impl Change<'_> {
             },
             resigned: self.resigned,
             law: if self.resigned { self.timers.resignation() } else { self.timers.crash() },
-            since_last_beat_ms: (start - self.last.at).as_millis_f64(),
+            since_last_beat_ms: (from - self.last.at).as_millis_f64(),
             expected_ms: expected.as_millis_f64(),
             measured_ms: measured.as_millis_f64(),
             residual_ms: (measured - expected).as_millis_f64(),

@@ -1,5 +1,7 @@
 //! Who is here, and what waits for whom: routing and the offline store, without sockets.
 
+mod roster;
+
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,6 +16,7 @@ use tokio_xmpp::parsers::ns;
 use tokio_xmpp::parsers::stanza_error::{DefinedCondition, ErrorType, StanzaError};
 
 use crate::experiment::agent::chat::Acks;
+use roster::Subscribers;
 
 /// What a session finds in its mailbox.
 pub(super) enum Delivery {
@@ -55,6 +58,7 @@ struct Seat {
 struct Account {
     seat: Option<Seat>,
     offline: Vec<Message>,
+    subscribers: Subscribers,
 }
 
 /// All accounts of one node.
@@ -79,6 +83,9 @@ impl Hub {
         let seat = Seat { number, mailbox: sender, available: false, resumption: None, detached: None };
         let old = self.accounts.entry(user.to_owned()).or_default().seat.replace(seat);
         if let Some(mut old) = old {
+            if old.available {
+                self.show(user, false);
+            }
             match old.detached.take() {
                 Some(detached) => self.give_back(user, unread(*detached)),
                 None => drop(old.mailbox.send(Delivery::Replaced)),
@@ -97,7 +104,12 @@ impl Hub {
     /// Presence of the session; what is stored goes to it as soon as it is available (RFC 6121 §8.5.2.2).
     pub(super) fn set_available(&mut self, user: &str, number: u64, available: bool) {
         let Some(seat) = self.seat_of(user, number) else { return };
-        seat.available = available;
+        if std::mem::replace(&mut seat.available, available) != available {
+            self.show(user, available);
+        }
+        if available {
+            self.look_around(user);
+        }
         if available && let Some(account) = self.accounts.get_mut(user) {
             for message in std::mem::take(&mut account.offline) {
                 self.deliver(user, message);
@@ -129,10 +141,12 @@ impl Hub {
 
     /// The session has ended; what it had not passed on is delivered otherwise.
     pub(super) fn leave(&mut self, user: &str, ended: Detached) {
-        if self.seat_of(user, ended.number).is_some()
-            && let Some(account) = self.accounts.get_mut(user)
-        {
+        let was_there = self.seat_of(user, ended.number).map(|seat| seat.available);
+        if let (Some(available), Some(account)) = (was_there, self.accounts.get_mut(user)) {
             account.seat = None;
+            if available {
+                self.show(user, false);
+            }
         }
         self.give_back(user, unread(ended));
     }

@@ -176,13 +176,12 @@ impl Session {
     }
 
     fn heard_presence(&mut self, presence: &Presence) {
-        let available = match presence.type_ {
-            Type::None => true,
-            Type::Unavailable => false,
-            _ => return,
-        };
-        if presence.to.is_none() {
-            self.server.hub().set_available(&self.user, self.seat.number, available);
+        let mut hub = self.server.hub();
+        match presence.type_ {
+            Type::None | Type::Unavailable if presence.to.is_none() => {
+                hub.set_available(&self.user, self.seat.number, presence.type_ == Type::None);
+            }
+            _ => hub.subscription(&self.user, presence),
         }
     }
 
