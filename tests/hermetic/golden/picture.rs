@@ -62,6 +62,7 @@ pub fn worlds() -> Vec<File> {
         pcap("video-alone.pcap", video_alone()),
         pcap("video-alone-vp8.pcap", video_alone_vp8()),
         pcap("video-call.pcap", video_call()),
+        pcap("video-sets-in-sdp.pcap", video_sets_in_sdp()),
     ]
 }
 
@@ -188,6 +189,28 @@ fn video_call() -> Trace {
     }
     CALL.hang_up(&mut trace, 6_100_000);
     trace
+}
+
+/// Neither side sends parameter sets with its pictures: the caller has them in its session description, the callee nowhere.
+fn video_sets_in_sdp() -> Trace {
+    const SETS: &str = "a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0IAHtoCgPZA,aM48gA==\r\n";
+    const FORMATS: &str = "a=rtpmap:8 PCMA/8000\r\nm=video PORT RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n";
+    let mut trace = Trace::default();
+    let (caller, callee) = (FORMATS.replace("PORT", "4006") + SETS, FORMATS.replace("PORT", "4008"));
+    let sdp = |address, attributes| Sdp { address, formats: "8", attributes };
+    CALL.set_up(&mut trace, 0, sdp(CALLER, &caller), sdp(CALLEE, &callee));
+    let caller = Camera { payloads: h264_without_sets, ..H264 };
+    caller.film(&mut trace, 100, |_, _| false);
+    let callee = Camera { from: "10.0.0.2:4008", to: "10.0.0.1:4006", ssrc: 0x2640_0002, ..caller };
+    callee.film(&mut trace, 100, |_, _| false);
+    let heard = Voice { from: CALLEE, to: CALLER, ssrc: 0x2222_2222, sequence: 5000, ..SOUND };
+    [SOUND, heard].into_iter().for_each(|voice| voice.talk(&mut trace, 0..200));
+    CALL.hang_up(&mut trace, 4_110_000);
+    trace
+}
+
+fn h264_without_sets(k: i64, key: bool) -> Vec<Vec<u8>> {
+    h264(k, key).into_iter().skip(usize::from(key)).collect()
 }
 
 fn h264_until_the_outage(k: i64, key: bool) -> Vec<Vec<u8>> {

@@ -183,6 +183,19 @@ impl Dialogs {
         })
     }
 
+    /// Whether a sender of H.264 gave its parameter sets in its session description (RFC 6184 §8.1,
+    /// `sprop-parameter-sets`). It may send the type that its peer named: any H.264 of its own counts for that.
+    pub(super) fn has_parameter_sets(&self, flow: &Flow, start: RunTime, payload_type: u8) -> bool {
+        let own = self.announced(flow.source, start).map(|announcement| &announcement.formats[..]).unwrap_or_default();
+        let named = own.iter().any(|format| format.payload_type == payload_type);
+        let meant = |format: &&sdp::Format| {
+            format.encoding.eq_ignore_ascii_case("H264") && (!named || format.payload_type == payload_type)
+        };
+        own.iter()
+            .filter(meant)
+            .any(|format| format.parameter("sprop-parameter-sets").is_some_and(|sets| !sets.is_empty()))
+    }
+
     /// Calls and descriptions that came after too many.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out

@@ -196,7 +196,11 @@ impl Collected {
     ) -> Option<Video> {
         let packets: u64 = self.frames.iter().map(|frame| u64::from(frame.packets)).sum();
         let size = self.frames.iter().find_map(|frame| frame.size);
-        let Collected { codec, assembler, frames, ssrcs, guess, .. } = self;
+        let Collected { codec, assembler, mut frames, ssrcs, guess, payload_type } = self;
+        // A decoder that has its parameter sets from the session description needs none with the pictures.
+        if around.dialogs.has_parameter_sets(&flow, frames.first()?.first_at, payload_type) {
+            frames.iter_mut().for_each(|frame| frame.parameters |= frame.key);
+        }
         let (watched, expected) = watched(frames, packets, leg, around)?;
         let (lip_sync, lip_sync_refused) = match lip_sync(&watched, (&flow, &ssrcs, leg), senders, around.sounds) {
             Ok(found) => (found, None),
