@@ -30,7 +30,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -136,7 +136,11 @@ fn say<E: std::fmt::Display>(answer: Result<String, E>) -> Result<u8, Failure> {
 
 /// Prints a line. A reader that has gone, as `head`, has had enough: that is no failure.
 fn print(text: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{text}") {
+    printed(writeln!(std::io::stdout(), "{text}"))
+}
+
+fn printed(written: std::io::Result<()>) -> Result<(), Failure> {
+    match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(2, format!("cannot write the answer: {error}")))
         }
@@ -164,7 +168,9 @@ fn read_scenario(path: &Path) -> Result<(Scenario, String), Failure> {
     Ok((scenario, text))
 }
 
-/// Prints a value as JSON on standard output.
+/// Prints a value as JSON on standard output, piece by piece: it may be long.
 fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    print(&json(value))
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    printed(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()))
 }

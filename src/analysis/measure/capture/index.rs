@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::streams::Flow;
 use crate::wire::frame::Datagram;
@@ -11,27 +11,27 @@ use crate::wire::pcap::Sense;
 /// Places of sources in their list, by flow and SSRC.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    short: HashMap<Short, u32, Folding>,
+    short: HashMap<Key, u32, Folding>,
     long: HashMap<(Flow, u32), u32, Folding>,
 }
 
 /// Flow and SSRC of IPv4: addresses, ports and SSRC are just 128 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Short {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Key {
     numbers: u128,
     sense: Sense,
 }
 
 impl Index {
-    /// The place of the source of a datagram.
+    /// The place of a source of IPv4.
     #[inline]
-    pub(super) fn of(&self, datagram: &Datagram<'_>, sense: Sense, ssrc: u32) -> Option<usize> {
-        self.short.get(&Short::of(datagram, sense, ssrc)).map(|place| *place as usize)
+    pub(super) fn of(&self, key: &Key) -> Option<usize> {
+        self.short.get(key).map(|place| *place as usize)
     }
 
     /// The place of a source.
     pub(super) fn get(&self, flow: &Flow, ssrc: u32) -> Option<usize> {
-        let place = match Short::of_flow(flow, ssrc) {
+        let place = match Key::of_flow(flow, ssrc) {
             Some(short) => self.short.get(&short),
             None => self.long.get(&(*flow, ssrc)),
         };
@@ -40,22 +40,22 @@ impl Index {
 
     /// Notes the place of a new source.
     pub(super) fn add(&mut self, flow: &Flow, ssrc: u32, place: u32) {
-        match Short::of_flow(flow, ssrc) {
+        match Key::of_flow(flow, ssrc) {
             Some(short) => self.short.insert(short, place),
             None => self.long.insert((*flow, ssrc), place),
         };
     }
 }
 
-impl Short {
+impl Key {
     #[inline]
-    fn of(datagram: &Datagram<'_>, sense: Sense, ssrc: u32) -> Short {
+    pub(super) fn of(datagram: &Datagram<'_>, sense: Sense, ssrc: u32) -> Key {
         let addresses = u64::from(datagram.source.to_bits()) << 32 | u64::from(datagram.destination.to_bits());
         let ports = u64::from(datagram.source_port) << 48 | u64::from(datagram.destination_port) << 32;
-        Short { numbers: u128::from(addresses) << 64 | u128::from(ports | u64::from(ssrc)), sense }
+        Key { numbers: u128::from(addresses) << 64 | u128::from(ports | u64::from(ssrc)), sense }
     }
 
-    fn of_flow(flow: &Flow, ssrc: u32) -> Option<Short> {
+    fn of_flow(flow: &Flow, ssrc: u32) -> Option<Key> {
         let (SocketAddr::V4(source), SocketAddr::V4(destination)) = (flow.source, flow.destination) else {
             return None;
         };
@@ -66,7 +66,18 @@ impl Short {
             destination_port: destination.port(),
             payload: &[],
         };
-        Some(Short::of(&datagram, flow.sense, ssrc))
+        Some(Key::of(&datagram, flow.sense, ssrc))
+    }
+
+    pub(super) fn flow(&self) -> Flow {
+        let end = |address: u128, port: u128| {
+            SocketAddr::from((Ipv4Addr::from_bits((self.numbers >> address) as u32), (self.numbers >> port) as u16))
+        };
+        Flow { source: end(96, 48), destination: end(64, 32), sense: self.sense }
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        self.numbers as u32
     }
 }
 
@@ -183,6 +194,9 @@ mod tests {
         }
         for ((flow, ssrc), place) in different.iter().zip(0..) {
             assert_eq!(index.get(flow, *ssrc), Some(place));
+            if let Some(key) = Key::of_flow(flow, *ssrc) {
+                assert_eq!((key.flow(), key.ssrc()), (*flow, *ssrc));
+            }
         }
     }
 }

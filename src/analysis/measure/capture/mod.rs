@@ -30,9 +30,10 @@ use std::path::PathBuf;
 use self::chat::Chats;
 use self::excess::{Excess, Spot};
 use self::filter::Filter;
+use self::index::Key;
 use self::relays::Relays;
 use self::signalling::Signalling;
-use self::streams::{Collector, Flow};
+use self::streams::{Collector, Flow, Refused};
 use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
 use self::video::{Around, LEAST_DYNAMIC, Videos};
@@ -86,9 +87,9 @@ pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, Meas
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
-    merged.each(|file, packet| pass.packet((file, &files[file].name), packet));
+    merged.each(|file, packet| pass.packet(Spot { file, name: &files[file].name, packet: packet.number }, packet));
     if let Some((file, last)) = files.iter().enumerate().next_back() {
-        pass.finish(&Spot { file, name: &last.name, packet: merged.packets(file) });
+        pass.finish(&Spot { file, name: &last.name, packet: merged.packets(file) }, |file| &files[file].name);
     }
     let (mut measured, mut routes) = pass.measure()?;
     if !routes.is_empty() {
@@ -110,7 +111,7 @@ fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
     if let Some(datagram) = Datagram::of(packet.link, packet.octets)
         && let Some(rtp) = Rtp::parse(datagram.payload)
     {
-        return routes.packet(at, file, Flow::of(&datagram, packet.sense), &rtp);
+        return routes.packet(at, file, Key::of(&datagram, packet.sense, rtp.ssrc).flow(), &rtp);
     }
     let frame = Frame::parse(packet.link, packet.octets);
     if let Some(ip) = frame.ip()
@@ -124,19 +125,13 @@ fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
 
 impl Pass {
     #[inline]
-    fn packet(&mut self, (file, name): (usize, &str), packet: &Packet<'_>) {
+    fn packet(&mut self, spot: Spot<'_>, packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         let Some(measured) = self.in_time(at) else { return };
-        if measured
-            && let Some(datagram) = Datagram::of(packet.link, packet.octets)
-            && let Some(taken) = self.media(at, packet.sense, &datagram)
-        {
-            if !taken {
-                self.refuse(&Spot { file, name, packet: packet.number });
-            }
-            return;
+        let datagram = if measured { Datagram::of(packet.link, packet.octets) } else { None };
+        if !datagram.is_some_and(|datagram| self.media(at, packet.sense, &datagram, &spot)) {
+            self.frame(at, measured, &spot, packet);
         }
-        self.frame(at, measured, &Spot { file, name, packet: packet.number }, packet);
     }
 
     fn frame(&mut self, at: RunTime, measured: bool, spot: &Spot<'_>, packet: &Packet<'_>) {
@@ -148,11 +143,6 @@ impl Pass {
             Body::Arp(_) => {}
             Body::Other => self.undecoded(spot, packet),
         }
-    }
-
-    #[cold]
-    fn refuse(&mut self, spot: &Spot<'_>) {
-        self.excess.note("packets of RTP sources beyond the number that is told apart were left out", spot);
     }
 
     /// Whether an instant lies in the measured time; `None` after its end.
@@ -173,20 +163,18 @@ impl Pass {
         Some(self.signalling.counts)
     }
 
-    /// The short way of nearly all packets of a capture of calls: whether it was taken; `None` when this is none of
-    /// them.
+    /// The short way of nearly all packets of a capture of calls; false when this is none of them.
     #[inline]
-    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>) -> Option<bool> {
-        let media_ports = datagram.source_port.min(datagram.destination_port) >= LEAST_PORT;
-        if !media_ports {
-            return None;
+    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, spot: &Spot<'_>) -> bool {
+        if datagram.source_port.min(datagram.destination_port) < LEAST_PORT {
+            return false;
         }
-        let rtp = Rtp::parse(datagram.payload)?;
-        if rtp.payload_type >= LEAST_DYNAMIC {
-            return None;
-        }
+        let Some(rtp) = Rtp::parse(datagram.payload).filter(|rtp| rtp.payload_type < LEAST_DYNAMIC) else {
+            return false;
+        };
         self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
-        Some(self.streams.datagram(at, sense, datagram, &rtp))
+        self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), &rtp, (spot.file, spot.packet));
+        true
     }
 
     /// What SIP and XMPP said before the measured time is known in it.
@@ -233,24 +221,19 @@ impl Pass {
             if packet.octets.len() < packet.wire_length as usize {
                 self.excess.note("SIP messages were cut by the snap length of the capture", spot);
             }
-        } else if measured && !self.any_media(at, Flow { source, destination, sense: packet.sense }, payload) {
-            self.refuse(spot);
+        } else if measured {
+            self.any_media(at, Flow { source, destination, sense: packet.sense }, payload, spot);
         }
     }
 
-    /// Sound, video or RTCP; false when it is of a source too many.
-    fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8]) -> bool {
-        let rtp = Rtp::parse(payload);
-        if let Some(rtp) = &rtp {
-            let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
-            self.relays.packet(source, destination, rtp.payload);
+    /// Sound, video or RTCP.
+    fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8], spot: &Spot<'_>) {
+        let Some(rtp) = Rtp::parse(payload) else { return self.videos.rtcp(at, flow.source, payload) };
+        let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
+        self.relays.packet(source, destination, rtp.payload);
+        if !self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) {
+            self.streams.packet(at, flow, &rtp, (spot.file, spot.packet));
         }
-        match rtp {
-            Some(rtp) if self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) => {}
-            Some(rtp) => return self.streams.packet(at, flow, &rtp),
-            None => self.videos.rtcp(at, flow.source, payload),
-        }
-        true
     }
 
     fn fragment(
@@ -285,10 +268,18 @@ impl Pass {
         }
     }
 
-    /// The end of the capture.
-    fn finish(&mut self, spot: &Spot<'_>) {
+    /// The end of the capture, whose files are called `name`.
+    fn finish<'a>(&mut self, spot: &Spot<'_>, name: impl Fn(usize) -> &'a str) {
         let (connections, mut readers) = self.readers();
         connections.finish(spot, &mut readers);
+        if let Some(Refused { packets, first: (file, packet) }) = self.streams.refused() {
+            let first = Spot { file, name: name(file), packet };
+            self.excess.total(
+                "packets of RTP sources beyond the number that is told apart were left out",
+                packets,
+                &first,
+            );
+        }
     }
 
     /// The figures, and the flows between which a second reading may follow packets through a server.

@@ -67,6 +67,15 @@ impl Before {
         steady.then_some(since)
     }
 
+    /// Goes on to a row that is next in every respect. Copied as a whole, it would have to be read again from where it
+    /// has just been written in parts, which takes longer than all the rest.
+    #[inline]
+    fn go_on(&mut self, row: &Row) {
+        self.row.at = row.at;
+        self.row.number = row.number;
+        self.row.clock = row.clock;
+    }
+
     /// Goes on to a row that is not next in every respect.
     fn turn(&mut self, row: Row) {
         if row.number == self.row.number.wrapping_add(1) {
@@ -85,7 +94,7 @@ impl Packed {
                 self.open();
             }
             self.newest.push(since);
-            self.before.row = row;
+            self.before.go_on(&row);
         } else {
             self.push_unusual(row);
         }

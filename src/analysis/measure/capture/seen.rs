@@ -4,13 +4,12 @@
 use super::packed::{Packed, Row};
 use crate::units::RunTime;
 use crate::wire::rtp::Rtp;
-use crate::wire::signature::Signature;
 
 /// The bit of the marker among the kind's, above the payload type's seven.
 const MARKER: u64 = 1 << 7;
 
 /// What is kept of a packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     pub(super) at: RunTime,
     pub(super) timestamp: u32,
@@ -26,18 +25,26 @@ pub(super) struct Packets {
     signed_stream: Option<u32>,
 }
 
-impl Packets {
-    /// Takes the next packet.
+impl Seen {
     #[inline]
-    pub(super) fn push(&mut self, at: RunTime, rtp: &Rtp<'_>) {
+    pub(super) fn of(at: RunTime, rtp: &Rtp<'_>) -> Seen {
+        let Rtp { timestamp, sequence, payload_type, marker, .. } = *rtp;
+        Seen { at, timestamp, sequence, payload_type, marker }
+    }
+}
+
+impl Packets {
+    /// Takes the next packet; the first one's signature tells whose they are.
+    #[inline]
+    pub(super) fn push(&mut self, seen: &Seen, signed_stream: Option<u32>) {
         if self.rows.len() == 0 {
-            self.signed_stream = Signature::read(rtp.payload).map(|signature| signature.stream);
+            self.signed_stream = signed_stream;
         }
         self.rows.push(Row {
-            at: at.as_nanos(),
-            number: rtp.sequence.into(),
-            clock: rtp.timestamp.into(),
-            kind: u64::from(rtp.payload_type) | if rtp.marker { MARKER } else { 0 },
+            at: seen.at.as_nanos(),
+            number: seen.sequence.into(),
+            clock: seen.timestamp.into(),
+            kind: u64::from(seen.payload_type) | if seen.marker { MARKER } else { 0 },
         });
     }
 

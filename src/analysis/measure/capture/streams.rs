@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use super::arrivals::Arrivals;
 use super::clock::{self, Shift};
 use super::dialogs::Dialogs;
-use super::index::Index;
+use super::index::{Index, Key};
 use super::seen::{Packets, Seen};
 use super::sequence::{Place, Sequencer, Timestamps};
 use super::talkspurts::{self, Pauses};
 use crate::analysis::measure::parallel;
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
-use crate::wire::frame::Datagram;
 use crate::wire::limits::MOST_SOURCES;
 use crate::wire::pcap::Sense;
 use crate::wire::rtp::{Rtp, static_payload};
+use crate::wire::signature::Signature;
 
 /// A source counts as RTP from this many packets on, when no SDP announced it.
 const LEAST_PACKETS: usize = 4;
@@ -39,14 +39,6 @@ pub(super) struct Flow {
     pub(super) sense: Sense,
 }
 
-impl Flow {
-    pub(super) fn of(datagram: &Datagram<'_>, sense: Sense) -> Flow {
-        let source = SocketAddr::from((datagram.source, datagram.source_port));
-        let destination = SocketAddr::from((datagram.destination, datagram.destination_port));
-        Flow { source, destination, sense }
-    }
-}
-
 /// All sources seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
@@ -54,6 +46,34 @@ pub(super) struct Collector {
     /// Flow and SSRC of each source, and its packets.
     sources: Vec<(Flow, u32)>,
     packets: Vec<Packets>,
+    waiting: [Waiting; BATCH],
+    /// How many are waiting.
+    filled: usize,
+    refused: Option<Refused>,
+}
+
+/// Packets that are looked up together.
+const BATCH: usize = 32;
+
+/// A packet whose source is still to be looked up.
+///
+/// Sources are hardly ever in the nearest cache. Looked up in batches, their waits for the memory overlap.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    key: Key,
+    seen: Seen,
+    signed_stream: Option<u32>,
+    number: Number,
+}
+
+/// Which packet of which file.
+pub(super) type Number = (usize, u64);
+
+/// Packets of sources too many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Refused {
+    pub(super) packets: u64,
+    pub(super) first: Number,
 }
 
 /// By SSRC.
@@ -102,25 +122,49 @@ pub(super) struct Stream {
 }
 
 impl Collector {
-    /// Takes a datagram that looks like RTP; false when it is of a source too many.
-    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>) -> bool {
+    /// Takes a datagram that looks like RTP.
+    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>, number: Number) {
+        self.look_up();
         let place = self.index.get(&flow, rtp.ssrc).or_else(|| self.open(flow, rtp.ssrc));
-        self.push(place, at, rtp)
+        self.push(place, &Seen::of(at, rtp), signed_stream(rtp), number);
     }
 
     /// The same for the common case: without making a flow of each packet.
     #[inline]
-    pub(super) fn datagram(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, rtp: &Rtp<'_>) -> bool {
-        let known = self.index.of(datagram, sense, rtp.ssrc);
-        let place = known.or_else(|| self.open(Flow::of(datagram, sense), rtp.ssrc));
-        self.push(place, at, rtp)
+    pub(super) fn datagram(&mut self, at: RunTime, key: Key, rtp: &Rtp<'_>, number: Number) {
+        let (seen, signed_stream) = (Seen::of(at, rtp), signed_stream(rtp));
+        self.waiting[self.filled % BATCH] = Waiting { key, seen, signed_stream, number };
+        self.filled += 1;
+        if self.filled == BATCH {
+            self.look_up();
+        }
+    }
+
+    fn look_up(&mut self) {
+        let mut places = [None; BATCH];
+        let filled = std::mem::take(&mut self.filled);
+        for (place, packet) in places.iter_mut().zip(&self.waiting).take(filled) {
+            *place = self.index.of(&packet.key);
+        }
+        for (number, place) in places.into_iter().enumerate().take(filled) {
+            let Waiting { key, seen, signed_stream, number } = self.waiting[number];
+            let place = place.or_else(|| self.open_unless_opened(&key));
+            self.push(place, &seen, signed_stream, number);
+        }
     }
 
     #[inline]
-    fn push(&mut self, place: Option<usize>, at: RunTime, rtp: &Rtp<'_>) -> bool {
-        let Some(packets) = place.and_then(|place| self.packets.get_mut(place)) else { return false };
-        packets.push(at, rtp);
-        true
+    fn push(&mut self, place: Option<usize>, seen: &Seen, signed_stream: Option<u32>, number: Number) {
+        match place.and_then(|place| self.packets.get_mut(place)) {
+            Some(packets) => packets.push(seen, signed_stream),
+            None => self.refused.get_or_insert(Refused { packets: 0, first: number }).packets += 1,
+        }
+    }
+
+    /// The place of a source that was new when its batch was looked up.
+    #[cold]
+    fn open_unless_opened(&mut self, key: &Key) -> Option<usize> {
+        self.index.of(key).or_else(|| self.open(key.flow(), key.ssrc()))
     }
 
     /// The place of a new source, unless there are too many.
@@ -135,8 +179,15 @@ impl Collector {
         Some(self.sources.len() - 1)
     }
 
+    /// Packets that were left out, once all have come.
+    pub(super) fn refused(&mut self) -> Option<Refused> {
+        self.look_up();
+        self.refused
+    }
+
     /// Forgets sources that turned out to be no sound.
     pub(super) fn leave_out(&mut self, sources: &BTreeSet<(Flow, u32)>) {
+        self.look_up();
         if sources.is_empty() {
             return;
         }
@@ -146,7 +197,8 @@ impl Collector {
     }
 
     /// The streams, in order of their first packets.
-    pub(super) fn streams(self, dialogs: &Dialogs) -> Vec<Stream> {
+    pub(super) fn streams(mut self, dialogs: &Dialogs) -> Vec<Stream> {
+        self.look_up();
         let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
         let of_flows = parallel::map(&received, |(flow, sources)| of_flow(flow, sources, dialogs));
         let mut streams: Vec<Stream> = of_flows.into_iter().flatten().collect();
@@ -168,6 +220,12 @@ impl Collector {
         }
         flows
     }
+}
+
+/// Our own stream whose signature the payload carries.
+#[inline]
+fn signed_stream(rtp: &Rtp<'_>) -> Option<u32> {
+    Signature::read(rtp.payload).map(|signature| signature.stream)
 }
 
 impl Source {

@@ -56,7 +56,7 @@ fn measured(packets: &[(i64, u32, u16, u8)]) -> (Vec<StreamMeasured>, Vec<Outage
             ssrc: *ssrc,
             payload: &[0; 20],
         };
-        assert!(collector.packet(RunTime::from_millis(*at_ms), flow, &rtp));
+        collector.packet(RunTime::from_millis(*at_ms), flow, &rtp, (0, 1));
     }
     let dialogs = Dialogs::default();
     let context = voice::Context { dialogs: &dialogs, from: None, end: RunTime::ZERO };
@@ -147,7 +147,7 @@ impl Pass {
             let sequence = (at_ms / 20) as u16;
             let timestamp = u32::from(sequence) * 160;
             let rtp = Rtp { payload_type: 96, marker: false, sequence, timestamp, ssrc, payload: &[0; 20] };
-            assert!(self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp));
+            self.streams.packet(RunTime::from_millis(at_ms), flow, &rtp, (0, 1));
         }
         self.end = self.end.max(RunTime::from_millis(to_ms));
     }
@@ -254,9 +254,9 @@ fn a_phone_with_one_address_for_all_its_calls_does_not_mix_them() {
 fn pass_over(file: &[u8]) -> Measured {
     let mut pass = Pass::default();
     for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
-        pass.packet((0, "hostile.pcap"), &packet);
+        pass.packet(Spot { file: 0, name: "hostile.pcap", packet: packet.number }, &packet);
     }
-    pass.finish(&Spot { file: 0, name: "hostile.pcap", packet: 0 });
+    pass.finish(&Spot { file: 0, name: "hostile.pcap", packet: 0 }, |_| "hostile.pcap");
     pass.measure().unwrap().0
 }
 

@@ -1,7 +1,5 @@
 //! The adaptive profile: base and depth from the transits of the recent past.
 
-use std::collections::VecDeque;
-
 /// How many transits are remembered.
 const REMEMBERED: usize = 500;
 /// What the depth keeps above the observed spread, ns.
@@ -20,7 +18,9 @@ pub(super) struct History {
     min_depth: i64,
     max_depth: i64,
     moved_at: i64,
-    recent: VecDeque<i64>,
+    /// A ring once it is full: then the oldest one is at `next`.
+    recent: Vec<i64>,
+    next: usize,
     lowest: Tail,
     /// The largest transits, complemented: `!` turns the order around.
     highest: Tail,
@@ -29,7 +29,8 @@ pub(super) struct History {
 /// The smallest of many values, sorted. All others are at least as large as the last one here.
 #[derive(Default)]
 struct Tail {
-    values: Vec<i64>,
+    values: [i64; TAIL],
+    length: usize,
 }
 
 impl History {
@@ -38,7 +39,8 @@ impl History {
             min_depth,
             max_depth,
             moved_at,
-            recent: VecDeque::with_capacity(REMEMBERED),
+            recent: Vec::with_capacity(REMEMBERED),
+            next: 0,
             lowest: Tail::default(),
             highest: Tail::default(),
         }
@@ -47,11 +49,13 @@ impl History {
     /// Starts over: the path is not the one that was remembered.
     pub(super) fn forget(&mut self) {
         self.recent.clear();
-        self.lowest.values.clear();
-        self.highest.values.clear();
+        self.next = 0;
+        self.lowest.length = 0;
+        self.highest.length = 0;
     }
 
     /// Remembers a transit; the (base, depth) to use for the next packet.
+    #[inline]
     pub(super) fn adapt(&mut self, media: i64, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
         self.remember(transit);
         if media.saturating_sub(self.moved_at) < MOVE_EVERY_NS {
@@ -68,24 +72,22 @@ impl History {
         (next.saturating_sub(depth), depth)
     }
 
+    #[inline]
     fn remember(&mut self, transit: i64) {
-        if self.recent.len() == REMEMBERED {
-            let oldest = self.recent.pop_front();
-            if let Some(oldest) = oldest.filter(|oldest| *oldest != transit) {
-                self.lowest.remove(oldest);
-                self.highest.remove(!oldest);
-            } else {
-                // As many of each value as before.
-                self.recent.push_back(transit);
-                return;
-            }
+        if self.recent.len() < REMEMBERED {
+            self.lowest.insert(transit, self.recent.len());
+            self.highest.insert(!transit, self.recent.len());
+            self.recent.push(transit);
+            return;
         }
-        self.lowest.insert(transit, self.recent.len());
-        self.highest.insert(!transit, self.recent.len());
-        self.recent.push_back(transit);
+        let oldest = std::mem::replace(&mut self.recent[self.next], transit);
+        self.next = if self.next + 1 == REMEMBERED { 0 } else { self.next + 1 };
+        self.lowest.exchange(oldest, transit);
+        self.highest.exchange(!oldest, !transit);
     }
 
     /// Smallest and largest transit without the extreme 3 % at each end.
+    #[inline]
     fn spread(&mut self) -> Option<(i64, i64)> {
         let trim = self.recent.len() * 3 / 100;
         let low = self.lowest.nth(trim, &self.recent, |transit| transit)?;
@@ -95,39 +97,65 @@ impl History {
 }
 
 impl Tail {
-    /// Takes a value; `others` is how many there are besides, here and elsewhere.
-    fn insert(&mut self, value: i64, others: usize) {
-        let knows_all = self.values.len() == others;
-        if !knows_all && self.values.last().is_none_or(|last| value > *last) {
+    fn values(&self) -> &[i64] {
+        &self.values[..self.length]
+    }
+
+    /// One of the values, of which there are more than here, gives way to another.
+    #[inline]
+    fn exchange(&mut self, old: i64, new: i64) {
+        // Nearly always neither is among the smallest.
+        if self.values().last().is_some_and(|last| old > *last && new > *last) {
             return;
         }
-        let place = self.values.partition_point(|known| *known < value);
+        if old != new {
+            self.remove(old);
+            self.insert(new, REMEMBERED - 1);
+        }
+    }
+
+    /// Takes a value; `others` is how many there are besides, here and elsewhere.
+    fn insert(&mut self, value: i64, others: usize) {
+        let knows_all = self.length == others;
+        if !knows_all && self.values().last().is_none_or(|last| value > *last) {
+            return;
+        }
+        let place = self.values().partition_point(|known| *known < value);
         if place < TAIL {
-            self.values.truncate(TAIL - 1);
-            self.values.insert(place, value);
+            self.length = TAIL.min(self.length + 1);
+            self.values.copy_within(place..self.length - 1, place + 1);
+            self.values[place] = value;
         }
     }
 
     /// Gives up one such value. Of equal ones it does not matter which is meant.
     fn remove(&mut self, value: i64) {
-        if self.values.last().is_some_and(|last| value <= *last) {
-            let place = self.values.partition_point(|known| *known < value);
-            self.values.remove(place);
+        if self.values().last().is_some_and(|last| value <= *last) {
+            let place = self.values().partition_point(|known| *known < value);
+            self.values.copy_within(place + 1..self.length, place);
+            self.length -= 1;
         }
     }
 
     /// The value with `n` smaller ones; it is searched in `all` when too few are kept.
-    fn nth(&mut self, n: usize, all: &VecDeque<i64>, order: impl Fn(i64) -> i64) -> Option<i64> {
-        if n >= self.values.len() {
-            self.values.clear();
-            self.values.extend(all.iter().map(|value| order(*value)));
-            if self.values.len() > TAIL {
-                self.values.select_nth_unstable(TAIL - 1);
-                self.values.truncate(TAIL);
-            }
-            self.values.sort_unstable();
+    #[inline]
+    fn nth(&mut self, n: usize, all: &[i64], order: impl Fn(i64) -> i64) -> Option<i64> {
+        if n >= self.length {
+            self.search(all, order);
         }
-        self.values.get(n).copied()
+        self.values().get(n).copied()
+    }
+
+    #[cold]
+    fn search(&mut self, all: &[i64], order: impl Fn(i64) -> i64) {
+        let mut all: Vec<i64> = all.iter().map(|value| order(*value)).collect();
+        if all.len() > TAIL {
+            all.select_nth_unstable(TAIL - 1);
+            all.truncate(TAIL);
+        }
+        all.sort_unstable();
+        self.length = all.len();
+        self.values[..all.len()].copy_from_slice(&all);
     }
 }
 

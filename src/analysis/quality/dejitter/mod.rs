@@ -149,11 +149,15 @@ pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
             slots.extend(segment.iter().map(|_| Slot::Lost));
             continue;
         };
+        if let Some(arrived) = all_in_time(profile, base, segment, &mut slots) {
+            let (depth, _) = profile.limits();
+            note_depth(&mut depths, slots.len() - segment.len(), depth);
+            mean.add(depth, arrived);
+            continue;
+        }
         let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
         let (mut depth, mut arrived) = (buffer.depth, 0);
-        if depths.last().is_none_or(|(_, last)| *last != depth) {
-            depths.push((slots.len(), depth));
-        }
+        note_depth(&mut depths, slots.len(), depth);
         for packet in segment {
             if depth != buffer.depth {
                 mean.add(depth, arrived);
@@ -168,6 +172,26 @@ pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
     }
     let runs = Runs::count(slots.iter().copied());
     Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
+}
+
+/// From a packet on the depth is this; nothing new if it was before.
+fn note_depth(depths: &mut Vec<(usize, i64)>, place: usize, depth: i64) {
+    if depths.last().is_none_or(|(_, last)| *last != depth) {
+        depths.push((place, depth));
+    }
+}
+
+/// The common case of a buffer that does not move and for which no packet of a segment comes too late: adds the slots
+/// and tells how many packets arrived.
+fn all_in_time(profile: Profile, base: i64, segment: &[Expected], slots: &mut Vec<Slot>) -> Option<u64> {
+    let Profile::Fixed { .. } = profile else { return None };
+    let latest = segment.iter().filter_map(transit).max()?;
+    if latest.saturating_sub(base) > profile.limits().0 {
+        return None;
+    }
+    let before = slots.len();
+    slots.extend(segment.iter().map(|packet| if packet.arrived.is_some() { Slot::Received } else { Slot::Lost }));
+    Some(slots[before..].iter().filter(|slot| **slot == Slot::Received).count() as u64)
 }
 
 /// The smallest transit in the first second of media that has arrivals, ns.
