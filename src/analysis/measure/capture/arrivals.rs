@@ -43,6 +43,20 @@ impl Arrivals {
         });
     }
 
+    /// Adds an arrival and those `since` nanoseconds after each other that are next in every respect but their time,
+    /// with `step` from one to the next on the media's clock.
+    pub(super) fn push_run(&mut self, first: &Arrival, step: Span, since: &[u32]) {
+        self.push(first);
+        if let Some((second, rest)) = since.split_first() {
+            let at = first.at + Span(i64::from(*second));
+            let (index, media) = (first.index + 1, first.media.map(|media| media + step));
+            let second = Arrival { at, index, media, ..*first };
+            self.push(&second);
+            self.rows.push_next(rest);
+            self.last = Some(at + Span(rest.iter().map(|since| i64::from(*since)).sum()));
+        }
+    }
+
     /// When the first one came.
     pub(super) fn first(&self) -> Option<RunTime> {
         self.first

@@ -49,14 +49,6 @@ struct Before {
 }
 
 impl Before {
-    /// The row that is next in every respect, `since` nanoseconds later.
-    #[inline]
-    fn next(&self, since: u32) -> Row {
-        let Row { at, number, clock, kind } = self.row;
-        let (number, clock) = (number.wrapping_add(1), clock.wrapping_add(self.step));
-        Row { at: at.wrapping_add(since.into()), number, clock, kind }
-    }
-
     /// How many nanoseconds later a row is that is next in every other respect.
     #[inline]
     fn since(&self, row: &Row) -> Option<u32> {
@@ -140,22 +132,102 @@ impl Packed {
         self.rows
     }
 
+    /// Adds rows that are next in every respect but their time, each so many nanoseconds after the one before, less
+    /// than 2^31.
+    pub(super) fn push_next(&mut self, since: &[u32]) {
+        let mut words = since;
+        while !words.is_empty() {
+            if self.newest.len() == self.newest.capacity() {
+                self.open();
+            }
+            let room = self.newest.capacity() - self.newest.len();
+            let (fitting, others) = words.split_at(room.min(words.len()));
+            self.newest.extend_from_slice(fitting);
+            words = others;
+        }
+        self.before.row = Run { first: self.before.row, step: self.before.step, since }.last();
+        self.rows += since.len();
+    }
+
+    /// All rows in their order.
+    pub(super) fn runs(&self) -> Runs<'_> {
+        Runs { before: Before::default(), words: &[], blocks: self.full.iter(), newest: Some(&self.newest) }
+    }
+
     /// Hands out all rows in their order.
     #[inline]
     pub(super) fn each(&self, mut take: impl FnMut(Row)) {
-        let mut before = Before::default();
-        for block in self.full.iter().chain([&self.newest]) {
-            let mut words = block.iter();
-            while let Some(&word) = words.next() {
-                if word < STEADY {
-                    before.row = before.next(word);
-                } else {
-                    let row = unusual(&before.row, word, &mut words);
-                    before.turn(row);
-                }
-                take(before.row);
-            }
+        self.runs().for_each(|run| run.each(&mut take));
+    }
+}
+
+/// A row and those that follow it and are next in every respect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    pub(super) first: Row,
+    /// By how much the clock grows from row to row.
+    pub(super) step: i64,
+    /// Nanoseconds from each row to the next.
+    pub(super) since: &'a [u32],
+}
+
+impl Run<'_> {
+    pub(super) fn last(&self) -> Row {
+        let Row { at, number, clock, kind } = self.first;
+        let since: i64 = self.since.iter().map(|since| i64::from(*since)).sum();
+        let rows = self.since.len() as i64;
+        let clock = clock.wrapping_add(self.step.wrapping_mul(rows));
+        Row { at: at.wrapping_add(since), number: number.wrapping_add(rows), clock, kind }
+    }
+
+    /// Hands out all rows in their order.
+    #[inline]
+    pub(super) fn each(&self, mut take: impl FnMut(Row)) {
+        let mut row = self.first;
+        take(row);
+        for since in self.since {
+            row = next(&row, self.step, *since);
+            take(row);
         }
+    }
+}
+
+/// The row that is next in every respect, `since` nanoseconds later.
+#[inline]
+fn next(row: &Row, step: i64, since: u32) -> Row {
+    let Row { at, number, clock, kind } = *row;
+    Row { at: at.wrapping_add(since.into()), number: number.wrapping_add(1), clock: clock.wrapping_add(step), kind }
+}
+
+/// The runs of packed rows. That a block has ended also ends a run.
+pub(super) struct Runs<'a> {
+    before: Before,
+    words: &'a [u32],
+    blocks: std::slice::Iter<'a, Vec<u32>>,
+    newest: Option<&'a Vec<u32>>,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = Run<'a>;
+
+    fn next(&mut self) -> Option<Run<'a>> {
+        while self.words.is_empty() {
+            self.words = self.blocks.next().or_else(|| self.newest.take())?;
+        }
+        let (word, rest) = self.words.split_first()?;
+        let mut words = rest.iter();
+        if *word < STEADY {
+            self.before.row = next(&self.before.row, self.before.step, *word);
+        } else {
+            let row = unusual(&self.before.row, *word, &mut words);
+            self.before.turn(row);
+        }
+        let words = words.as_slice();
+        let steady = words.iter().position(|word| *word >= STEADY).unwrap_or(words.len());
+        let (since, words) = words.split_at(steady);
+        let run = Run { first: self.before.row, step: self.before.step, since };
+        (self.words, self.before.row) = (words, run.last());
+        Some(run)
     }
 }
 
@@ -217,9 +289,22 @@ mod tests {
                 };
                 row
             }).collect();
-            let packed = packed(&rows);
+            let mut packed = packed(&rows);
             prop_assert_eq!(packed.len(), rows.len());
-            prop_assert_eq!(unpacked(&packed), rows);
+            prop_assert_eq!(unpacked(&packed), rows.clone());
+            let mut again = Packed::default();
+            for run in packed.runs() {
+                again.push(run.first);
+                if let Some((second, rest)) = run.since.split_first() {
+                    again.push(next(&run.first, run.step, *second));
+                    again.push_next(rest);
+                }
+            }
+            // What comes next is compared with the right row.
+            for packed in [&mut packed, &mut again] {
+                packed.push(next(&packed.before.row, packed.before.step, 5));
+            }
+            prop_assert_eq!((again.len(), unpacked(&again)), (packed.len(), unpacked(&packed)));
         }
     }
 
