@@ -56,6 +56,7 @@ struct Seen {
 
 impl Seen {
     /// Notes a number; false if it was seen before.
+    #[inline]
     fn is_new(&mut self, segment: u32, index: i64) -> bool {
         match self.newest {
             Some((newest, first, last)) if newest == segment && index > last => {
@@ -69,11 +70,13 @@ impl Seen {
     }
 
     /// The growing run has ended; another begins with `index`.
+    #[cold]
     fn begin_run(&mut self, index: i64) -> i64 {
         self.others.extend(self.newest.map(|(segment, first, last)| ((segment, first), last)));
         index
     }
 
+    #[cold]
     fn is_new_elsewhere(&mut self, segment: u32, index: i64) -> bool {
         let known = |runs: &BTreeMap<(u32, i64), i64>| {
             runs.range((segment, i64::MIN)..=(segment, index)).next_back().is_some_and(|(_, last)| index <= *last)

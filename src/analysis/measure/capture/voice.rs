@@ -143,8 +143,11 @@ struct Silent<'a> {
 impl Silent<'_> {
     /// Largest distance of two packets in which nobody meant to be silent.
     fn largest_distance(&self, firsts: &[Arrival]) -> Option<Span> {
-        let meant = |pair: &&[Arrival]| !due::without_break(self.stretches, pair[0].at, pair[1].at);
-        firsts.windows(2).filter(|pair| !meant(pair)).filter_map(track::largest_distance).max()
+        let due = |from: RunTime, to: RunTime| due::without_break(self.stretches, from, to);
+        firsts.windows(2).filter(|pair| !pair[0].pause).fold(None, |largest, pair| {
+            let distance = Some(pair[1].at - pair[0].at);
+            if distance > largest && due(pair[0].at, pair[1].at) { distance } else { largest }
+        })
     }
 }
 
@@ -271,11 +274,10 @@ fn seconds(listener: &Listener, packets: &[Expected], interval: Span) -> Vec<ove
 
 /// What tables call the stream: of delay they can say nothing.
 fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
-    let arrivals: Vec<RunTime> = firsts.iter().map(|arrival| arrival.at).collect();
     categories::categories(&Graded {
         jitter_ms: figures.jitter_ms_mean,
         loss_percent: (figures.expected > 0).then(|| 100.0 * figures.lost as f64 / figures.expected as f64),
-        gaps: gap_columns(&arrivals).map(categories::pair),
+        gaps: gap_columns(firsts.iter().map(|arrival| arrival.at)).map(categories::pair),
         ..Graded::default()
     })
 }
@@ -283,12 +285,10 @@ fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
 /// Every packet by its number, the missing ones too, in order of segment and number; then those that no
 /// numbering spans, right after the packet that they follow.
 fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
-    let mut ordered: Vec<&Arrival> = firsts.iter().collect();
-    ordered.sort_by_key(|arrival| (arrival.segment, arrival.index));
     // Some are missing.
-    let mut all: Vec<Expected> = Vec::with_capacity(ordered.len() + ordered.len() / 8);
+    let mut all: Vec<Expected> = Vec::with_capacity(firsts.len() + firsts.len() / 8);
     let mut before: Option<&Arrival> = None;
-    for arrival in ordered {
+    for arrival in in_sequence(firsts) {
         let slot = |index: i64, arrived| Expected {
             media: Span(interval.as_nanos().saturating_mul(index)),
             arrived,
@@ -304,4 +304,25 @@ fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -
         before = Some(arrival);
     }
     all
+}
+
+/// So many places may a packet come late until sorting all of them anew is quicker.
+const LATE: usize = 64;
+
+/// Packets by segment and number. Nearly all are in order already.
+fn in_sequence(firsts: &[Arrival]) -> Vec<&Arrival> {
+    let number = |arrival: &Arrival| (arrival.segment, arrival.index);
+    let mut ordered: Vec<&Arrival> = firsts.iter().collect();
+    for place in 1..ordered.len() {
+        let later = ordered[..place].iter().rev().take(LATE + 1);
+        match later.take_while(|before| number(before) > number(ordered[place])).count() {
+            0 => {}
+            late if late <= LATE => ordered[place - late..=place].rotate_right(1),
+            _ => {
+                ordered.sort_by_key(|arrival| number(arrival));
+                break;
+            }
+        }
+    }
+    ordered
 }

@@ -120,20 +120,28 @@ impl Tail {
         if !knows_all && self.values().last().is_none_or(|last| value > *last) {
             return;
         }
-        let place = self.values().partition_point(|known| *known < value);
-        if place < TAIL {
-            self.length = TAIL.min(self.length + 1);
-            self.values.copy_within(place..self.length - 1, place + 1);
-            self.values[place] = value;
+        if self.length < TAIL {
+            self.length += 1;
+        } else if value >= self.values[TAIL - 1] {
+            return;
         }
+        // Into its place from the end, where the largest one drops out of a full tail.
+        let mut place = self.length - 1;
+        while let Some(before) = place.checked_sub(1).filter(|before| self.values[*before] > value) {
+            self.values[place] = self.values[before];
+            place = before;
+        }
+        self.values[place] = value;
     }
 
     /// Gives up one such value. Of equal ones it does not matter which is meant.
     fn remove(&mut self, value: i64) {
         if self.values().last().is_some_and(|last| value <= *last) {
             let place = self.values().partition_point(|known| *known < value);
-            self.values.copy_within(place + 1..self.length, place);
             self.length -= 1;
+            for place in place..self.length {
+                self.values[place] = self.values[place + 1];
+            }
         }
     }
 
