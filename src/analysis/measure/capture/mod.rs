@@ -177,7 +177,7 @@ impl Pass {
         let Some(rtp) = Rtp::parse(datagram.payload).filter(|rtp| rtp.payload_type < LEAST_DYNAMIC) else {
             return false;
         };
-        self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
+        self.relays.packet(at, datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
         self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), &rtp, (spot.file, spot.packet));
         true
     }
@@ -235,7 +235,7 @@ impl Pass {
     fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8], spot: &Spot<'_>) {
         let Some(rtp) = Rtp::parse(payload) else { return self.videos.rtcp(at, flow.source, payload) };
         let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
-        self.relays.packet(source, destination, rtp.payload);
+        self.relays.packet(at, source, destination, rtp.payload);
         if !self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) {
             self.streams.packet(at, flow, &rtp, (spot.file, spot.packet));
         }
