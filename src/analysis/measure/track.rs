@@ -99,24 +99,34 @@ impl Seen {
 /// Counts a track; `firsts` are its first arrivals.
 #[must_use]
 pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
-    let mut counts = Counts {
+    let (spans, reordered) = spans_and_reordered(firsts);
+    Counts {
         packets: firsts.len() as u64,
         duplicates: (arrivals.len() - firsts.len()) as u64,
-        ..Counts::default()
-    };
-    let mut spans: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+        reordered,
+        expected: spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1),
+    }
+}
+
+/// The lowest and highest number of each segment.
+#[must_use]
+pub fn spans(firsts: &[Arrival]) -> BTreeMap<u32, (i64, i64)> {
+    spans_and_reordered(firsts).0
+}
+
+fn spans_and_reordered(firsts: &[Arrival]) -> (BTreeMap<u32, (i64, i64)>, u64) {
+    let (mut spans, mut reordered) = (BTreeMap::new(), 0);
     for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
         let span = spans.entry(part[0].segment).or_insert((part[0].index, part[0].index));
         let (mut lowest, mut highest) = *span;
         for arrival in part {
-            counts.reordered += u64::from(arrival.index < highest);
+            reordered += u64::from(arrival.index < highest);
             lowest = arrival.index.min(lowest);
             highest = arrival.index.max(highest);
         }
         *span = (lowest, highest);
     }
-    counts.expected = spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1);
-    counts
+    (spans, reordered)
 }
 
 /// The interarrival jitter in milliseconds after each packet but the first (RFC 3550 §6.4.1 and A.8).

@@ -32,13 +32,17 @@ pub(super) struct Row {
 }
 
 /// Rows in their order; what went in comes out.
+///
+/// What a steady packet needs are the first 64 octets, one line of the cache.
 #[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Packed {
     before: Before,
-    rows: usize,
     /// The block that is filling. No block is ever moved, and no packet lies in two.
     newest: Vec<u32>,
     full: Vec<Vec<u32>>,
+    /// Words that packets have beyond one each.
+    more_words: usize,
 }
 
 /// What the next row is compared with.
@@ -90,7 +94,6 @@ impl Packed {
         } else {
             self.push_unusual(row);
         }
-        self.rows += 1;
     }
 
     #[cold]
@@ -98,6 +101,7 @@ impl Packed {
         if self.newest.capacity() - self.newest.len() < LONGEST {
             self.open();
         }
+        let words = self.newest.len();
         match self.changed(row) {
             Some(words) => self.newest.extend(words),
             None => {
@@ -106,6 +110,7 @@ impl Packed {
                 self.newest.extend(numbers.into_iter().flat_map(|number| [number as u32, (number >> 32) as u32]));
             }
         }
+        self.more_words += self.newest.len() - words - 1;
         self.before.turn(row);
     }
 
@@ -129,7 +134,13 @@ impl Packed {
 
     /// How many rows there are.
     pub(super) fn len(&self) -> usize {
-        self.rows
+        self.full.iter().map(Vec::len).sum::<usize>() + self.newest.len() - self.more_words
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest.is_empty()
     }
 
     /// Adds rows that are next in every respect but their time, each so many nanoseconds after the one before, less
@@ -146,7 +157,6 @@ impl Packed {
             words = others;
         }
         self.before.row = Run { first: self.before.row, step: self.before.step, since }.last();
-        self.rows += since.len();
     }
 
     /// All rows in their order.

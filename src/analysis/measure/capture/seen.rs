@@ -48,7 +48,7 @@ impl Packets {
     /// Takes the next packet; the first one's signature tells whose they are.
     #[inline]
     pub(super) fn push(&mut self, seen: &Seen, signed_stream: Option<u32>) {
-        if self.rows.len() == 0 {
+        if self.rows.is_empty() {
             self.signed_stream = signed_stream;
         }
         self.rows.push(Row {

@@ -285,44 +285,35 @@ fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
 /// Every packet by its number, the missing ones too, in order of segment and number; then those that no
 /// numbering spans, right after the packet that they follow.
 fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
-    // Some are missing.
+    let media = |index: i64| Span(interval.as_nanos().saturating_mul(index));
     let mut all: Vec<Expected> = Vec::with_capacity(firsts.len() + firsts.len() / 8);
-    let mut before: Option<&Arrival> = None;
-    for arrival in in_sequence(firsts) {
-        let slot = |index: i64, arrived| Expected {
-            media: Span(interval.as_nanos().saturating_mul(index)),
-            arrived,
-            segment: arrival.segment,
-        };
-        if let Some(before) = before.filter(|before| before.segment == arrival.segment) {
-            all.extend((before.index + 1..arrival.index).map(|index| slot(index, None)));
-        }
-        all.push(slot(arrival.index, Some(arrival.at)));
-        for (_, packets) in unnumbered.iter().filter(|(start, _)| *start == arrival.at) {
-            all.extend((1..=packets.cast_signed()).map(|later| slot(arrival.index + later, None)));
-        }
-        before = Some(arrival);
+    let mut starts: BTreeMap<u32, (usize, i64)> = BTreeMap::new();
+    for (segment, (lowest, highest)) in track::spans(firsts) {
+        starts.insert(segment, (all.len(), lowest));
+        all.extend((lowest..=highest).map(|index| Expected { media: media(index), arrived: None, segment }));
     }
+    for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
+        let Some((start, lowest)) = starts.get(&part[0].segment).copied() else { continue };
+        for arrival in part {
+            all[start + (arrival.index - lowest) as usize].arrived = Some(arrival.at);
+        }
+    }
+    unnumbered.iter().for_each(|(start, packets)| insert_after(&mut all, *start, *packets, interval));
     all
 }
 
-/// So many places may a packet come late until sorting all of them anew is quicker.
-const LATE: usize = 64;
-
-/// Packets by segment and number. Nearly all are in order already.
-fn in_sequence(firsts: &[Arrival]) -> Vec<&Arrival> {
-    let number = |arrival: &Arrival| (arrival.segment, arrival.index);
-    let mut ordered: Vec<&Arrival> = firsts.iter().collect();
-    for place in 1..ordered.len() {
-        let later = ordered[..place].iter().rev().take(LATE + 1);
-        match later.take_while(|before| number(before) > number(ordered[place])).count() {
-            0 => {}
-            late if late <= LATE => ordered[place - late..=place].rotate_right(1),
-            _ => {
-                ordered.sort_by_key(|arrival| number(arrival));
-                break;
-            }
-        }
+/// Inserts so many packets that never arrived after each one that arrived at an instant.
+fn insert_after(all: &mut Vec<Expected>, instant: RunTime, packets: u64, interval: Span) {
+    let mut place = 0;
+    while let Some(found) = all[place..].iter().position(|packet| packet.arrived == Some(instant)) {
+        place += found + 1;
+        let before = all[place - 1];
+        let missing = (1..=packets.cast_signed()).map(|later| Expected {
+            media: before.media + Span(interval.as_nanos().saturating_mul(later)),
+            arrived: None,
+            ..before
+        });
+        all.splice(place..place, missing);
+        place += packets as usize;
     }
-    ordered
 }
