@@ -43,10 +43,16 @@ pub(super) struct Codecs {
     pub(super) main: Option<String>,
     /// Further ones of voice.
     pub(super) more: Vec<String>,
-    /// Ticks a second of the main one's clock; 0 where that is not known.
+    pub(super) clock: Clock,
+}
+
+/// The clock of a stream's main codec.
+#[derive(Clone, Debug)]
+pub(super) struct Clock {
+    /// Ticks a second; 0 where that is not known.
     pub(super) rate: i64,
-    /// The payload types that share the main codec's clock and are voice.
-    on_its_clock: [bool; 256],
+    /// The payload types that share it and are voice.
+    types: [bool; 256],
 }
 
 impl Codecs {
@@ -56,25 +62,22 @@ impl Codecs {
         let commonest = types.commonest();
         let main = named(commonest);
         let rate = main.as_ref().map_or(0, |(_, rate)| i64::from(*rate));
-        let mut codecs =
-            Codecs { main: main.map(|(name, _)| name), more: Vec::new(), rate, on_its_clock: [false; 256] };
-        codecs.on_its_clock[usize::from(commonest)] = rate > 0;
+        let clock = Clock { rate, types: [false; 256] };
+        let mut codecs = Codecs { main: main.map(|(name, _)| name), more: Vec::new(), clock };
+        codecs.clock.types[usize::from(commonest)] = rate > 0;
         for number in types.seen().filter(|number| *number != commonest) {
             let Some((name, its_rate)) = named(number).filter(|(name, _)| is_voice(number, name)) else { continue };
-            codecs.on_its_clock[usize::from(number)] = i64::from(its_rate) == rate;
+            codecs.clock.types[usize::from(number)] = i64::from(its_rate) == rate;
             codecs.more.push(name);
         }
         codecs
     }
+}
 
-    /// A packet's instant on the media's clock.
+impl Clock {
+    /// A packet's instant on it, if it counts on it.
     pub(super) fn media(&self, row: &Row) -> Option<Span> {
-        self.is_on_clock(row.payload_type).then(|| media_instant(row.timestamp, self.rate))
-    }
-
-    /// Whether packets of this type are sampled by the main codec's clock.
-    pub(super) fn is_on_clock(&self, payload_type: u8) -> bool {
-        self.on_its_clock[usize::from(payload_type)]
+        self.types[usize::from(row.payload_type)].then(|| media_instant(row.timestamp, self.rate))
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Seen {
 }
 
 /// The packets of one SSRC on one flow.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Packets {
     rows: Packed,
     signed_stream: Option<u32>,

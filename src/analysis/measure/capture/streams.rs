@@ -93,22 +93,30 @@ pub(super) fn is_near(before: i64, after: i64) -> bool {
 }
 
 /// The streams of one flow.
-pub(super) fn of_flow(flow: &Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
-    if let (1, Some((ssrc, packets))) = (sources.len(), sources.first_key_value())
-        && let Some(stream) = plain::stream(flow, *ssrc, packets, dialogs)
+pub(super) fn of_flow(flow: Flow, mut sources: Sources, dialogs: &Dialogs) -> Vec<Stream> {
+    if sources.len() == 1
+        && let Some((ssrc, packets)) = sources.pop_first()
     {
-        return vec![stream];
+        match plain::stream(&flow, ssrc, packets, dialogs) {
+            Ok(stream) => return vec![stream],
+            Err(packets) => sources.insert(ssrc, packets),
+        };
     }
+    packet_by_packet(flow, &sources, dialogs)
+}
+
+/// The streams of one flow, whatever is in it.
+pub(super) fn packet_by_packet(flow: Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
     let mut parts: Vec<(u32, Source)> = Vec::new();
     for (ssrc, packets) in sources {
         let Some(mut source) = Source::of(packets) else { continue };
         if flow.sense != Sense::Unknown {
             source.rows.sort_by_key(|row| row.at);
         }
-        parts.extend(by_call(flow, *ssrc, source, dialogs));
+        parts.extend(by_call(&flow, *ssrc, source, dialogs));
     }
     parts.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
-    chains(flow, parts, dialogs).iter().map(|chain| stream(*flow, chain, dialogs)).collect()
+    chains(&flow, parts, dialogs).iter().map(|chain| stream(flow, chain, dialogs)).collect()
 }
 
 /// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
@@ -163,7 +171,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
             at: row.at,
             segment: segments + row.segment,
             index: row.index,
-            media: codecs.media(row),
+            media: codecs.clock.media(row),
             pause: row.payload_type == COMFORT_NOISE,
         }));
         markers.extend(source.rows.iter().map(|row| row.marker));
@@ -174,7 +182,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         flow,
         ssrcs: chain.iter().map(|(ssrc, _)| *ssrc).collect(),
         codec: codecs.main,
-        clock_rate: codecs.rate,
+        clock_rate: codecs.clock.rate,
         more_codecs: codecs.more,
         pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),

@@ -48,8 +48,7 @@ pub(super) struct Context<'a> {
 /// Measures all logical streams.
 pub(super) fn voices(logical: &[Logical], context: &Context<'_>) -> Vec<Voice> {
     let listeners = Listeners::of(logical);
-    let all: Vec<usize> = (0..logical.len()).collect();
-    parallel::map(&all, |number| voice(*number, &listeners, context))
+    parallel::map((0..logical.len()).collect(), |number| voice(number, &listeners, context))
 }
 
 /// Who hears what.
