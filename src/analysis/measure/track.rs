@@ -96,26 +96,19 @@ impl Seen {
     }
 }
 
+/// The lowest and highest number of each segment.
+pub type Spans = BTreeMap<u32, (i64, i64)>;
+
 /// Counts a track; `firsts` are its first arrivals.
 #[must_use]
 pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
-    let (spans, reordered) = spans_and_reordered(firsts);
-    Counts {
-        packets: firsts.len() as u64,
-        duplicates: (arrivals.len() - firsts.len()) as u64,
-        reordered,
-        expected: spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1),
-    }
+    counts_and_spans(arrivals, firsts).0
 }
 
-/// The lowest and highest number of each segment.
+/// The same, and the numbers from which what was expected follows.
 #[must_use]
-pub fn spans(firsts: &[Arrival]) -> BTreeMap<u32, (i64, i64)> {
-    spans_and_reordered(firsts).0
-}
-
-fn spans_and_reordered(firsts: &[Arrival]) -> (BTreeMap<u32, (i64, i64)>, u64) {
-    let (mut spans, mut reordered) = (BTreeMap::new(), 0);
+pub fn counts_and_spans(arrivals: &[Arrival], firsts: &[Arrival]) -> (Counts, Spans) {
+    let (mut spans, mut reordered) = (Spans::new(), 0);
     for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
         let span = spans.entry(part[0].segment).or_insert((part[0].index, part[0].index));
         let (mut lowest, mut highest) = *span;
@@ -126,7 +119,13 @@ fn spans_and_reordered(firsts: &[Arrival]) -> (BTreeMap<u32, (i64, i64)>, u64) {
         }
         *span = (lowest, highest);
     }
-    (spans, reordered)
+    let counts = Counts {
+        packets: firsts.len() as u64,
+        duplicates: (arrivals.len() - firsts.len()) as u64,
+        reordered,
+        expected: spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1),
+    };
+    (counts, spans)
 }
 
 /// The interarrival jitter in milliseconds after each packet but the first (RFC 3550 §6.4.1 and A.8).

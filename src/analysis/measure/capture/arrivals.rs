@@ -43,8 +43,8 @@ impl FromIterator<Arrival> for Arrivals {
 
 impl From<Plain> for Arrivals {
     fn from(plain: Plain) -> Arrivals {
-        let (first, last) = plain.ends().unzip();
-        Arrivals { rows: Rows::Plain(Box::new(plain)), first, last, segments: 1 }
+        let (first, last) = plain.ends();
+        Arrivals { rows: Rows::Plain(Box::new(plain)), first: Some(first), last: Some(last), segments: 1 }
     }
 }
 

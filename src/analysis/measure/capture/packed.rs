@@ -163,15 +163,25 @@ pub(super) struct Run<'a> {
     pub(super) step: i64,
     /// Nanoseconds from each row to the next.
     pub(super) since: &'a [u32],
+    pub(super) last: Row,
 }
 
-impl Run<'_> {
-    pub(super) fn last(&self) -> Row {
-        let Row { at, number, clock, kind } = self.first;
-        let since: i64 = self.since.iter().map(|since| i64::from(*since)).sum();
-        let rows = self.since.len() as i64;
-        let clock = clock.wrapping_add(self.step.wrapping_mul(rows));
-        Row { at: at.wrapping_add(since), number: number.wrapping_add(rows), clock, kind }
+impl<'a> Run<'a> {
+    /// As many of `words` as are rows that are next after `first`.
+    fn of(first: Row, step: i64, words: &'a [u32]) -> Run<'a> {
+        let (mut rows, mut passed) = (0usize, 0u64);
+        for word in words {
+            if *word >= STEADY {
+                break;
+            }
+            passed += u64::from(*word);
+            rows += 1;
+        }
+        let Row { at, number, clock, kind } = first;
+        let number = number.wrapping_add(rows as i64);
+        let clock = clock.wrapping_add(step.wrapping_mul(rows as i64));
+        let last = Row { at: at.wrapping_add(passed.cast_signed()), number, clock, kind };
+        Run { first, step, since: words.get(..rows).unwrap_or_default(), last }
     }
 
     /// Hands out all rows in their order.
@@ -217,10 +227,9 @@ impl<'a> Iterator for Runs<'a> {
             self.before.turn(row);
         }
         let words = words.as_slice();
-        let steady = words.iter().position(|word| *word >= STEADY).unwrap_or(words.len());
-        let (since, words) = words.split_at(steady);
-        let run = Run { first: self.before.row, step: self.before.step, since };
-        (self.words, self.before.row) = (words, run.last());
+        let run = Run::of(self.before.row, self.before.step, words);
+        self.words = words.get(run.since.len()..).unwrap_or_default();
+        self.before.row = run.last;
         Some(run)
     }
 }

@@ -36,11 +36,20 @@ struct Piece<'a> {
 pub(super) struct Plain {
     packets: Packets,
     clock: Clock,
+    /// When the first one came, and the last one.
+    ends: (RunTime, RunTime),
+}
+
+/// What is known of a plain stream once it has been read through.
+struct Reading {
+    codecs: Codecs,
+    interval: Span,
+    ends: (RunTime, RunTime),
 }
 
 /// The stream of a source; its packets again when it is not plain.
 pub(super) fn stream(flow: &Flow, ssrc: u32, packets: Packets, dialogs: &Dialogs) -> Result<Stream, Packets> {
-    let Some((codecs, interval)) = read(flow, &packets, dialogs) else { return Err(packets) };
+    let Some(Reading { codecs, interval, ends }) = read(flow, &packets, dialogs) else { return Err(packets) };
     Ok(Stream {
         flow: *flow,
         ssrcs: vec![ssrc],
@@ -51,13 +60,17 @@ pub(super) fn stream(flow: &Flow, ssrc: u32, packets: Packets, dialogs: &Dialogs
         signed_stream: packets.signed_stream(),
         interval: Some(interval),
         shifts: Vec::new(),
-        arrivals: Plain { packets, clock: codecs.clock }.into(),
+        arrivals: Plain { packets, clock: codecs.clock, ends }.into(),
     })
 }
 
-/// The codecs of a source and its packet interval; `None` when it is not plain.
-fn read(flow: &Flow, packets: &Packets, dialogs: &Dialogs) -> Option<(Codecs, Span)> {
+/// Reads a source through; `None` when it is not plain.
+fn read(flow: &Flow, packets: &Packets, dialogs: &Dialogs) -> Option<Reading> {
     let mut pieces = pieces(packets).filter(|pieces| is_plausible(pieces))?;
+    let since = || pieces.iter().flat_map(|piece| piece.since);
+    if since().any(|since| *since > CLOSE) {
+        return None;
+    }
     let start = pieces.first()?.first.at;
     let types = Types::of(pieces.iter().map(|piece| (piece.first.payload_type, piece.packets() as u64)));
     let codecs = Codecs::of(&types, flow, start, dialogs);
@@ -68,15 +81,13 @@ fn read(flow: &Flow, packets: &Packets, dialogs: &Dialogs) -> Option<(Codecs, Sp
     if !neighbours.all(|(before, after)| is_undisturbed(before, after, flow, dialogs)) {
         return None;
     }
-    let interval = interval(&pieces)?;
-    Some((codecs, interval))
+    Some(Reading { interval: interval(&pieces)?, codecs, ends: (start, pieces.last()?.last_at) })
 }
 
 impl Plain {
     /// When the first one came, and the last one.
-    pub(super) fn ends(&self) -> Option<(RunTime, RunTime)> {
-        let pieces = pieces(&self.packets)?;
-        Some((pieces.first()?.first.at, pieces.last()?.last_at))
+    pub(super) fn ends(&self) -> (RunTime, RunTime) {
+        self.ends
     }
 
     /// All packets.
@@ -105,13 +116,10 @@ fn pieces(packets: &Packets) -> Option<Vec<Piece<'_>>> {
     let mut numbering = Numbering::default();
     let mut pieces = Vec::new();
     for (first, run) in packets.runs() {
-        if run.since.iter().any(|since| *since > CLOSE) {
-            return None;
-        }
         let mut piece = Piece::of(&mut numbering, &first)?;
         if run.since.is_empty() || numbering.follow(run.since.len(), run.step) {
             (piece.since, piece.step) = (run.since, i64::from((run.step as u32).cast_signed()));
-            piece.last_at = RunTime(run.last().at);
+            piece.last_at = RunTime(run.last.at);
             pieces.push(piece);
         } else {
             pieces.push(piece);

@@ -14,7 +14,7 @@ use crate::analysis::measure::listening::{Listener, over_time};
 use crate::analysis::measure::model::{Categories, StreamMeasured};
 use crate::analysis::measure::parallel;
 use crate::analysis::measure::silence::{Rule, Silence};
-use crate::analysis::measure::track::{self, Arrival};
+use crate::analysis::measure::track::{self, Arrival, Spans};
 use crate::analysis::quality::categories::tiphon::gap_columns;
 use crate::analysis::quality::dejitter::{Expected, Profile};
 use crate::analysis::quality::time_series::Second;
@@ -152,7 +152,7 @@ impl Silent<'_> {
 
 fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<'_>) -> StreamMeasured {
     let (silences, firsts) = (silent.silences, track.firsts);
-    let counts = track::counts(track.arrivals, firsts);
+    let (counts, spans) = track::counts_and_spans(track.arrivals, firsts);
     let unnumbered = unnumbered(silences, firsts, stream.interval.unwrap_or(COMMON_INTERVAL));
     let expected = unnumbered.iter().fold(counts.expected, |sum: u64, (_, packets)| sum.saturating_add(*packets));
     let jitter = Jitter::of(firsts, silent.threshold);
@@ -184,7 +184,7 @@ fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<
         pause_ms_max: stream.pauses.longest.map(Span::as_millis_f64),
         ..StreamMeasured::default()
     };
-    listen(&mut figures, stream, (firsts, counts.expected), &unnumbered);
+    listen(&mut figures, stream, (firsts, &spans), &unnumbered);
     figures.categories = graded(&figures, firsts);
     figures
 }
@@ -229,14 +229,12 @@ fn stragglers(silence: &Silence, firsts: &[Arrival]) -> u64 {
 fn listen(
     figures: &mut StreamMeasured,
     stream: &Stream,
-    (firsts, spanned): (&[Arrival], u64),
+    (firsts, spans): (&[Arrival], &Spans),
     unnumbered: &[(RunTime, u64)],
 ) {
     let refused = match stream.interval {
         None => Some("the packet interval is not known: no two packets follow each other"),
-        _ if unnumbered.iter().fold(spanned, |sum, (_, packets)| sum.saturating_add(*packets)) > MOST_SLOTS => {
-            Some("its numbers span more packets than any stream has")
-        }
+        _ if figures.expected > MOST_SLOTS => Some("its numbers span more packets than any stream has"),
         Some(_) => None,
     };
     let (None, Some(interval)) = (refused, stream.interval) else {
@@ -245,7 +243,7 @@ fn listen(
         return;
     };
     let model = Listener::model_of(stream.codec.as_deref(), interval);
-    let packets = expected(firsts, interval, unnumbered);
+    let packets = expected((firsts, spans), interval, unnumbered);
     let listener = Listener::new(model, interval, BUFFER, &packets);
     listener.fill(figures, None);
     let heard = seconds(&listener, &packets, interval);
@@ -283,11 +281,11 @@ fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
 
 /// Every packet by its number, the missing ones too, in order of segment and number; then those that no
 /// numbering spans, right after the packet that they follow.
-fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
+fn expected((firsts, spans): (&[Arrival], &Spans), interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
     let media = |index: i64| Span(interval.as_nanos().saturating_mul(index));
     let mut all: Vec<Expected> = Vec::with_capacity(firsts.len() + firsts.len() / 8);
     let mut starts: BTreeMap<u32, (usize, i64)> = BTreeMap::new();
-    for (segment, (lowest, highest)) in track::spans(firsts) {
+    for (&segment, &(lowest, highest)) in spans {
         starts.insert(segment, (all.len(), lowest));
         all.extend((lowest..=highest).map(|index| Expected { media: media(index), arrived: None, segment }));
     }

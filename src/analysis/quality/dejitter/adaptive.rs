@@ -54,7 +54,7 @@ impl History {
         self.highest.length = 0;
     }
 
-    /// Remembers a transit; the (base, depth) to use for the next packet.
+    /// Remembers a transit, whose amount is at most [`super::MOST`]; the (base, depth) to use for the next packet.
     #[inline]
     pub(super) fn adapt(&mut self, media: i64, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
         self.remember(transit);
@@ -63,13 +63,12 @@ impl History {
         }
         self.moved_at = media;
         let Some((low, high)) = self.spread() else { return (base, depth) };
-        let target = high.saturating_sub(low).saturating_add(MARGIN_NS).clamp(self.min_depth, self.max_depth);
+        let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
-        let wanted = low.saturating_add(target);
-        let now = base.saturating_add(depth);
-        let next = now.saturating_add((wanted.saturating_sub(now)).clamp(-MOVE_BY_NS, MOVE_BY_NS));
-        let depth = next.saturating_sub(low).clamp(self.min_depth, self.max_depth);
-        (next.saturating_sub(depth), depth)
+        let (wanted, now) = (low + target, base + depth);
+        let next = now + (wanted - now).clamp(-MOVE_BY_NS, MOVE_BY_NS);
+        let depth = (next - low).clamp(self.min_depth, self.max_depth);
+        (next - depth, depth)
     }
 
     #[inline]

@@ -244,8 +244,13 @@ fn anchor(segment: &[Expected]) -> Option<i64> {
     early.filter_map(transit).min()
 }
 
+/// The most that a transit may be, either way, in nanoseconds: 145 years from any origin. Sums and differences of two
+/// of them do not overflow.
+const MOST: i64 = (1 << 62) - (1 << 40);
+
+#[inline]
 fn transit(packet: &Expected) -> Option<i64> {
-    Some(packet.arrived?.as_nanos().saturating_sub(packet.media.as_nanos()))
+    Some(packet.arrived?.as_nanos().saturating_sub(packet.media.as_nanos()).clamp(-MOST, MOST))
 }
 
 #[derive(Default)]
@@ -285,7 +290,7 @@ impl Buffer {
     #[inline]
     fn take(&mut self, packet: &Expected) -> Slot {
         let Some(transit) = transit(packet) else { return Slot::Lost };
-        let slot = if transit.saturating_sub(self.base) > self.depth { Slot::Discarded } else { Slot::Received };
+        let slot = if transit - self.base > self.depth { Slot::Discarded } else { Slot::Received };
         if let Some(history) = &mut self.adapting {
             (self.base, self.depth) = history.adapt(packet.media.as_nanos(), transit, (self.base, self.depth));
         }
