@@ -17,7 +17,8 @@ const TAIL: usize = 32;
 pub(super) struct History {
     min_depth: i64,
     max_depth: i64,
-    moved_at: i64,
+    /// Until then it stays where it is.
+    move_at: i64,
     /// A ring once it is full: then the oldest one is at `next`.
     recent: Vec<i64>,
     next: usize,
@@ -34,11 +35,11 @@ struct Tail {
 }
 
 impl History {
-    pub(super) fn new(min_depth: i64, max_depth: i64, moved_at: i64) -> History {
+    pub(super) fn new(min_depth: i64, max_depth: i64, media_start: i64) -> History {
         History {
             min_depth,
             max_depth,
-            moved_at,
+            move_at: media_start.saturating_add(MOVE_EVERY_NS),
             recent: Vec::with_capacity(REMEMBERED),
             next: 0,
             lowest: Tail::default(),
@@ -58,10 +59,10 @@ impl History {
     #[inline]
     pub(super) fn adapt(&mut self, media: i64, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
         self.remember(transit);
-        if media.saturating_sub(self.moved_at) < MOVE_EVERY_NS {
+        if media < self.move_at {
             return (base, depth);
         }
-        self.moved_at = media;
+        self.move_at = media.saturating_add(MOVE_EVERY_NS);
         let Some((low, high)) = self.spread() else { return (base, depth) };
         let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
