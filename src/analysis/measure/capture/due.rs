@@ -55,18 +55,24 @@ pub(super) fn stretches(call: &Call, direction: Direction, from: Option<RunTime>
     stretches
 }
 
-/// The silences of all stretches.
-pub(super) fn silences(good: &[Arrival], rule: Rule, stretches: &[Stretch]) -> Vec<Silence> {
-    stretches.iter().flat_map(|stretch| silences_of(good, rule, stretch)).collect()
+/// When the earliest of some packets came, and the latest.
+pub(super) fn ends(arrivals: &[Arrival]) -> Option<(RunTime, RunTime)> {
+    let first = arrivals.first()?.at;
+    Some(arrivals.iter().fold((first, first), |(from, to), arrival| (from.min(arrival.at), to.max(arrival.at))))
 }
 
-fn silences_of(good: &[Arrival], rule: Rule, stretch: &Stretch) -> Vec<Silence> {
+/// The silences of all stretches.
+pub(super) fn silences(good: &[Arrival], rule: Rule, stretches: &[Stretch]) -> Vec<Silence> {
+    let ends = ends(good);
+    stretches.iter().flat_map(|stretch| silences_of(good, ends, rule, stretch)).collect()
+}
+
+fn silences_of(good: &[Arrival], ends: Option<(RunTime, RunTime)>, rule: Rule, stretch: &Stretch) -> Vec<Silence> {
     let Due { start, end, .. } = stretch.due;
-    let inside =
-        |arrival: &&Arrival| start.is_none_or(|start| arrival.at >= start) && end.is_none_or(|end| arrival.at <= end);
-    let good = match good.iter().all(|arrival| inside(&arrival)) {
+    let inside = |at: RunTime| start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end);
+    let good = match ends.is_none_or(|(from, to)| inside(from) && inside(to)) {
         true => Cow::Borrowed(good),
-        false => good.iter().filter(inside).copied().collect(),
+        false => good.iter().filter(|arrival| inside(arrival.at)).copied().collect(),
     };
     let first = good.first().map(|arrival| arrival.at).or(end);
     let late = |start: &RunTime| first.is_some_and(|first| first - *start > stretch.pick_up);
@@ -86,8 +92,7 @@ pub(super) fn without_break(stretches: &[Stretch], from: RunTime, to: RunTime) -
 
 /// Whether media was due all the time from the earliest to the latest of some packets.
 pub(super) fn all_without_break(stretches: &[Stretch], arrivals: &[Arrival]) -> bool {
-    let times = || arrivals.iter().map(|arrival| arrival.at);
-    times().min().zip(times().max()).is_none_or(|(from, to)| without_break(stretches, from, to))
+    ends(arrivals).is_none_or(|(from, to)| without_break(stretches, from, to))
 }
 
 /// Gives what comes after a hold a numbering of its own, as long as none is missing: how long the hold was says

@@ -161,28 +161,17 @@ impl Replay {
 /// ```
 #[must_use]
 pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
-    replay_transits(profile, stream, &transits(stream))
+    Transits::of(stream).replay(profile)
 }
 
 /// Replays a stream behind each of [`Profile::ALL`].
 #[must_use]
 pub fn replays(stream: &[Expected]) -> [Replay; 3] {
     let [shallow, deep, adaptive] = Profile::ALL;
-    let transits = transits(stream);
-    let shallow = replay_transits(shallow, stream, &transits);
-    let deep = shallow.in_deeper(deep).unwrap_or_else(|| replay_transits(deep, stream, &transits));
-    [shallow, deep, replay_transits(adaptive, stream, &transits)]
-}
-
-fn replay_transits(profile: Profile, stream: &[Expected], transits: &[i64]) -> Replay {
-    let mut fates = Fates { slots: Vec::with_capacity(stream.len()), ..Fates::default() };
-    for segment in stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media) {
-        let start = fates.slots.len();
-        fates.add(profile, segment, &transits[start..start + segment.len()]);
-    }
-    let Fates { slots, depths, mean, resynchronised } = fates;
-    let runs = Runs::count(slots.iter().copied());
-    Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
+    let transits = Transits::of(stream);
+    let shallow = transits.replay(shallow);
+    let deep = shallow.in_deeper(deep).unwrap_or_else(|| transits.replay(deep));
+    [shallow, deep, transits.replay(adaptive)]
 }
 
 /// The transit of a packet that never arrived.
@@ -191,11 +180,29 @@ const NEVER: i64 = i64::MIN;
 /// of them do not overflow.
 const MOST: i64 = (1 << 62) - (1 << 40);
 
-/// From each packet's instant on the media clock until it arrived, in nanoseconds.
-fn transits(stream: &[Expected]) -> Vec<i64> {
-    let transit =
-        |arrived: RunTime, media: Span| arrived.as_nanos().saturating_sub(media.as_nanos()).clamp(-MOST, MOST);
-    stream.iter().map(|packet| packet.arrived.map_or(NEVER, |arrived| transit(arrived, packet.media))).collect()
+/// A stream as its buffers see it.
+struct Transits<'a> {
+    /// The packets of each media clock, with the nanoseconds from each one's instant on it until it arrived.
+    segments: Vec<(&'a [Expected], Vec<i64>)>,
+}
+
+impl<'a> Transits<'a> {
+    fn of(stream: &'a [Expected]) -> Transits<'a> {
+        let transit =
+            |arrived: RunTime, media: Span| (arrived.as_nanos().saturating_sub(media.as_nanos())).clamp(-MOST, MOST);
+        let of = |packet: &Expected| packet.arrived.map_or(NEVER, |arrived| transit(arrived, packet.media));
+        let segments = stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media);
+        Transits { segments: segments.map(|segment| (segment, segment.iter().map(of).collect())).collect() }
+    }
+
+    fn replay(&self, profile: Profile) -> Replay {
+        let packets = self.segments.iter().map(|(segment, _)| segment.len()).sum();
+        let mut fates = Fates { slots: Vec::with_capacity(packets), ..Fates::default() };
+        self.segments.iter().for_each(|(segment, transits)| fates.add(profile, segment, transits));
+        let Fates { slots, depths, mean, resynchronised } = fates;
+        let runs = Runs::count(slots.iter().copied());
+        Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
+    }
 }
 
 /// What became of the packets so far.
@@ -237,8 +244,7 @@ impl Fates {
     fn all_in_time(&mut self, profile: Profile, base: i64, transits: &[i64]) -> bool {
         let Profile::Fixed { .. } = profile else { return false };
         let (depth, _) = profile.limits();
-        let latest = transits.iter().copied().max().unwrap_or(NEVER);
-        if latest - base > depth {
+        if transits.iter().any(|transit| *transit > base + depth) {
             return false;
         }
         self.note_depth(depth);
