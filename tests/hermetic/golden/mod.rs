@@ -5,7 +5,10 @@
 //! `fivenines measure --json` that must come out. `FIVENINES_WRITE_GOLDEN=1 cargo test --test hermetic golden`
 //! writes the captures again.
 
+mod encapsulation;
 mod expect;
+mod headers;
+mod links;
 mod media;
 mod picture;
 mod servers;
@@ -30,7 +33,8 @@ fn folder() -> PathBuf {
 }
 
 fn worlds() -> Vec<File> {
-    [media::worlds(), picture::worlds(), signalling::worlds(), servers::worlds()].into_iter().flatten().collect()
+    let all = [encapsulation::worlds(), media::worlds(), picture::worlds(), signalling::worlds(), servers::worlds()];
+    all.into_iter().flatten().collect()
 }
 
 #[test]

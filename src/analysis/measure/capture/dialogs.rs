@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::signalling::Heard;
 use super::streams::Flow;
 use crate::analysis::measure::model::{CallFate, CallMeasured};
 use crate::evidence::history::Direction;
@@ -73,16 +74,18 @@ pub(super) struct Leg {
 
 impl Dialogs {
     /// Takes a message; the same message seen on several links counts once.
-    pub(super) fn message(&mut self, at: RunTime, message: &Message<'_>) {
+    pub(super) fn message(&mut self, heard: Heard, message: &Message<'_>) {
+        // What a message says is known when it is whole.
+        let at = heard.whole;
         let (Some(call_id), Some((sequence, method))) = (message.call_id(), message.cseq()) else { return };
-        let Some(number) = self.number(at, call_id, message) else { return };
+        let Some(number) = self.number(heard.begun, call_id, message) else { return };
         let asked_by_caller = message.from_tag() == Some(&self.calls[number].caller_tag);
         match (method, message.status()) {
             ("INVITE", Some(code)) => self.calls[number].invite_answered(at, code, (sequence, asked_by_caller)),
             ("BYE", Some(code)) if code >= 200 => {
                 self.calls[number].bye_code = self.calls[number].bye_code.or(Some(code))
             }
-            ("BYE", None) => self.calls[number].bye = self.calls[number].bye.or(Some(at)),
+            ("BYE", None) => self.calls[number].bye = self.calls[number].bye.or(Some(heard.begun)),
             _ => {}
         }
         if message.has_sdp() {
@@ -91,7 +94,7 @@ impl Dialogs {
     }
 
     /// The number of the call; an INVITE without a tag in To opens one.
-    fn number(&mut self, at: RunTime, call_id: &str, message: &Message<'_>) -> Option<usize> {
+    fn number(&mut self, begun: RunTime, call_id: &str, message: &Message<'_>) -> Option<usize> {
         if let Some(number) = self.numbers.get(call_id) {
             return Some(*number);
         }
@@ -109,7 +112,7 @@ impl Dialogs {
             caller: message.from_user().unwrap_or_default().to_owned(),
             callee: message.to_user().unwrap_or_default().to_owned(),
             caller_tag: message.from_tag().unwrap_or_default().to_owned(),
-            invited: at,
+            invited: begun,
             ..Call::default()
         });
         Some(self.calls.len() - 1)
