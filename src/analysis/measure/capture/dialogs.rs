@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::signalling::Heard;
 use super::streams::Flow;
+use super::transactions::TIMER;
 use crate::analysis::measure::model::{CallFate, CallMeasured};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
@@ -44,6 +45,8 @@ pub(super) struct Call {
     callee: String,
     caller_tag: String,
     invited: RunTime,
+    /// Somebody answered an INVITE, be it provisionally or with a challenge.
+    heard: bool,
     code: Option<u16>,
     answered: Option<RunTime>,
     bye: Option<RunTime>,
@@ -228,6 +231,7 @@ impl Call {
         if code >= 300 && self.answered.is_some() {
             self.said.retain(|said| said.transaction != transaction);
         }
+        self.heard = true;
         let final_before = self.code.is_some_and(|code| code >= 200);
         // A challenge is no answer to the user; the INVITE comes again with credentials.
         if code < 200 || final_before || code == 401 || code == 407 {
@@ -262,7 +266,20 @@ impl Call {
         silent || last(listener_is_caller).is_some_and(|said| !said.wants)
     }
 
-    pub(super) fn measured(&self, number: usize, gaps: &[(Direction, f64)], fate: Option<CallFate>) -> CallMeasured {
+    /// Refused, or not answered at all until Timer B at `end` (RFC 3261 §17.1.1.2).
+    fn never_set_up(&self, end: RunTime) -> bool {
+        let timed_out = !self.heard && self.invited + TIMER <= end;
+        self.code.map_or(timed_out, |code| code >= 300)
+    }
+
+    /// The figures; `end` is the end of the capture.
+    pub(super) fn measured(
+        &self,
+        number: usize,
+        gaps: &[(Direction, f64)],
+        fate: Option<CallFate>,
+        end: RunTime,
+    ) -> CallMeasured {
         CallMeasured {
             call: number as u64,
             call_id: Some(self.call_id.clone()),
@@ -273,7 +290,7 @@ impl Call {
             setup_ms: self.answered.map(|at| (at - self.invited).as_millis_f64()),
             code: self.code,
             reason: None,
-            fate: if self.code.is_some_and(|code| code >= 300) { Some(CallFate::NeverSetUp) } else { fate },
+            fate: if self.never_set_up(end) { Some(CallFate::NeverSetUp) } else { fate },
             gap_ms: gaps.to_vec(),
             bye_code: self.bye_code,
             answered_ns: self.answered,

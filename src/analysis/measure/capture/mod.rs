@@ -218,7 +218,7 @@ impl Pass {
             return;
         }
         self.signalling.between([source, destination], &self.filter);
-        let heard = Heard { begun: self.begun.unwrap_or(at), whole: at };
+        let heard = self.begun.map_or(Heard::at_once(at), |begun| Heard { begun, whole: at });
         if self.signalling.datagram(heard, payload) {
             self.signalling.tell(&mut self.excess, spot);
             if packet.octets.len() < packet.wire_length as usize {

@@ -16,7 +16,7 @@ use crate::wire::sip::Message;
 /// The same message again within this time is a copy of a mirror port: nobody retransmits so soon (T1 is 500 ms).
 const COPY_WITHIN: Span = Span::from_millis(50);
 /// Timers B and F, 64 · T1 (RFC 3261 §17.1): without an answer for so long an attempt has failed.
-const TIMER: Span = Span::from_secs(32);
+pub(super) const TIMER: Span = Span::from_secs(32);
 /// What [`Transactions::left_out`] counts.
 pub(super) const LEFT_OUT: &str = "SIP messages of transactions beyond the number that is kept were left out";
 
