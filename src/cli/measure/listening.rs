@@ -19,6 +19,12 @@ impl Page {
         for stream in &measured.streams {
             self.line(&listening_line(stream));
         }
+        let outside = |stream: &StreamMeasured| stream.dejitter.iter().any(|score| score.valid == Some(false));
+        if measured.streams.iter().any(outside) {
+            self.paragraph(
+                "! The loss is outside the range for which the model was validated: a long outage is no random loss.",
+            );
+        }
         for reason in refusals(&measured.streams) {
             self.paragraph(&reason);
         }
@@ -125,6 +131,8 @@ mod tests {
     #[test]
     fn what_is_outside_of_the_model_is_marked() {
         let text = tables(0, &Measured { streams: vec![stream(Some(1.5), None)], ..Measured::default() });
-        assert!(text.contains("1.50!"), "{text}");
+        assert!(text.contains("1.50!") && text.contains("  ! The loss is outside the range"), "{text}");
+        let text = tables(0, &Measured { streams: vec![stream(Some(4.0), None)], ..Measured::default() });
+        assert!(!text.contains('!'), "{text}");
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::sip;
-use crate::analysis::measure::model::{CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit, VideoMeasured};
+use crate::analysis::measure::model::{
+    CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit, VideoMeasured, VideoScore,
+};
 use crate::analysis::report::words;
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
@@ -43,6 +45,7 @@ impl Page {
                 let length = window.end_ns - window.start_ns;
                 self.line(&format!("trial {trial}: a window of {length}; times are seconds from its start"));
             }
+            None if measured.captured.is_none() => self.line("capture: without a packet"),
             None => {
                 let at = UNIX_EPOCH + Duration::from_nanos(zero.as_nanos().max(0).cast_unsigned());
                 self.line(&format!("capture: times are seconds from {}", humantime::format_rfc3339_millis(at)));
@@ -77,6 +80,9 @@ impl Page {
                 self.note(" ", &sync);
             }
         }
+        if measured.videos.iter().any(|video| score(video).is_some_and(|vq| !vq.valid)) {
+            self.note(" ", "(Vq) is outside the range for which the model was validated");
+        }
     }
 
     fn outages(&mut self, measured: &Measured, zero: RunTime) {
@@ -93,7 +99,7 @@ impl Page {
         if measured.calls.is_empty() {
             return;
         }
-        self.line("\ncalls  due s    setup ms  code  fate           from → to");
+        self.line("\ncalls  due s    setup ms  code  fate                  from → to");
         for call in &measured.calls {
             self.line(&call_line(call, zero));
         }
@@ -178,8 +184,7 @@ fn stream_line(stream: &StreamMeasured) -> String {
 }
 
 fn video_line(video: &VideoMeasured) -> String {
-    let scores = video.periods.iter().find_map(|period| period.vq.as_ref());
-    let vq = scores.map_or_else(
+    let vq = score(video).map_or_else(
         || "-".to_owned(),
         |vq| if vq.valid { format!("{:.2}", vq.value) } else { format!("({:.2})", vq.value) },
     );
@@ -195,6 +200,10 @@ fn video_line(video: &VideoMeasured) -> String {
         video.frozen_ms / 1e3,
         video.pli + video.fir,
     )
+}
+
+fn score(video: &VideoMeasured) -> Option<&VideoScore> {
+    video.periods.iter().find_map(|period| period.vq.as_ref())
 }
 
 /// How much later the picture comes than its sound, where that is asked: only of captures.
@@ -233,11 +242,11 @@ fn outage_line(outage: &Outage, zero: RunTime) -> String {
 }
 
 fn call_line(call: &CallMeasured, zero: RunTime) -> String {
-    let fate = call.fate.map_or_else(|| "-".to_owned(), |fate| format!("{fate:?}"));
+    let fate = call.fate.map_or_else(|| "-".to_owned(), |fate| words::fate(&words::json_word(fate)));
     let code = call.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
     let (due, setup) = (seconds(call.planned_ns, zero), figure(call.setup_ms, 1));
     let callee = if call.callee.is_empty() { "?" } else { &call.callee };
-    format!("{:>5}  {due:<8} {setup:>8}  {code:>4}  {fate:<14} {} → {callee}", call.call, call.caller)
+    format!("{:>5}  {due:<8} {setup:>8}  {code:>4}  {fate:<21} {} → {callee}", call.call, call.caller)
 }
 
 fn transit_line(transit: &Transit) -> String {
