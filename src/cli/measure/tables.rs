@@ -169,8 +169,9 @@ pub(super) fn wrapped(head: &str, words: &[String]) -> Vec<String> {
 
 fn stream_line(stream: &StreamMeasured) -> String {
     let share = if stream.expected == 0 { 0.0 } else { 100.0 * stream.lost as f64 / stream.expected as f64 };
+    let outside = if stream.mos_cqe.as_ref().is_some_and(|mos| !mos.valid) { "!" } else { "" };
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}",
+        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}{outside}",
         stream.ssrc,
         stream.codec.as_deref().unwrap_or("?"),
         stream.packets,

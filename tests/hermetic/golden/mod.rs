@@ -5,6 +5,7 @@
 //! `fivenines measure --json` that must come out. `FIVENINES_WRITE_GOLDEN=1 cargo test --test hermetic golden`
 //! writes the captures again.
 
+mod copies;
 mod encapsulation;
 mod expect;
 mod headers;
