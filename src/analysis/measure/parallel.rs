@@ -8,21 +8,28 @@ use std::thread;
 const LEAST: usize = 8;
 
 /// `each` of every value, in the order of the values. How many threads there are shows in nothing but the time taken.
-pub(super) fn map<T: Sync, R: Send>(values: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn map<T: Send, R: Send>(values: Vec<T>, each: impl Fn(T) -> R + Sync) -> Vec<R> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = values.len().div_ceil(processors).max(LEAST);
     let each = &each;
+    let work = |share: Vec<T>| share.into_iter().map(each).collect::<Vec<R>>();
     thread::scope(|scope| {
-        let mut shares = values.chunks(share);
+        let mut shares = shares(values, share).into_iter();
         let own = shares.next().unwrap_or_default();
-        let others: Vec<_> =
-            shares.map(|share| scope.spawn(move || share.iter().map(each).collect::<Vec<R>>())).collect();
-        let mut all: Vec<R> = own.iter().map(each).collect();
+        let others: Vec<_> = shares.map(|share| scope.spawn(move || work(share))).collect();
+        let mut all = work(own);
         for other in others {
             all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         all
     })
+}
+
+fn shares<T>(mut values: Vec<T>, share: usize) -> Vec<Vec<T>> {
+    let starts = (0..values.len()).step_by(share).rev();
+    let mut shares: Vec<Vec<T>> = starts.map(|start| values.split_off(start)).collect();
+    shares.reverse();
+    shares
 }
 
 #[cfg(test)]
@@ -34,7 +41,7 @@ mod tests {
         for length in [0, 1, LEAST, 3 * LEAST + 1, 1000] {
             let values: Vec<usize> = (0..length).collect();
             let squares: Vec<usize> = values.iter().map(|value| value * value).collect();
-            assert_eq!(map(&values, |value| value * value), squares);
+            assert_eq!(map(values, |value| value * value), squares);
         }
     }
 }

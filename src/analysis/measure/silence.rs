@@ -81,6 +81,9 @@ struct Hole {
 #[must_use]
 pub fn silences(good: &[Arrival], rule: Rule, due: Due) -> Vec<Silence> {
     let holes = holes(good, rule, due);
+    if holes.is_empty() {
+        return Vec::new();
+    }
     let loss = background_loss(good, &holes);
     let holes = merge(holes, rule, loss);
     let error = edge_error(loss, rule.interval);

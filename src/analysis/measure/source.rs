@@ -27,12 +27,20 @@ pub(super) struct Merged<'a> {
     files: &'a [CaptureFile],
     readers: Vec<Reader<'a>>,
     heads: Vec<Option<Packet<'a>>>,
-    latest_ns: Vec<i64>,
-    /// Octets of each file whose memory was given back.
-    released: Vec<usize>,
+    progress: Vec<Progress>,
     steps: Vec<Anomaly>,
     /// Steps that are not listed any more.
     more_steps: u64,
+}
+
+/// How far a file has been read.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    latest_ns: i64,
+    /// Octets whose memory was given back.
+    released: usize,
+    /// At which address of a packet more is given back.
+    release_at: usize,
 }
 
 impl CaptureFile {
@@ -49,9 +57,10 @@ impl CaptureFile {
         self.octets.is_empty()
     }
 
-    /// Where in the file the octets of a packet begin.
-    fn place(&self, packet: &Packet<'_>) -> usize {
-        packet.octets.as_ptr().addr().saturating_sub(self.octets.as_ptr().addr())
+    /// Of a file of which so many octets are given back.
+    fn progress(&self, latest_ns: i64, released: usize) -> Progress {
+        let start = self.octets.as_ptr().addr();
+        Progress { latest_ns, released, release_at: start.saturating_add(released).saturating_add(RELEASED_AT_ONCE) }
     }
 
     /// What is broken in it, once its packets have been read.
@@ -94,9 +103,8 @@ impl<'a> Merged<'a> {
             });
         }
         let heads: Vec<_> = readers.iter_mut().map(Iterator::next).collect();
-        let latest_ns = vec![i64::MIN; files.len()];
-        let released = vec![0; files.len()];
-        Ok(Merged { files, readers, heads, latest_ns, released, steps: Vec::new(), more_steps: 0 })
+        let progress = files.iter().map(|file| file.progress(i64::MIN, 0)).collect();
+        Ok(Merged { files, readers, heads, progress, steps: Vec::new(), more_steps: 0 })
     }
 
     /// Gives all packets with their file's number. One file needs no merging.
@@ -145,38 +153,35 @@ impl<'a> Merged<'a> {
 
     #[inline]
     fn note(&mut self, file: usize, packet: &Packet<'_>) {
-        self.note_step(file, packet);
-        let read = self.files[file].place(packet).wrapping_sub(self.released[file]);
-        if read >= RELEASED_AT_ONCE {
-            self.release(file, read);
+        let progress = &mut self.progress[file];
+        if packet.octets.as_ptr().addr() >= progress.release_at {
+            self.release(file, packet);
+        } else if packet.unix_ns < progress.latest_ns {
+            self.note_step_back(file, packet);
+        } else {
+            progress.latest_ns = packet.unix_ns;
         }
     }
 
     /// What has been read lies in the file: a capture may be larger than the memory.
     #[cold]
-    fn release(&mut self, file: usize, read: usize) {
-        let from = self.released[file];
-        let octets = read - read % RELEASED_AT_ONCE;
-        self.files[file].octets.release(from..from + octets);
-        self.released[file] = from + octets;
-    }
-
-    #[inline]
-    fn note_step(&mut self, file: usize, packet: &Packet<'_>) {
-        if packet.unix_ns < self.latest_ns[file] {
-            self.note_step_back(file, packet);
-        }
-        self.latest_ns[file] = self.latest_ns[file].max(packet.unix_ns);
+    fn release(&mut self, file: usize, packet: &Packet<'_>) {
+        let (whole, Progress { latest_ns, released, .. }) = (&self.files[file], self.progress[file]);
+        let read = packet.octets.as_ptr().addr() - whole.octets.as_ptr().addr() - released;
+        let next = released + read - read % RELEASED_AT_ONCE;
+        whole.octets.release(released..next);
+        self.progress[file] = whole.progress(latest_ns, next);
+        self.note(file, packet);
     }
 
     #[cold]
     fn note_step_back(&mut self, file: usize, packet: &Packet<'_>) {
-        let behind = self.latest_ns[file].saturating_sub(packet.unix_ns);
+        let behind = self.progress[file].latest_ns.saturating_sub(packet.unix_ns);
         let tapped = packet.sense != crate::wire::pcap::Sense::Unknown;
         // Taps are written by several threads; there a small step back is order of writing, not of time.
         if behind > BACKWARD_STEP_NS && !tapped {
             self.add_step(file, packet.number, behind);
-            self.latest_ns[file] = packet.unix_ns;
+            self.progress[file].latest_ns = packet.unix_ns;
         }
     }
 

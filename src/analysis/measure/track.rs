@@ -56,6 +56,7 @@ struct Seen {
 
 impl Seen {
     /// Notes a number; false if it was seen before.
+    #[inline]
     fn is_new(&mut self, segment: u32, index: i64) -> bool {
         match self.newest {
             Some((newest, first, last)) if newest == segment && index > last => {
@@ -69,11 +70,13 @@ impl Seen {
     }
 
     /// The growing run has ended; another begins with `index`.
+    #[cold]
     fn begin_run(&mut self, index: i64) -> i64 {
         self.others.extend(self.newest.map(|(segment, first, last)| ((segment, first), last)));
         index
     }
 
+    #[cold]
     fn is_new_elsewhere(&mut self, segment: u32, index: i64) -> bool {
         let known = |runs: &BTreeMap<(u32, i64), i64>| {
             runs.range((segment, i64::MIN)..=(segment, index)).next_back().is_some_and(|(_, last)| index <= *last)
@@ -93,27 +96,36 @@ impl Seen {
     }
 }
 
+/// The lowest and highest number of each segment.
+pub type Spans = BTreeMap<u32, (i64, i64)>;
+
 /// Counts a track; `firsts` are its first arrivals.
 #[must_use]
 pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
-    let mut counts = Counts {
-        packets: firsts.len() as u64,
-        duplicates: (arrivals.len() - firsts.len()) as u64,
-        ..Counts::default()
-    };
-    let mut spans: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+    counts_and_spans(arrivals, firsts).0
+}
+
+/// The same, and the numbers from which what was expected follows.
+#[must_use]
+pub fn counts_and_spans(arrivals: &[Arrival], firsts: &[Arrival]) -> (Counts, Spans) {
+    let (mut spans, mut reordered) = (Spans::new(), 0);
     for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
         let span = spans.entry(part[0].segment).or_insert((part[0].index, part[0].index));
         let (mut lowest, mut highest) = *span;
         for arrival in part {
-            counts.reordered += u64::from(arrival.index < highest);
+            reordered += u64::from(arrival.index < highest);
             lowest = arrival.index.min(lowest);
             highest = arrival.index.max(highest);
         }
         *span = (lowest, highest);
     }
-    counts.expected = spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1);
-    counts
+    let counts = Counts {
+        packets: firsts.len() as u64,
+        duplicates: (arrivals.len() - firsts.len()) as u64,
+        reordered,
+        expected: spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1),
+    };
+    (counts, spans)
 }
 
 /// The interarrival jitter in milliseconds after each packet but the first (RFC 3550 §6.4.1 and A.8).

@@ -4,6 +4,7 @@
 //! What is whole is given; what is broken is kept in [`Reader::flaws`] with the number of the packet
 //! before it. Nothing is copied.
 
+mod ahead;
 mod classic;
 mod foreign;
 mod ng;
@@ -185,11 +186,13 @@ impl<'a> Reader<'a> {
             Format::Empty => {}
             Format::Classic(classic) => {
                 while let Some(packet) = next.take().or_else(|| classic.next()) {
+                    ahead::ask(packet.octets);
                     take(packet);
                 }
             }
             Format::Ng(ng) => {
                 while let Some(packet) = next.take().or_else(|| ng.next()) {
+                    ahead::ask(packet.octets);
                     take(packet);
                 }
             }

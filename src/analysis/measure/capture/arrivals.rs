@@ -1,6 +1,7 @@
 //! The arrivals of one logical stream in little room: they are spread out while they are worked on, and only then.
 
 use super::packed::{Packed, Row};
+use super::plain::Plain;
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
 
@@ -12,35 +13,53 @@ const SEGMENT: u32 = 2;
 /// The packets of a stream in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Arrivals {
-    rows: Packed,
+    rows: Rows,
     first: Option<RunTime>,
     last: Option<RunTime>,
     /// Above all segments.
     segments: u32,
 }
 
+#[derive(Clone, Debug)]
+enum Rows {
+    Packed(Packed),
+    /// As they were captured: what else there is to know of them is worked out each time.
+    Plain(Box<Plain>),
+}
+
+impl Default for Rows {
+    fn default() -> Rows {
+        Rows::Packed(Packed::default())
+    }
+}
+
 impl FromIterator<Arrival> for Arrivals {
     fn from_iter<T: IntoIterator<Item = Arrival>>(arrivals: T) -> Arrivals {
         let mut packed = Arrivals::default();
-        arrivals.into_iter().for_each(|arrival| packed.push(&arrival));
+        packed.extend(arrivals);
         packed
     }
 }
 
+impl From<Plain> for Arrivals {
+    fn from(plain: Plain) -> Arrivals {
+        let (first, last) = plain.ends();
+        Arrivals { rows: Rows::Plain(Box::new(plain)), first: Some(first), last: Some(last), segments: 1 }
+    }
+}
+
 impl Arrivals {
-    #[inline]
-    fn push(&mut self, arrival: &Arrival) {
-        self.first.get_or_insert(arrival.at);
-        self.last = Some(arrival.at);
-        self.segments = self.segments.max(arrival.segment.saturating_add(1));
-        let on_media_clock = if arrival.media.is_some() { ON_MEDIA_CLOCK } else { 0 };
-        let pause = if arrival.pause { PAUSE } else { 0 };
-        self.rows.push(Row {
-            at: arrival.at.as_nanos(),
-            number: arrival.index,
-            clock: arrival.media.unwrap_or_default().as_nanos(),
-            kind: u64::from(arrival.segment) << SEGMENT | on_media_clock | pause,
-        });
+    fn extend(&mut self, arrivals: impl IntoIterator<Item = Arrival>) {
+        if let Rows::Plain(_) = self.rows {
+            *self = self.unpack().into_iter().collect();
+        }
+        let Rows::Packed(rows) = &mut self.rows else { return };
+        for arrival in arrivals {
+            self.first.get_or_insert(arrival.at);
+            self.last = Some(arrival.at);
+            self.segments = self.segments.max(arrival.segment.saturating_add(1));
+            rows.push(row(&arrival));
+        }
     }
 
     /// When the first one came.
@@ -55,24 +74,21 @@ impl Arrivals {
 
     /// All of them, spread out.
     pub(super) fn unpack(&self) -> Vec<Arrival> {
-        let mut arrivals = Vec::with_capacity(self.rows.len());
-        self.rows.each(|row| {
-            arrivals.push(Arrival {
-                at: RunTime(row.at),
-                segment: (row.kind >> SEGMENT) as u32,
-                index: row.number,
-                media: (row.kind & ON_MEDIA_CLOCK != 0).then_some(Span(row.clock)),
-                pause: row.kind & PAUSE != 0,
-            });
-        });
-        arrivals
+        match &self.rows {
+            Rows::Plain(plain) => plain.arrivals(),
+            Rows::Packed(rows) => {
+                let mut arrivals = Vec::with_capacity(rows.len());
+                rows.each(|row| arrivals.push(arrival(&row)));
+                arrivals
+            }
+        }
     }
 
     /// Goes on with those of another stream, in numberings of their own.
     pub(super) fn append(&mut self, next: &Arrivals) {
         let segments = self.segments;
-        let shifted = |a: &Arrival| Arrival { segment: a.segment.saturating_add(segments), ..*a };
-        next.unpack().iter().for_each(|arrival| self.push(&shifted(arrival)));
+        let shifted = |a: Arrival| Arrival { segment: a.segment.saturating_add(segments), ..a };
+        self.extend(next.unpack().into_iter().map(shifted));
     }
 
     /// Changes what the arrivals are.
@@ -80,6 +96,27 @@ impl Arrivals {
         let mut arrivals = self.unpack();
         how(&mut arrivals);
         *self = arrivals.into_iter().collect();
+    }
+}
+
+fn row(arrival: &Arrival) -> Row {
+    let on_media_clock = if arrival.media.is_some() { ON_MEDIA_CLOCK } else { 0 };
+    let pause = if arrival.pause { PAUSE } else { 0 };
+    Row {
+        at: arrival.at.as_nanos(),
+        number: arrival.index,
+        clock: arrival.media.unwrap_or_default().as_nanos(),
+        kind: u64::from(arrival.segment) << SEGMENT | on_media_clock | pause,
+    }
+}
+
+fn arrival(row: &Row) -> Arrival {
+    Arrival {
+        at: RunTime(row.at),
+        segment: (row.kind >> SEGMENT) as u32,
+        index: row.number,
+        media: (row.kind & ON_MEDIA_CLOCK != 0).then_some(Span(row.clock)),
+        pause: row.kind & PAUSE != 0,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::units::{RunTime, Span};
 pub(super) const STEPPED: &str =
     "the capture's clock stepped: instants and durations on both sides of a step do not fit together";
 /// Smaller steps look like jitter.
-const LEAST_STEP: i64 = 100_000_000;
+pub(super) const LEAST_STEP: i64 = 100_000_000;
 /// The shift must last for this many packets, within [`TOLERANCE`].
 const LASTING: usize = 10;
 /// Jitter that a shift may have.

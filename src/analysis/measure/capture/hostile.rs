@@ -27,7 +27,8 @@ fn pass(packets: impl Iterator<Item = Vec<u8>>) -> Measured {
         let sense = crate::wire::pcap::Sense::Unknown;
         let link = LinkType::RawIp;
         pass.packet(
-            Spot { file: 0, name: "made.pcap", packet: number },
+            0,
+            || "made.pcap",
             &Packet { number, unix_ns, link, sense, comment: None, octets: &octets, wire_length },
         );
     }
@@ -122,7 +123,7 @@ fn a_link_that_nobody_decodes_is_told_and_not_passed_over() {
         octets: &[1, 2, 3],
         wire_length: 3,
     };
-    (0..3).for_each(|_| pass.packet(Spot { file: 0, name: "made.pcap", packet: packet.number }, &packet));
+    (0..3).for_each(|_| pass.packet(0, || "made.pcap", &packet));
     let what = "3 frames were left out: link type 147 (tcpdump.org/linktypes) is not decoded; the first here";
     assert_eq!(complaints(&pass.measure().unwrap().0), [format!("made.pcap packet 1: {what}")]);
 }

@@ -16,9 +16,10 @@ pub(super) struct Index {
 }
 
 /// Flow and SSRC of IPv4: addresses, ports and SSRC are just 128 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key {
-    numbers: u128,
+    addresses: u64,
+    ports_and_ssrc: u64,
     sense: Sense,
 }
 
@@ -47,12 +48,21 @@ impl Index {
     }
 }
 
+/// Both directions of a tap are few enough to share a hash.
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.addresses);
+        state.write_u64(self.ports_and_ssrc);
+    }
+}
+
 impl Key {
     #[inline]
     pub(super) fn of(datagram: &Datagram<'_>, sense: Sense, ssrc: u32) -> Key {
         let addresses = u64::from(datagram.source.to_bits()) << 32 | u64::from(datagram.destination.to_bits());
         let ports = u64::from(datagram.source_port) << 48 | u64::from(datagram.destination_port) << 32;
-        Key { numbers: u128::from(addresses) << 64 | u128::from(ports | u64::from(ssrc)), sense }
+        Key { addresses, ports_and_ssrc: ports | u64::from(ssrc), sense }
     }
 
     fn of_flow(flow: &Flow, ssrc: u32) -> Option<Key> {
@@ -70,14 +80,17 @@ impl Key {
     }
 
     pub(super) fn flow(&self) -> Flow {
-        let end = |address: u128, port: u128| {
-            SocketAddr::from((Ipv4Addr::from_bits((self.numbers >> address) as u32), (self.numbers >> port) as u16))
-        };
-        Flow { source: end(96, 48), destination: end(64, 32), sense: self.sense }
+        let end = |address: u32, port: u16| SocketAddr::from((Ipv4Addr::from_bits(address), port));
+        let (addresses, ports) = (self.addresses, self.ports_and_ssrc >> 32);
+        Flow {
+            source: end((addresses >> 32) as u32, (ports >> 16) as u16),
+            destination: end(addresses as u32, ports as u16),
+            sense: self.sense,
+        }
     }
 
     pub(super) fn ssrc(&self) -> u32 {
-        self.numbers as u32
+        self.ports_and_ssrc as u32
     }
 }
 

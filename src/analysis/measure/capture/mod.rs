@@ -4,6 +4,8 @@ mod arrivals;
 mod calls;
 mod chat;
 mod clock;
+mod codecs;
+mod collector;
 mod dialogs;
 mod due;
 mod excess;
@@ -11,7 +13,9 @@ pub(super) mod filter;
 mod guess;
 mod index;
 mod lip_sync;
+mod numbering;
 mod packed;
+mod plain;
 mod relays;
 mod seen;
 mod sequence;
@@ -28,12 +32,13 @@ mod voice;
 use std::path::PathBuf;
 
 use self::chat::Chats;
+use self::collector::{Collector, Number, Refused};
 use self::excess::{Excess, Spot};
 use self::filter::Filter;
 use self::index::Key;
 use self::relays::Relays;
 use self::signalling::{Heard, Signalling};
-use self::streams::{Collector, Flow, Refused};
+use self::streams::Flow;
 use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
 use self::video::{Around, LEAST_DYNAMIC, Videos};
@@ -89,7 +94,7 @@ pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, Meas
     let files = files.iter().map(|path| CaptureFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
-    merged.each(|file, packet| pass.packet(Spot { file, name: &files[file].name, packet: packet.number }, packet));
+    merged.each(|file, packet| pass.packet(file, || &files[file].name, packet));
     if let Some((file, last)) = files.iter().enumerate().next_back() {
         pass.finish(&Spot { file, name: &last.name, packet: merged.packets(file) }, |file| &files[file].name);
     }
@@ -127,11 +132,12 @@ fn follow(routes: &mut Routes, file: usize, packet: &Packet<'_>) {
 
 impl Pass {
     #[inline]
-    fn packet(&mut self, spot: Spot<'_>, packet: &Packet<'_>) {
+    fn packet<'a>(&mut self, file: usize, name: impl FnOnce() -> &'a str, packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         let Some(measured) = self.in_time(at) else { return };
         let datagram = if measured { Datagram::of(packet.link, packet.octets) } else { None };
-        if !datagram.is_some_and(|datagram| self.media(at, packet.sense, &datagram, &spot)) {
+        if !datagram.is_some_and(|datagram| self.media(at, packet.sense, &datagram, (file, packet.number))) {
+            let spot = Spot { file, name: name(), packet: packet.number };
             self.frame(at, measured, &spot, packet);
         }
     }
@@ -167,15 +173,15 @@ impl Pass {
 
     /// The short way of nearly all packets of a capture of calls; false when this is none of them.
     #[inline]
-    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, spot: &Spot<'_>) -> bool {
+    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, number: Number) -> bool {
         if datagram.source_port.min(datagram.destination_port) < LEAST_PORT {
             return false;
         }
         let Some(rtp) = Rtp::parse(datagram.payload).filter(|rtp| rtp.payload_type < LEAST_DYNAMIC) else {
             return false;
         };
-        self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
-        self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), &rtp, (spot.file, spot.packet));
+        self.relays.packet(at, datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
+        self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), &rtp, number);
         true
     }
 
@@ -233,7 +239,7 @@ impl Pass {
     fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8], spot: &Spot<'_>) {
         let Some(rtp) = Rtp::parse(payload) else { return self.videos.rtcp(at, flow.source, payload) };
         let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
-        self.relays.packet(source, destination, rtp.payload);
+        self.relays.packet(at, source, destination, rtp.payload);
         if !self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) {
             self.streams.packet(at, flow, &rtp, (spot.file, spot.packet));
         }

@@ -32,13 +32,17 @@ pub(super) struct Row {
 }
 
 /// Rows in their order; what went in comes out.
+///
+/// What a steady packet needs are the first 64 octets, one line of the cache.
 #[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Packed {
     before: Before,
-    rows: usize,
     /// The block that is filling. No block is ever moved, and no packet lies in two.
     newest: Vec<u32>,
     full: Vec<Vec<u32>>,
+    /// Words that packets have beyond one each.
+    more_words: usize,
 }
 
 /// What the next row is compared with.
@@ -49,14 +53,6 @@ struct Before {
 }
 
 impl Before {
-    /// The row that is next in every respect, `since` nanoseconds later.
-    #[inline]
-    fn next(&self, since: u32) -> Row {
-        let Row { at, number, clock, kind } = self.row;
-        let (number, clock) = (number.wrapping_add(1), clock.wrapping_add(self.step));
-        Row { at: at.wrapping_add(since.into()), number, clock, kind }
-    }
-
     /// How many nanoseconds later a row is that is next in every other respect.
     #[inline]
     fn since(&self, row: &Row) -> Option<u32> {
@@ -98,7 +94,6 @@ impl Packed {
         } else {
             self.push_unusual(row);
         }
-        self.rows += 1;
     }
 
     #[cold]
@@ -106,6 +101,7 @@ impl Packed {
         if self.newest.capacity() - self.newest.len() < LONGEST {
             self.open();
         }
+        let words = self.newest.len();
         match self.changed(row) {
             Some(words) => self.newest.extend(words),
             None => {
@@ -114,6 +110,7 @@ impl Packed {
                 self.newest.extend(numbers.into_iter().flat_map(|number| [number as u32, (number >> 32) as u32]));
             }
         }
+        self.more_words += self.newest.len() - words - 1;
         self.before.turn(row);
     }
 
@@ -137,25 +134,103 @@ impl Packed {
 
     /// How many rows there are.
     pub(super) fn len(&self) -> usize {
-        self.rows
+        self.full.iter().map(Vec::len).sum::<usize>() + self.newest.len() - self.more_words
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
+    /// All rows in their order.
+    pub(super) fn runs(&self) -> Runs<'_> {
+        Runs { before: Before::default(), words: &[], blocks: self.full.iter(), newest: Some(&self.newest) }
     }
 
     /// Hands out all rows in their order.
     #[inline]
     pub(super) fn each(&self, mut take: impl FnMut(Row)) {
-        let mut before = Before::default();
-        for block in self.full.iter().chain([&self.newest]) {
-            let mut words = block.iter();
-            while let Some(&word) = words.next() {
-                if word < STEADY {
-                    before.row = before.next(word);
-                } else {
-                    let row = unusual(&before.row, word, &mut words);
-                    before.turn(row);
-                }
-                take(before.row);
+        self.runs().for_each(|run| run.each(&mut take));
+    }
+}
+
+/// A row and those that follow it and are next in every respect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    pub(super) first: Row,
+    /// By how much the clock grows from row to row.
+    pub(super) step: i64,
+    /// Nanoseconds from each row to the next.
+    pub(super) since: &'a [u32],
+    pub(super) last: Row,
+}
+
+impl<'a> Run<'a> {
+    /// As many of `words` as are rows that are next after `first`.
+    fn of(first: Row, step: i64, words: &'a [u32]) -> Run<'a> {
+        let (mut rows, mut passed) = (0usize, 0u64);
+        for word in words {
+            if *word >= STEADY {
+                break;
             }
+            passed += u64::from(*word);
+            rows += 1;
         }
+        let Row { at, number, clock, kind } = first;
+        let number = number.wrapping_add(rows as i64);
+        let clock = clock.wrapping_add(step.wrapping_mul(rows as i64));
+        let last = Row { at: at.wrapping_add(passed.cast_signed()), number, clock, kind };
+        Run { first, step, since: words.get(..rows).unwrap_or_default(), last }
+    }
+
+    /// Hands out all rows in their order.
+    #[inline]
+    pub(super) fn each(&self, mut take: impl FnMut(Row)) {
+        let mut row = self.first;
+        take(row);
+        for since in self.since {
+            row = next(&row, self.step, *since);
+            take(row);
+        }
+    }
+}
+
+/// The row that is next in every respect, `since` nanoseconds later.
+#[inline]
+fn next(row: &Row, step: i64, since: u32) -> Row {
+    let Row { at, number, clock, kind } = *row;
+    Row { at: at.wrapping_add(since.into()), number: number.wrapping_add(1), clock: clock.wrapping_add(step), kind }
+}
+
+/// The runs of packed rows. That a block has ended also ends a run.
+pub(super) struct Runs<'a> {
+    before: Before,
+    words: &'a [u32],
+    blocks: std::slice::Iter<'a, Vec<u32>>,
+    newest: Option<&'a Vec<u32>>,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = Run<'a>;
+
+    fn next(&mut self) -> Option<Run<'a>> {
+        while self.words.is_empty() {
+            self.words = self.blocks.next().or_else(|| self.newest.take())?;
+        }
+        let (word, rest) = self.words.split_first()?;
+        let mut words = rest.iter();
+        if *word < STEADY {
+            self.before.row = next(&self.before.row, self.before.step, *word);
+        } else {
+            let row = unusual(&self.before.row, *word, &mut words);
+            self.before.turn(row);
+        }
+        let words = words.as_slice();
+        let run = Run::of(self.before.row, self.before.step, words);
+        self.words = words.get(run.since.len()..).unwrap_or_default();
+        self.before.row = run.last;
+        Some(run)
     }
 }
 
@@ -217,9 +292,12 @@ mod tests {
                 };
                 row
             }).collect();
-            let packed = packed(&rows);
+            let mut packed = packed(&rows);
             prop_assert_eq!(packed.len(), rows.len());
-            prop_assert_eq!(unpacked(&packed), rows);
+            prop_assert_eq!(unpacked(&packed), rows.clone());
+            // What comes next is compared with the right row.
+            packed.push(next(&packed.before.row, packed.before.step, 5));
+            prop_assert_eq!((packed.len(), unpacked(&packed).len()), (rows.len() + 1, rows.len() + 1));
         }
     }
 

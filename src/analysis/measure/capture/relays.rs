@@ -6,10 +6,15 @@
 //! second and a server that holds them for 20 ms that happens to one of 160. To miss a server, it would have to miss
 //! each of its packets.
 //!
+//! Nor does it look at all packets of a long capture: after the first [`ALWAYS`], at those of one second in four. A
+//! server that sends on for some four seconds is found.
+//!
 //! A place of the table is hardly ever in the nearest cache. So packets are looked up in batches, in which the waits for
 //! the memory overlap: one by one they were a seventh of the time in which a capture is measured.
 
 use std::net::IpAddr;
+
+use crate::units::{RunTime, Span};
 
 /// Places in the table: 256 KiB, which stays in the cache.
 const PLACES: usize = 1 << 16;
@@ -17,6 +22,11 @@ const PLACES: usize = 1 << 16;
 const MIX: [u64; 3] = [0x2437_f6a8_885a_308d, 0x1319_8a2e_0370_7345, 0xa409_3822_299f_31d1];
 /// Octets of a payload that are looked at.
 const KEY: usize = super::transit::KEY;
+
+/// For so long from the first packet on, all packets are looked at.
+const ALWAYS: Span = Span::from_secs(20);
+/// Bits of the nanoseconds that are 0 in one period of 2^30 (1.07 s) in four.
+const SELDOM: i64 = 3 << 30;
 
 /// Packets that are looked up together.
 const BATCH: usize = 64;
@@ -27,6 +37,7 @@ pub(super) struct Relays {
     marks: Box<[u32]>,
     /// Those that are still to be looked up.
     waiting: Vec<Waiting>,
+    first: Option<RunTime>,
     found: bool,
 }
 
@@ -41,7 +52,7 @@ struct Waiting {
 impl Default for Relays {
     fn default() -> Relays {
         let marks = vec![0; PLACES].into_boxed_slice();
-        Relays { marks, waiting: Vec::with_capacity(BATCH), found: false }
+        Relays { marks, waiting: Vec::with_capacity(BATCH), first: None, found: false }
     }
 }
 
@@ -50,6 +61,12 @@ impl Relays {
     pub(super) fn found(&mut self) -> bool {
         self.look_up();
         self.found
+    }
+
+    #[inline]
+    fn looks_at(&mut self, at: RunTime) -> bool {
+        let first = *self.first.get_or_insert(at);
+        at - first <= ALWAYS || at.as_nanos() & SELDOM == 0
     }
 
     fn look_up(&mut self) {
@@ -62,8 +79,8 @@ impl Relays {
 
     /// Takes a packet; `source` and `destination` are hosts as [`host`] gives them.
     #[inline]
-    pub(super) fn packet(&mut self, source: u64, destination: u64, payload: &[u8]) {
-        if self.found {
+    pub(super) fn packet(&mut self, at: RunTime, source: u64, destination: u64, payload: &[u8]) {
+        if self.found || !self.looks_at(at) {
             return;
         }
         let Some(key) = payload.first_chunk::<KEY>() else { return };
@@ -114,8 +131,8 @@ mod tests {
     /// Two-way calls of other phones through the same server in between: 4,000 packets on the way at once.
     fn other_calls(relays: &mut Relays, from: u64) {
         for k in from..from + 2000 {
-            relays.packet(PHONE + 10, SERVER, &payload(1_000_000 + k));
-            relays.packet(SERVER, PHONE + 10, &payload(2_000_000 + k));
+            relays.packet(RunTime::ZERO, PHONE + 10, SERVER, &payload(1_000_000 + k));
+            relays.packet(RunTime::ZERO, SERVER, PHONE + 10, &payload(2_000_000 + k));
         }
     }
 
@@ -125,11 +142,11 @@ mod tests {
         other_calls(&mut relays, 0);
         assert!(!relays.found());
         for k in 0..10 {
-            relays.packet(PHONE, SERVER, &payload(k));
+            relays.packet(RunTime::ZERO, PHONE, SERVER, &payload(k));
         }
         other_calls(&mut relays, 5000);
         for k in 0..10 {
-            relays.packet(SERVER, OTHER, &payload(k));
+            relays.packet(RunTime::ZERO, SERVER, OTHER, &payload(k));
         }
         assert!(relays.found());
     }
@@ -139,10 +156,25 @@ mod tests {
     fn a_single_packet_that_is_sent_on_is_found_wherever_the_capture_ends() {
         for between in 0..2 * BATCH as u64 {
             let mut relays = Relays::default();
-            relays.packet(PHONE, SERVER, &payload(1));
-            (0..between).for_each(|k| relays.packet(PHONE, SERVER, &payload(100 + k)));
-            relays.packet(SERVER, OTHER, &payload(1));
+            relays.packet(RunTime::ZERO, PHONE, SERVER, &payload(1));
+            (0..between).for_each(|k| relays.packet(RunTime::ZERO, PHONE, SERVER, &payload(100 + k)));
+            relays.packet(RunTime::ZERO, SERVER, OTHER, &payload(1));
             assert!(relays.found(), "{between} packets between");
+        }
+    }
+
+    /// Payloads take 20 ms through a server from the 20th second on, for four seconds and a half.
+    #[test]
+    fn a_server_that_begins_late_is_found_within_a_few_seconds() {
+        for start_ms in (20_000..25_000).step_by(70) {
+            let mut relays = Relays::default();
+            relays.packet(RunTime::ZERO, OTHER, PHONE, &payload(0));
+            for k in 0..225_u64 {
+                let at = RunTime::from_millis(start_ms + 20 * k.cast_signed());
+                relays.packet(at, PHONE, SERVER, &payload(1 + k));
+                relays.packet(at, SERVER, OTHER, &payload(k));
+            }
+            assert!(relays.found(), "{start_ms}");
         }
     }
 
@@ -150,12 +182,12 @@ mod tests {
     fn copies_replies_of_another_host_and_silence_are_no_relay() {
         let mut relays = Relays::default();
         for k in 0..1000 {
-            relays.packet(PHONE, SERVER, &payload(k));
-            relays.packet(PHONE, SERVER, &payload(k));
-            relays.packet(OTHER, PHONE, &payload(k));
-            relays.packet(PHONE, SERVER, &[0xd5; 160]);
-            relays.packet(SERVER, OTHER, &[0xd5; 160]);
-            relays.packet(SERVER, OTHER, &payload(k)[..KEY - 1]);
+            relays.packet(RunTime::ZERO, PHONE, SERVER, &payload(k));
+            relays.packet(RunTime::ZERO, PHONE, SERVER, &payload(k));
+            relays.packet(RunTime::ZERO, OTHER, PHONE, &payload(k));
+            relays.packet(RunTime::ZERO, PHONE, SERVER, &[0xd5; 160]);
+            relays.packet(RunTime::ZERO, SERVER, OTHER, &[0xd5; 160]);
+            relays.packet(RunTime::ZERO, SERVER, OTHER, &payload(k)[..KEY - 1]);
         }
         assert!(!relays.found());
     }

@@ -1,7 +1,7 @@
 //! The packets of a source as they came, in little room: what else is known of them is worked out source by source
 //! when the capture has been read.
 
-use super::packed::{Packed, Row};
+use super::packed::{Packed, Row, Run};
 use crate::units::RunTime;
 use crate::wire::rtp::Rtp;
 
@@ -19,7 +19,7 @@ pub(super) struct Seen {
 }
 
 /// The packets of one SSRC on one flow.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Packets {
     rows: Packed,
     signed_stream: Option<u32>,
@@ -31,13 +31,24 @@ impl Seen {
         let Rtp { timestamp, sequence, payload_type, marker, .. } = *rtp;
         Seen { at, timestamp, sequence, payload_type, marker }
     }
+
+    #[inline]
+    pub(super) fn of_row(row: Row) -> Seen {
+        Seen {
+            at: RunTime(row.at),
+            timestamp: row.clock as u32,
+            sequence: row.number as u16,
+            payload_type: (row.kind & (MARKER - 1)) as u8,
+            marker: row.kind & MARKER != 0,
+        }
+    }
 }
 
 impl Packets {
     /// Takes the next packet; the first one's signature tells whose they are.
     #[inline]
     pub(super) fn push(&mut self, seen: &Seen, signed_stream: Option<u32>) {
-        if self.rows.len() == 0 {
+        if self.rows.is_empty() {
             self.signed_stream = signed_stream;
         }
         self.rows.push(Row {
@@ -53,18 +64,15 @@ impl Packets {
         self.rows.len()
     }
 
+    /// All of them, in the order in which they came: the first of a run, and the others after it.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Seen, Run<'_>)> {
+        self.rows.runs().map(|run| (Seen::of_row(run.first), run))
+    }
+
     /// Hands out all of them, in the order in which they came.
     #[inline]
     pub(super) fn each(&self, mut take: impl FnMut(&Seen)) {
-        self.rows.each(|row| {
-            take(&Seen {
-                at: RunTime(row.at),
-                timestamp: row.clock as u32,
-                sequence: row.number as u16,
-                payload_type: (row.kind & (MARKER - 1)) as u8,
-                marker: row.kind & MARKER != 0,
-            });
-        });
+        self.rows.each(|row| take(&Seen::of_row(row)));
     }
 
     /// Our own stream whose signature the first payload carries.

@@ -55,7 +55,27 @@ impl Sequencer {
     }
 }
 
+impl Sequencer {
+    /// Goes on by so many packets that come one after the other.
+    pub(super) fn follow(&mut self, packets: usize) {
+        self.expected_after_jump = None;
+        self.highest = self.highest.map(|highest| highest + packets as i64);
+    }
+
+    /// Whether a number is the largest so far.
+    pub(super) fn is_highest(&self, index: i64) -> bool {
+        self.highest == Some(index)
+    }
+}
+
 impl Timestamps {
+    /// Goes on by so many units; where it is then.
+    pub(super) fn follow(&mut self, units: i64) -> i64 {
+        let last = self.last.unwrap_or_default() + units;
+        self.last = Some(last);
+        last
+    }
+
     /// The timestamp without wraps: the nearest to the one before.
     pub(super) fn unwrap(&mut self, timestamp: u32) -> i64 {
         let long = match self.last {

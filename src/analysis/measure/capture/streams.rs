@@ -1,35 +1,28 @@
 //! RTP streams of a capture: datagrams grouped by addresses and SSRC, numbered and joined.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::arrivals::Arrivals;
 use super::clock::{self, Shift};
+use super::codecs::{COMFORT_NOISE, Codecs, Types};
+use super::collector::Sources;
 use super::dialogs::Dialogs;
-use super::index::{Index, Key};
-use super::seen::{Packets, Seen};
-use super::sequence::{Place, Sequencer, Timestamps};
+use super::numbering::{Numbering, Row};
+use super::plain;
+use super::seen::Packets;
 use super::talkspurts::{self, Pauses};
-use crate::analysis::measure::parallel;
 use crate::analysis::measure::track::Arrival;
 use crate::units::{RunTime, Span};
-use crate::wire::limits::MOST_SOURCES;
 use crate::wire::pcap::Sense;
-use crate::wire::rtp::{Rtp, static_payload};
-use crate::wire::signature::Signature;
 
 /// A source counts as RTP from this many packets on, when no SDP announced it.
-const LEAST_PACKETS: usize = 4;
-/// Comfort noise (RFC 3389).
-const COMFORT_NOISE: u8 = 13;
-/// Events of a keypad (RFC 4733): their timestamps are when the key went down, not when the packet was due.
-const TELEPHONE_EVENT: &str = "telephone-event";
+pub(super) const LEAST_PACKETS: usize = 4;
 /// Sources that follow each other on the same addresses within this time are one stream that was restarted.
 const JOIN_WITHIN: Span = Span::from_secs(60);
 /// A dead server's last packets may come out of a queue when its successor has already begun.
 const STRAGGLING: Span = Span::from_secs(1);
 /// A source that was silent for so long may have passed from one call to the next on the same addresses.
-const BETWEEN_CALLS: Span = Span::from_millis(200);
+pub(super) const BETWEEN_CALLS: Span = Span::from_millis(200);
 
 /// Where datagrams flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,67 +32,13 @@ pub(super) struct Flow {
     pub(super) sense: Sense,
 }
 
-/// All sources seen so far.
-#[derive(Debug, Default)]
-pub(super) struct Collector {
-    index: Index,
-    /// Flow and SSRC of each source, and its packets.
-    sources: Vec<(Flow, u32)>,
-    packets: Vec<Packets>,
-    waiting: [Waiting; BATCH],
-    /// How many are waiting.
-    filled: usize,
-    refused: Option<Refused>,
-}
-
-/// Packets that are looked up together.
-const BATCH: usize = 32;
-
-/// A packet whose source is still to be looked up.
-///
-/// Sources are hardly ever in the nearest cache. Looked up in batches, their waits for the memory overlap.
-#[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
-    key: Key,
-    seen: Seen,
-    signed_stream: Option<u32>,
-    number: Number,
-}
-
-/// Which packet of which file.
-pub(super) type Number = (usize, u64);
-
-/// Packets of sources too many.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Refused {
-    pub(super) packets: u64,
-    pub(super) first: Number,
-}
-
-/// By SSRC.
-type Sources = BTreeMap<u32, Packets>;
-
 /// One SSRC on one flow: its packets numbered without wraps.
 #[derive(Debug, Default)]
 struct Source {
     rows: Vec<Row>,
-    doubtful: Option<Row>,
-    sequencer: Sequencer,
-    timestamps: Timestamps,
+    /// The last numbering of several.
     segment: u32,
-    /// Timestamp units from one packet to the next.
-    step: i64,
     signed_stream: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    at: RunTime,
-    segment: u32,
-    index: i64,
-    timestamp: i64,
-    payload_type: u8,
-    marker: bool,
 }
 
 /// One logical stream: sources that followed each other on one flow, or on several flows of one dialog.
@@ -121,160 +60,16 @@ pub(super) struct Stream {
     pub(super) arrivals: Arrivals,
 }
 
-impl Collector {
-    /// Takes a datagram that looks like RTP.
-    pub(super) fn packet(&mut self, at: RunTime, flow: Flow, rtp: &Rtp<'_>, number: Number) {
-        self.look_up();
-        let place = self.index.get(&flow, rtp.ssrc).or_else(|| self.open(flow, rtp.ssrc));
-        self.push(place, &Seen::of(at, rtp), signed_stream(rtp), number);
-    }
-
-    /// The same for the common case: without making a flow of each packet.
-    #[inline]
-    pub(super) fn datagram(&mut self, at: RunTime, key: Key, rtp: &Rtp<'_>, number: Number) {
-        let (seen, signed_stream) = (Seen::of(at, rtp), signed_stream(rtp));
-        self.waiting[self.filled % BATCH] = Waiting { key, seen, signed_stream, number };
-        self.filled += 1;
-        if self.filled == BATCH {
-            self.look_up();
-        }
-    }
-
-    fn look_up(&mut self) {
-        let mut places = [None; BATCH];
-        let filled = std::mem::take(&mut self.filled);
-        for (place, packet) in places.iter_mut().zip(&self.waiting).take(filled) {
-            *place = self.index.of(&packet.key);
-        }
-        for (number, place) in places.into_iter().enumerate().take(filled) {
-            let Waiting { key, seen, signed_stream, number } = self.waiting[number];
-            let place = place.or_else(|| self.open_unless_opened(&key));
-            self.push(place, &seen, signed_stream, number);
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, place: Option<usize>, seen: &Seen, signed_stream: Option<u32>, number: Number) {
-        match place.and_then(|place| self.packets.get_mut(place)) {
-            Some(packets) => packets.push(seen, signed_stream),
-            None => self.refused.get_or_insert(Refused { packets: 0, first: number }).packets += 1,
-        }
-    }
-
-    /// The place of a source that was new when its batch was looked up.
-    #[cold]
-    fn open_unless_opened(&mut self, key: &Key) -> Option<usize> {
-        self.index.of(key).or_else(|| self.open(key.flow(), key.ssrc()))
-    }
-
-    /// The place of a new source, unless there are too many.
-    #[cold]
-    fn open(&mut self, flow: Flow, ssrc: u32) -> Option<usize> {
-        if self.sources.len() >= MOST_SOURCES {
-            return None;
-        }
-        self.index.add(&flow, ssrc, self.sources.len() as u32);
-        self.sources.push((flow, ssrc));
-        self.packets.push(Packets::default());
-        Some(self.sources.len() - 1)
-    }
-
-    /// Packets that were left out, once all have come.
-    pub(super) fn refused(&mut self) -> Option<Refused> {
-        self.look_up();
-        self.refused
-    }
-
-    /// Forgets sources that turned out to be no sound.
-    pub(super) fn leave_out(&mut self, sources: &BTreeSet<(Flow, u32)>) {
-        self.look_up();
-        if sources.is_empty() {
-            return;
-        }
-        let all = std::mem::take(&mut self.sources).into_iter().zip(std::mem::take(&mut self.packets));
-        (self.sources, self.packets) = all.filter(|(source, _)| !sources.contains(source)).unzip();
-        self.index = Index::default();
-    }
-
-    /// The streams, in order of their first packets.
-    pub(super) fn streams(mut self, dialogs: &Dialogs) -> Vec<Stream> {
-        self.look_up();
-        let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
-        let of_flows = parallel::map(&received, |(flow, sources)| of_flow(flow, sources, dialogs));
-        let mut streams: Vec<Stream> = of_flows.into_iter().flatten().collect();
-        streams.sort_by_key(|stream| (stream.arrivals.first(), stream.flow));
-        streams
-    }
-
-    /// A tap on both ends sees a datagram twice: what arrived counts, what was sent does not.
-    fn without_sent_copies(self) -> BTreeMap<Flow, Sources> {
-        let mut flows: BTreeMap<Flow, Sources> = BTreeMap::new();
-        for ((flow, ssrc), packets) in self.sources.into_iter().zip(self.packets) {
-            flows.entry(flow).or_default().insert(ssrc, packets);
-        }
-        let sent: Vec<Flow> = flows.keys().filter(|flow| flow.sense == Sense::Outbound).copied().collect();
-        for flow in sent {
-            if flows.contains_key(&Flow { sense: Sense::Inbound, ..flow }) {
-                flows.remove(&flow);
-            }
-        }
-        flows
-    }
-}
-
-/// Our own stream whose signature the payload carries.
-#[inline]
-fn signed_stream(rtp: &Rtp<'_>) -> Option<u32> {
-    Signature::read(rtp.payload).map(|signature| signature.stream)
-}
-
 impl Source {
     /// The packets of a source; `None` when they only look like RTP.
     fn of(packets: &Packets) -> Option<Source> {
         if packets.len() < LEAST_PACKETS {
             return None;
         }
-        let rows = Vec::with_capacity(packets.len());
-        let mut source = Source { rows, signed_stream: packets.signed_stream(), ..Source::default() };
-        packets.each(|packet| source.packet(packet));
+        let (mut rows, mut numbering) = (Vec::with_capacity(packets.len()), Numbering::default());
+        packets.each(|packet| numbering.packet(packet, |row| rows.push(row)));
+        let source = Source { rows, segment: numbering.segment(), signed_stream: packets.signed_stream() };
         source.is_plausible().then_some(source)
-    }
-
-    fn packet(&mut self, packet: &Seen) {
-        let before = self.timestamps.last();
-        let timestamp = self.timestamps.unwrap(packet.timestamp);
-        let (step, elapsed) = (self.step, before.map_or(0, |before| timestamp - before));
-        let place = self.sequencer.place(packet.sequence, |forward| step > 0 && elapsed == forward * step);
-        let (at, payload_type, marker) = (packet.at, packet.payload_type, packet.marker);
-        let mut row = Row { at, segment: self.segment, index: 0, timestamp, payload_type, marker };
-        match place {
-            Place::Here(index) => {
-                row.index = index;
-                self.note_step(&row);
-                self.rows.push(row);
-            }
-            Place::Doubtful => {
-                row.index = i64::from(packet.sequence);
-                self.doubtful = Some(row);
-            }
-            Place::Restart => {
-                self.segment += 1;
-                row.index = i64::from(packet.sequence);
-                row.segment = self.segment;
-                let first =
-                    self.doubtful.take().map(|first| Row { segment: row.segment, index: row.index - 1, ..first });
-                self.rows.extend(first);
-                self.rows.push(row);
-            }
-        }
-    }
-
-    fn note_step(&mut self, row: &Row) {
-        if let Some(last) = self.rows.last()
-            && row.index == last.index + 1
-        {
-            self.step = row.timestamp - last.timestamp;
-        }
     }
 
     fn start(&self) -> Option<RunTime> {
@@ -287,23 +82,41 @@ impl Source {
 
     /// Whether this is RTP and not something that looks like it: enough packets, most of them in sequence.
     fn is_plausible(&self) -> bool {
-        let in_sequence = self.rows.windows(2).filter(|pair| (0..=16).contains(&(pair[1].index - pair[0].index)));
+        let in_sequence = self.rows.windows(2).filter(|pair| is_near(pair[0].index, pair[1].index));
         self.rows.len() >= LEAST_PACKETS && in_sequence.count() * 2 >= self.rows.len()
     }
 }
 
+/// Whether a number is the next one or soon after it.
+pub(super) fn is_near(before: i64, after: i64) -> bool {
+    (0..=16).contains(&(after - before))
+}
+
 /// The streams of one flow.
-fn of_flow(flow: &Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
+pub(super) fn of_flow(flow: Flow, mut sources: Sources, dialogs: &Dialogs) -> Vec<Stream> {
+    if sources.len() == 1
+        && let Some((ssrc, packets)) = sources.pop_first()
+    {
+        match plain::stream(&flow, ssrc, packets, dialogs) {
+            Ok(stream) => return vec![stream],
+            Err(packets) => sources.insert(ssrc, packets),
+        };
+    }
+    packet_by_packet(flow, &sources, dialogs)
+}
+
+/// The streams of one flow, whatever is in it.
+pub(super) fn packet_by_packet(flow: Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
     let mut parts: Vec<(u32, Source)> = Vec::new();
     for (ssrc, packets) in sources {
         let Some(mut source) = Source::of(packets) else { continue };
         if flow.sense != Sense::Unknown {
             source.rows.sort_by_key(|row| row.at);
         }
-        parts.extend(by_call(flow, *ssrc, source, dialogs));
+        parts.extend(by_call(&flow, *ssrc, source, dialogs));
     }
     parts.sort_by_key(|(ssrc, source)| (source.start(), *ssrc));
-    chains(flow, parts, dialogs).iter().map(|chain| stream(*flow, chain, dialogs)).collect()
+    chains(&flow, parts, dialogs).iter().map(|chain| stream(flow, chain, dialogs)).collect()
 }
 
 /// A sender that plays the same recording into one call after the other uses the same addresses and SSRC for all.
@@ -320,7 +133,7 @@ fn by_call(flow: &Flow, ssrc: u32, mut source: Source, dialogs: &Dialogs) -> Vec
         let first = rows.first().map_or(0, |row| row.segment);
         rows.iter_mut().for_each(|row| row.segment -= first);
         let segment = rows.iter().map(|row| row.segment).max().unwrap_or(0);
-        parts.push((ssrc, Source { rows, segment, step: source.step, ..Source::default() }));
+        parts.push((ssrc, Source { rows, segment, signed_stream: None }));
     }
     parts.push((ssrc, source));
     parts
@@ -348,7 +161,8 @@ fn chains(flow: &Flow, sources: Vec<(u32, Source)>, dialogs: &Dialogs) -> Vec<Ve
 fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
     let rows = || chain.iter().map(|(_, source)| source.rows.as_slice());
     let start = chain.first().and_then(|(_, source)| source.start()).unwrap_or_default();
-    let codecs = Codecs::of(&Types::of(rows()), |number| codec(&flow, start, number, dialogs));
+    let types = Types::of(rows().flatten().map(|row| (row.payload_type, 1)));
+    let codecs = Codecs::of(&types, &flow, start, dialogs);
     let packets = rows().map(<[Row]>::len).sum();
     let (mut arrivals, mut markers) = (Vec::with_capacity(packets), Vec::with_capacity(packets));
     let mut segments = 0;
@@ -357,7 +171,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
             at: row.at,
             segment: segments + row.segment,
             index: row.index,
-            media: codecs.media(row),
+            media: codecs.clock.media(row),
             pause: row.payload_type == COMFORT_NOISE,
         }));
         markers.extend(source.rows.iter().map(|row| row.marker));
@@ -368,7 +182,7 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         flow,
         ssrcs: chain.iter().map(|(ssrc, _)| *ssrc).collect(),
         codec: codecs.main,
-        clock_rate: codecs.rate,
+        clock_rate: codecs.clock.rate,
         more_codecs: codecs.more,
         pauses,
         signed_stream: chain.iter().find_map(|(_, source)| source.signed_stream),
@@ -376,54 +190,6 @@ fn stream(flow: Flow, chain: &[(u32, Source)], dialogs: &Dialogs) -> Stream {
         shifts: clock::shifts(&arrivals),
         arrivals: arrivals.into_iter().collect(),
     }
-}
-
-fn codec(flow: &Flow, start: RunTime, payload_type: u8, dialogs: &Dialogs) -> Option<(String, u32)> {
-    let announced = dialogs.codec(flow, start, payload_type);
-    announced.or_else(|| static_payload(payload_type).map(|(name, rate)| (name.to_owned(), rate)))
-}
-
-/// The codecs of a stream, of which one has most packets.
-struct Codecs {
-    main: Option<String>,
-    more: Vec<String>,
-    rate: i64,
-    /// The payload types that share the main codec's clock and are voice.
-    on_its_clock: [bool; 256],
-}
-
-impl Codecs {
-    fn of(types: &Types, named: impl Fn(u8) -> Option<(String, u32)>) -> Codecs {
-        let commonest = types.commonest();
-        let main = named(commonest);
-        let rate = main.as_ref().map_or(0, |(_, rate)| i64::from(*rate));
-        let mut codecs =
-            Codecs { main: main.map(|(name, _)| name), more: Vec::new(), rate, on_its_clock: [false; 256] };
-        codecs.on_its_clock[usize::from(commonest)] = rate > 0;
-        for number in types.seen().filter(|number| *number != commonest) {
-            let Some((name, its_rate)) = named(number).filter(|(name, _)| is_voice(number, name)) else { continue };
-            codecs.on_its_clock[usize::from(number)] = i64::from(its_rate) == rate;
-            codecs.more.push(name);
-        }
-        codecs
-    }
-
-    fn media(&self, row: &Row) -> Option<Span> {
-        let counts = self.on_its_clock[usize::from(row.payload_type)];
-        counts.then(|| media_instant(row.timestamp, self.rate))
-    }
-}
-
-fn is_voice(payload_type: u8, name: &str) -> bool {
-    payload_type != COMFORT_NOISE && !name.eq_ignore_ascii_case(TELEPHONE_EVENT) && !name.eq_ignore_ascii_case("CN")
-}
-
-/// A timestamp on the media's clock, of `rate` ticks a second.
-fn media_instant(timestamp: i64, rate: i64) -> Span {
-    Span(match (1_000_000_000 % rate, timestamp.checked_mul(1_000_000_000 / rate)) {
-        (0, Some(exact)) => exact,
-        _ => (i128::from(timestamp) * 1_000_000_000 / i128::from(rate)) as i64,
-    })
 }
 
 impl Stream {
@@ -456,27 +222,6 @@ impl Stream {
         self.more_codecs.dedup();
         self.pauses = self.pauses.and(next.pauses);
         self.signed_stream = self.signed_stream.or(next.signed_stream);
-    }
-}
-
-/// How many packets there are of each payload type.
-struct Types([u64; 256]);
-
-impl Types {
-    fn of<'a>(rows: impl Iterator<Item = &'a [Row]>) -> Types {
-        let mut counts = [0; 256];
-        rows.flatten().for_each(|row| counts[usize::from(row.payload_type)] += 1);
-        Types(counts)
-    }
-
-    /// The commonest one; of several, the smallest.
-    fn commonest(&self) -> u8 {
-        let most = self.0.iter().max().copied().unwrap_or(0);
-        self.0.iter().position(|count| *count == most).unwrap_or(0) as u8
-    }
-
-    fn seen(&self) -> impl Iterator<Item = u8> {
-        (0..=255).filter(|number| self.0[usize::from(*number)] > 0)
     }
 }
 

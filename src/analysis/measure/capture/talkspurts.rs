@@ -9,7 +9,7 @@ use crate::analysis::measure::track::Arrival;
 use crate::units::Span;
 
 /// Shorter pauses need no excuse: they are no outage anyway.
-const LEAST: Span = Span::from_millis(100);
+pub(super) const LEAST: Span = Span::from_millis(100);
 
 /// The media's clock and the wall's may differ by this share of a pause, but at least by [`LEAST`].
 const AGREEMENT: i64 = 10;

@@ -14,7 +14,7 @@ use crate::analysis::measure::listening::{Listener, over_time};
 use crate::analysis::measure::model::{Categories, StreamMeasured};
 use crate::analysis::measure::parallel;
 use crate::analysis::measure::silence::{Rule, Silence};
-use crate::analysis::measure::track::{self, Arrival};
+use crate::analysis::measure::track::{self, Arrival, Spans};
 use crate::analysis::quality::categories::tiphon::gap_columns;
 use crate::analysis::quality::dejitter::{Expected, Profile};
 use crate::analysis::quality::time_series::Second;
@@ -48,8 +48,7 @@ pub(super) struct Context<'a> {
 /// Measures all logical streams.
 pub(super) fn voices(logical: &[Logical], context: &Context<'_>) -> Vec<Voice> {
     let listeners = Listeners::of(logical);
-    let all: Vec<usize> = (0..logical.len()).collect();
-    parallel::map(&all, |number| voice(*number, &listeners, context))
+    parallel::map((0..logical.len()).collect(), |number| voice(number, &listeners, context))
 }
 
 /// Who hears what.
@@ -143,14 +142,17 @@ struct Silent<'a> {
 impl Silent<'_> {
     /// Largest distance of two packets in which nobody meant to be silent.
     fn largest_distance(&self, firsts: &[Arrival]) -> Option<Span> {
-        let meant = |pair: &&[Arrival]| !due::without_break(self.stretches, pair[0].at, pair[1].at);
-        firsts.windows(2).filter(|pair| !meant(pair)).filter_map(track::largest_distance).max()
+        let due = |from: RunTime, to: RunTime| due::without_break(self.stretches, from, to);
+        firsts.windows(2).filter(|pair| !pair[0].pause).fold(None, |largest, pair| {
+            let distance = Some(pair[1].at - pair[0].at);
+            if distance > largest && due(pair[0].at, pair[1].at) { distance } else { largest }
+        })
     }
 }
 
 fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<'_>) -> StreamMeasured {
     let (silences, firsts) = (silent.silences, track.firsts);
-    let counts = track::counts(track.arrivals, firsts);
+    let (counts, spans) = track::counts_and_spans(track.arrivals, firsts);
     let unnumbered = unnumbered(silences, firsts, stream.interval.unwrap_or(COMMON_INTERVAL));
     let expected = unnumbered.iter().fold(counts.expected, |sum: u64, (_, packets)| sum.saturating_add(*packets));
     let jitter = Jitter::of(firsts, silent.threshold);
@@ -182,7 +184,7 @@ fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<
         pause_ms_max: stream.pauses.longest.map(Span::as_millis_f64),
         ..StreamMeasured::default()
     };
-    listen(&mut figures, stream, (firsts, counts.expected), &unnumbered);
+    listen(&mut figures, stream, (firsts, &spans), &unnumbered);
     figures.categories = graded(&figures, firsts);
     figures
 }
@@ -227,14 +229,12 @@ fn stragglers(silence: &Silence, firsts: &[Arrival]) -> u64 {
 fn listen(
     figures: &mut StreamMeasured,
     stream: &Stream,
-    (firsts, spanned): (&[Arrival], u64),
+    (firsts, spans): (&[Arrival], &Spans),
     unnumbered: &[(RunTime, u64)],
 ) {
     let refused = match stream.interval {
         None => Some("the packet interval is not known: no two packets follow each other"),
-        _ if unnumbered.iter().fold(spanned, |sum, (_, packets)| sum.saturating_add(*packets)) > MOST_SLOTS => {
-            Some("its numbers span more packets than any stream has")
-        }
+        _ if figures.expected > MOST_SLOTS => Some("its numbers span more packets than any stream has"),
         Some(_) => None,
     };
     let (None, Some(interval)) = (refused, stream.interval) else {
@@ -243,7 +243,7 @@ fn listen(
         return;
     };
     let model = Listener::model_of(stream.codec.as_deref(), interval);
-    let packets = expected(firsts, interval, unnumbered);
+    let packets = expected((firsts, spans), interval, unnumbered);
     let listener = Listener::new(model, interval, BUFFER, &packets);
     listener.fill(figures, None);
     let heard = seconds(&listener, &packets, interval);
@@ -271,37 +271,46 @@ fn seconds(listener: &Listener, packets: &[Expected], interval: Span) -> Vec<ove
 
 /// What tables call the stream: of delay they can say nothing.
 fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
-    let arrivals: Vec<RunTime> = firsts.iter().map(|arrival| arrival.at).collect();
     categories::categories(&Graded {
         jitter_ms: figures.jitter_ms_mean,
         loss_percent: (figures.expected > 0).then(|| 100.0 * figures.lost as f64 / figures.expected as f64),
-        gaps: gap_columns(&arrivals).map(categories::pair),
+        gaps: gap_columns(firsts.iter().map(|arrival| arrival.at)).map(categories::pair),
         ..Graded::default()
     })
 }
 
 /// Every packet by its number, the missing ones too, in order of segment and number; then those that no
 /// numbering spans, right after the packet that they follow.
-fn expected(firsts: &[Arrival], interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
-    let mut ordered: Vec<&Arrival> = firsts.iter().collect();
-    ordered.sort_by_key(|arrival| (arrival.segment, arrival.index));
-    // Some are missing.
-    let mut all: Vec<Expected> = Vec::with_capacity(ordered.len() + ordered.len() / 8);
-    let mut before: Option<&Arrival> = None;
-    for arrival in ordered {
-        let slot = |index: i64, arrived| Expected {
-            media: Span(interval.as_nanos().saturating_mul(index)),
-            arrived,
-            segment: arrival.segment,
-        };
-        if let Some(before) = before.filter(|before| before.segment == arrival.segment) {
-            all.extend((before.index + 1..arrival.index).map(|index| slot(index, None)));
-        }
-        all.push(slot(arrival.index, Some(arrival.at)));
-        for (_, packets) in unnumbered.iter().filter(|(start, _)| *start == arrival.at) {
-            all.extend((1..=packets.cast_signed()).map(|later| slot(arrival.index + later, None)));
-        }
-        before = Some(arrival);
+fn expected((firsts, spans): (&[Arrival], &Spans), interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
+    let media = |index: i64| Span(interval.as_nanos().saturating_mul(index));
+    let mut all: Vec<Expected> = Vec::with_capacity(firsts.len() + firsts.len() / 8);
+    let mut starts: BTreeMap<u32, (usize, i64)> = BTreeMap::new();
+    for (&segment, &(lowest, highest)) in spans {
+        starts.insert(segment, (all.len(), lowest));
+        all.extend((lowest..=highest).map(|index| Expected { media: media(index), arrived: None, segment }));
     }
+    for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
+        let Some((start, lowest)) = starts.get(&part[0].segment).copied() else { continue };
+        for arrival in part {
+            all[start + (arrival.index - lowest) as usize].arrived = Some(arrival.at);
+        }
+    }
+    unnumbered.iter().for_each(|(start, packets)| insert_after(&mut all, *start, *packets, interval));
     all
+}
+
+/// Inserts so many packets that never arrived after each one that arrived at an instant.
+fn insert_after(all: &mut Vec<Expected>, instant: RunTime, packets: u64, interval: Span) {
+    let mut place = 0;
+    while let Some(found) = all[place..].iter().position(|packet| packet.arrived == Some(instant)) {
+        place += found + 1;
+        let before = all[place - 1];
+        let missing = (1..=packets.cast_signed()).map(|later| Expected {
+            media: before.media + Span(interval.as_nanos().saturating_mul(later)),
+            arrived: None,
+            ..before
+        });
+        all.splice(place..place, missing);
+        place += packets as usize;
+    }
 }

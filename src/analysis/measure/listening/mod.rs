@@ -33,7 +33,7 @@ impl Listener {
     /// Replays a stream: expected packets in order of sequence, the lost ones included. `chosen` is the buffer whose
     /// score is put first.
     pub(super) fn new(model: Result<CodecModel, String>, interval: Span, chosen: Profile, stream: &[Expected]) -> Self {
-        let replays = Profile::ALL.map(|profile| dejitter::replay(profile, stream)).into();
+        let replays = dejitter::replays(stream).into();
         let chosen = Profile::ALL.iter().position(|profile| *profile == chosen).unwrap_or_default();
         Listener { model, interval, replays, chosen }
     }

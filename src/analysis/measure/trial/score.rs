@@ -84,7 +84,7 @@ impl<'a> Heard<'a> {
                 break;
             }
         }
-        tiphon::gap_columns(&inside)
+        tiphon::gap_columns(inside)
     }
 
     /// The stream's figures with its scores.

@@ -103,12 +103,19 @@ pub struct GapColumns {
 
 /// Mean packet gap and its variation from arrivals in capture order; `None` for fewer than two packets.
 #[must_use]
-pub fn gap_columns(arrivals: &[RunTime]) -> Option<GapColumns> {
-    let n = arrivals.len().checked_sub(1).filter(|gaps| *gaps > 0)? as f64;
-    let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]).as_millis_f64()).collect();
-    let variation: f64 = gaps.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
-    let mean_gap_ms = gaps.iter().sum::<f64>() / n;
-    Some(GapColumns { mean_gap_ms, gap_variation_ms: variation / n, packets: arrivals.len() })
+pub fn gap_columns(arrivals: impl IntoIterator<Item = RunTime>) -> Option<GapColumns> {
+    let mut arrivals = arrivals.into_iter();
+    let mut before = arrivals.next()?;
+    let (mut sum, mut variation, mut gaps) = (0.0, 0.0, 0usize);
+    let mut gap_before: Option<f64> = None;
+    for at in arrivals {
+        let gap = (at - before).as_millis_f64();
+        sum += gap;
+        variation += gap_before.map_or(0.0, |before| (gap - before).abs());
+        (before, gap_before, gaps) = (at, Some(gap), gaps + 1);
+    }
+    let n = Some(gaps as f64).filter(|gaps| *gaps > 0.0)?;
+    Some(GapColumns { mean_gap_ms: sum / n, gap_variation_ms: variation / n, packets: gaps + 1 })
 }
 
 #[cfg(test)]
@@ -142,8 +149,8 @@ mod tests {
     #[test]
     fn an_outage_of_1_7_s_becomes_a_delay_of_440_ms() {
         let arrivals = [0, 20, 40, 1740, 1760].map(RunTime::from_millis);
-        let columns = gap_columns(&arrivals).unwrap();
+        let columns = gap_columns(arrivals).unwrap();
         assert_eq!((columns.mean_gap_ms, columns.gap_variation_ms, columns.packets), (440.0, 840.0, 5));
-        assert_eq!(gap_columns(&arrivals[..1]), None);
+        assert_eq!(gap_columns(arrivals.into_iter().take(1)), None);
     }
 }

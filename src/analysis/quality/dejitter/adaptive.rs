@@ -54,7 +54,7 @@ impl History {
         self.highest.length = 0;
     }
 
-    /// Remembers a transit; the (base, depth) to use for the next packet.
+    /// Remembers a transit, whose amount is at most [`super::MOST`]; the (base, depth) to use for the next packet.
     #[inline]
     pub(super) fn adapt(&mut self, media: i64, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
         self.remember(transit);
@@ -63,13 +63,12 @@ impl History {
         }
         self.moved_at = media;
         let Some((low, high)) = self.spread() else { return (base, depth) };
-        let target = high.saturating_sub(low).saturating_add(MARGIN_NS).clamp(self.min_depth, self.max_depth);
+        let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
-        let wanted = low.saturating_add(target);
-        let now = base.saturating_add(depth);
-        let next = now.saturating_add((wanted.saturating_sub(now)).clamp(-MOVE_BY_NS, MOVE_BY_NS));
-        let depth = next.saturating_sub(low).clamp(self.min_depth, self.max_depth);
-        (next.saturating_sub(depth), depth)
+        let (wanted, now) = (low + target, base + depth);
+        let next = now + (wanted - now).clamp(-MOVE_BY_NS, MOVE_BY_NS);
+        let depth = (next - low).clamp(self.min_depth, self.max_depth);
+        (next - depth, depth)
     }
 
     #[inline]
@@ -120,20 +119,28 @@ impl Tail {
         if !knows_all && self.values().last().is_none_or(|last| value > *last) {
             return;
         }
-        let place = self.values().partition_point(|known| *known < value);
-        if place < TAIL {
-            self.length = TAIL.min(self.length + 1);
-            self.values.copy_within(place..self.length - 1, place + 1);
-            self.values[place] = value;
+        if self.length < TAIL {
+            self.length += 1;
+        } else if value >= self.values[TAIL - 1] {
+            return;
         }
+        // Into its place from the end, where the largest one drops out of a full tail.
+        let mut place = self.length - 1;
+        while let Some(before) = place.checked_sub(1).filter(|before| self.values[*before] > value) {
+            self.values[place] = self.values[before];
+            place = before;
+        }
+        self.values[place] = value;
     }
 
     /// Gives up one such value. Of equal ones it does not matter which is meant.
     fn remove(&mut self, value: i64) {
         if self.values().last().is_some_and(|last| value <= *last) {
             let place = self.values().partition_point(|known| *known < value);
-            self.values.copy_within(place + 1..self.length, place);
             self.length -= 1;
+            for place in place..self.length {
+                self.values[place] = self.values[place + 1];
+            }
         }
     }
 

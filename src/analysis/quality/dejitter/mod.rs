@@ -112,6 +112,12 @@ impl Replay {
     /// Mean depth over the packets of some parts of the stream that arrived, ms; `None` if none did.
     #[must_use]
     pub fn nominal_ms_of(&self, parts: &[Range<usize>]) -> Option<f64> {
+        if let [part] = parts
+            && part.start == 0
+            && part.end == self.slots.len()
+        {
+            return self.nominal_ms;
+        }
         let mut mean = Depths::default();
         for (place, (from, depth_ns)) in self.depths.iter().enumerate() {
             let until = self.depths.get(place + 1).map_or(self.slots.len(), |(next, _)| *next);
@@ -121,6 +127,21 @@ impl Replay {
             }
         }
         mean.mean_ms()
+    }
+
+    /// The same behind a deeper buffer, if nothing needs to be looked at again: what this one had in time, that one has.
+    fn in_deeper(&self, profile: Profile) -> Option<Replay> {
+        let (Profile::Fixed { depth_ms: own }, Profile::Fixed { depth_ms }) = (self.profile, profile) else {
+            return None;
+        };
+        if depth_ms < own || self.runs.discarded > 0 {
+            return None;
+        }
+        let (depth, _) = profile.limits();
+        let mut deeper = Replay { profile, ..self.clone() };
+        deeper.nominal_ms = self.nominal_ms.map(|_| f64::from(depth_ms));
+        deeper.depths.iter_mut().for_each(|(_, ns)| *ns = depth);
+        Some(deeper)
     }
 }
 
@@ -140,58 +161,79 @@ impl Replay {
 /// ```
 #[must_use]
 pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
-    let mut slots = Vec::with_capacity(stream.len());
-    let mut depths: Vec<(usize, i64)> = Vec::new();
-    let mut mean = Depths::default();
-    let mut resynchronised = 0;
+    let mut fates = Fates { slots: Vec::with_capacity(stream.len()), ..Fates::default() };
     for segment in stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media) {
-        let Some(base) = anchor(segment) else {
-            slots.extend(segment.iter().map(|_| Slot::Lost));
-            continue;
-        };
-        if let Some(arrived) = all_in_time(profile, base, segment, &mut slots) {
-            let (depth, _) = profile.limits();
-            note_depth(&mut depths, slots.len() - segment.len(), depth);
-            mean.add(depth, arrived);
-            continue;
-        }
-        let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
-        let (mut depth, mut arrived) = (buffer.depth, 0);
-        note_depth(&mut depths, slots.len(), depth);
-        for packet in segment {
-            if depth != buffer.depth {
-                mean.add(depth, arrived);
-                (depth, arrived) = (buffer.depth, 0);
-                depths.push((slots.len(), depth));
-            }
-            arrived += u64::from(packet.arrived.is_some());
-            slots.push(buffer.take(packet));
-        }
-        mean.add(depth, arrived);
-        resynchronised += buffer.resynchronised;
+        fates.add(profile, segment);
     }
+    let Fates { slots, depths, mean, resynchronised } = fates;
     let runs = Runs::count(slots.iter().copied());
     Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
 }
 
-/// From a packet on the depth is this; nothing new if it was before.
-fn note_depth(depths: &mut Vec<(usize, i64)>, place: usize, depth: i64) {
-    if depths.last().is_none_or(|(_, last)| *last != depth) {
-        depths.push((place, depth));
-    }
+/// Replays a stream behind each of [`Profile::ALL`].
+#[must_use]
+pub fn replays(stream: &[Expected]) -> [Replay; 3] {
+    let [shallow, deep, adaptive] = Profile::ALL;
+    let shallow = replay(shallow, stream);
+    let deep = shallow.in_deeper(deep).unwrap_or_else(|| replay(deep, stream));
+    [shallow, deep, replay(adaptive, stream)]
 }
 
-/// The common case of a buffer that does not move and for which no packet of a segment comes too late: adds the slots
-/// and tells how many packets arrived.
-fn all_in_time(profile: Profile, base: i64, segment: &[Expected], slots: &mut Vec<Slot>) -> Option<u64> {
-    let Profile::Fixed { .. } = profile else { return None };
-    let latest = segment.iter().filter_map(transit).max()?;
-    if latest.saturating_sub(base) > profile.limits().0 {
-        return None;
+/// What became of the packets so far.
+#[derive(Default)]
+struct Fates {
+    slots: Vec<Slot>,
+    depths: Vec<(usize, i64)>,
+    mean: Depths,
+    resynchronised: u32,
+}
+
+impl Fates {
+    /// Replays packets of one media clock.
+    fn add(&mut self, profile: Profile, segment: &[Expected]) {
+        let Some(base) = anchor(segment) else {
+            return self.slots.extend(segment.iter().map(|_| Slot::Lost));
+        };
+        if self.all_in_time(profile, base, segment) {
+            return;
+        }
+        let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
+        let (mut depth, mut arrived) = (buffer.depth, 0);
+        self.note_depth(depth);
+        for packet in segment {
+            if depth != buffer.depth {
+                self.mean.add(depth, arrived);
+                (depth, arrived) = (buffer.depth, 0);
+                self.note_depth(depth);
+            }
+            arrived += u64::from(packet.arrived.is_some());
+            self.slots.push(buffer.take(packet));
+        }
+        self.mean.add(depth, arrived);
+        self.resynchronised += buffer.resynchronised;
     }
-    let before = slots.len();
-    slots.extend(segment.iter().map(|packet| if packet.arrived.is_some() { Slot::Received } else { Slot::Lost }));
-    Some(slots[before..].iter().filter(|slot| **slot == Slot::Received).count() as u64)
+
+    /// The common case of a buffer that does not move and for which nothing comes too late; false if this is another.
+    fn all_in_time(&mut self, profile: Profile, base: i64, segment: &[Expected]) -> bool {
+        let Profile::Fixed { .. } = profile else { return false };
+        let (depth, _) = profile.limits();
+        let latest = segment.iter().filter_map(transit).max().unwrap_or(base);
+        if latest.saturating_sub(base) > depth {
+            return false;
+        }
+        self.note_depth(depth);
+        let slot = |packet: &Expected| if packet.arrived.is_some() { Slot::Received } else { Slot::Lost };
+        self.slots.extend(segment.iter().map(slot));
+        self.mean.add(depth, segment.iter().filter(|packet| packet.arrived.is_some()).count() as u64);
+        true
+    }
+
+    /// From the next packet on the depth is this.
+    fn note_depth(&mut self, depth: i64) {
+        if self.depths.last().is_none_or(|(_, last)| *last != depth) {
+            self.depths.push((self.slots.len(), depth));
+        }
+    }
 }
 
 /// The smallest transit in the first second of media that has arrivals, ns.
@@ -202,8 +244,13 @@ fn anchor(segment: &[Expected]) -> Option<i64> {
     early.filter_map(transit).min()
 }
 
+/// The most that a transit may be, either way, in nanoseconds: 145 years from any origin. Sums and differences of two
+/// of them do not overflow.
+const MOST: i64 = (1 << 62) - (1 << 40);
+
+#[inline]
 fn transit(packet: &Expected) -> Option<i64> {
-    Some(packet.arrived?.as_nanos().saturating_sub(packet.media.as_nanos()))
+    Some(packet.arrived?.as_nanos().saturating_sub(packet.media.as_nanos()).clamp(-MOST, MOST))
 }
 
 #[derive(Default)]
@@ -243,7 +290,7 @@ impl Buffer {
     #[inline]
     fn take(&mut self, packet: &Expected) -> Slot {
         let Some(transit) = transit(packet) else { return Slot::Lost };
-        let slot = if transit.saturating_sub(self.base) > self.depth { Slot::Discarded } else { Slot::Received };
+        let slot = if transit - self.base > self.depth { Slot::Discarded } else { Slot::Received };
         if let Some(history) = &mut self.adapting {
             (self.base, self.depth) = history.adapt(packet.media.as_nanos(), transit, (self.base, self.depth));
         }
