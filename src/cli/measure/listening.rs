@@ -36,7 +36,7 @@ impl Page {
         if measured.window.is_some() || graded().next().is_none() {
             return;
         }
-        self.line("\nthesis-compatible  mean gap  variation  loss index  jitter index  overall index");
+        self.line("\nthesis-compatible  mean gap  variation  loss  jitter  overall index");
         for (stream, categories) in graded() {
             self.line(&thesis_line(stream, categories));
         }
@@ -85,7 +85,7 @@ fn thesis_line(stream: &StreamMeasured, categories: &Categories) -> String {
     let thesis = categories.thesis_compatible.as_ref();
     let overall = thesis.and_then(|thesis| thesis.tiphon.as_ref());
     format!(
-        "0x{:08x}       {:>10} {:>10} {:>11} {:>13}  {}",
+        "0x{:08x}       {:>10} {:>10} {:>5} {:>7}  {}",
         stream.ssrc,
         figure(thesis.map(|thesis| thesis.packet_gap_ms_mean), 3),
         figure(thesis.map(|thesis| thesis.packet_gap_variation_ms), 3),

@@ -72,7 +72,7 @@ impl Page {
         if measured.videos.is_empty() {
             return;
         }
-        self.line("\nvideo        codec   packets    lost  frames   shown  freezes  frozen s  asked     Vq");
+        self.line("\nvideo       codec  packets   lost frames  shown freezes frozen s asked     Vq");
         for video in &measured.videos {
             self.line(&video_line(video));
             self.line(&format!("  {} → {}{}", video.src, video.dst, of_call(video.call, video.direction)));
@@ -109,7 +109,7 @@ impl Page {
         if measured.transits.is_empty() {
             return;
         }
-        self.line("\nthrough a server    entered     left  mean ms   p95 ms   max ms       ±  known by");
+        self.line("\nthrough a server   entered     left  mean ms   p95 ms   max ms       ±  known by");
         for transit in &measured.transits {
             let legs =
                 [format!("{} → {} ⇒", transit.src, transit.via_in), format!("{} → {}", transit.via_out, transit.dst)];
@@ -190,7 +190,7 @@ fn video_line(video: &VideoMeasured) -> String {
         |vq| if vq.valid { format!("{:.2}", vq.value) } else { format!("({:.2})", vq.value) },
     );
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {:>7} {:>7} {:>8} {:>9.2} {:>6} {vq:>6}",
+        "0x{:08x}  {:<6} {:>7} {:>6} {:>6} {:>6} {:>7} {:>8.2} {:>5} {vq:>6}",
         video.ssrc,
         words::video_codec(video),
         video.packets,
@@ -226,7 +226,10 @@ fn of_call(call: Option<u64>, direction: Option<Direction>) -> String {
     call.map_or_else(String::new, |call| format!("   call {call}{direction}"))
 }
 
-/// `> 20.0 s` when it had not ended.
+/// Columns of whose outage it is.
+const SCOPE: usize = 22;
+
+/// `> 20.0 s` when it had not ended. A scope that is longer than its column has a line of its own, as streams have.
 fn outage_line(outage: &Outage, zero: RunTime) -> String {
     let length = Span::from_secs_f64(outage.duration_ms / 1e3);
     let length = if outage.censored { format!("> {length}") } else { length.to_string() };
@@ -238,8 +241,12 @@ fn outage_line(outage: &Outage, zero: RunTime) -> String {
         (None, service) => service.to_owned(),
     };
     let (from, error) = (seconds(outage.start_ns, zero), Span::from_secs_f64(outage.error_ms / 1e3));
-    let method = &outage.method;
-    format!("{service:<15} {:<22} {from:>9} {length:>12} {:>6}  {method}", outage.scope, error.to_string())
+    let (scope, below) = match &outage.scope {
+        long if long.chars().count() > SCOPE => ("", format!("\n  {long}")),
+        short => (short.as_str(), String::new()),
+    };
+    let (error, method) = (error.to_string(), &outage.method);
+    format!("{service:<15} {scope:<SCOPE$} {from:>9} {length:>12} {error:>6}  {method}{below}")
 }
 
 fn call_line(call: &CallMeasured, zero: RunTime) -> String {
@@ -254,7 +261,7 @@ fn transit_line(transit: &Transit) -> String {
     let delay = transit.delay.as_ref();
     let of = |value: fn(&Delay) -> f64| figure(delay.map(value), 3);
     format!(
-        "{:<18} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}  payload",
+        "{:<17} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}  payload",
         "",
         transit.entered,
         transit.left,
