@@ -1,5 +1,7 @@
 //! RTP headers (RFC 3550 §5.1), told from RTCP first (RFC 5761 §4).
 
+use std::ops::RangeInclusive;
+
 use rtp_rs::RtpReader;
 
 /// What a datagram on a media port is, by its first two octets.
@@ -30,6 +32,8 @@ pub struct Rtp<'a> {
     pub payload: &'a [u8],
 }
 
+/// Second octets that are left to RTCP: the payload types 64 to 95 with the marker bit set.
+const RTCP: RangeInclusive<u8> = 192..=223;
 /// Version 2 and nothing else in the first octet.
 const PLAIN: u8 = 0x80;
 
@@ -38,7 +42,7 @@ const PLAIN: u8 = 0x80;
 #[must_use]
 pub fn kind(datagram: &[u8]) -> Kind {
     match datagram {
-        [first, 192..=223, ..] if first >> 6 == 2 => Kind::Rtcp,
+        [first, second, ..] if first >> 6 == 2 && RTCP.contains(second) => Kind::Rtcp,
         [first, _, ..] if first >> 6 == 2 => Kind::Rtp,
         _ => Kind::Other,
     }
@@ -49,10 +53,8 @@ impl<'a> Rtp<'a> {
     #[inline]
     #[must_use]
     pub fn parse(datagram: &'a [u8]) -> Option<Rtp<'a>> {
-        if kind(datagram) != Kind::Rtp {
-            return None;
-        }
-        Rtp::plain(datagram).or_else(|| Rtp::unusual(datagram))
+        let plain = Rtp::plain(datagram);
+        if plain.is_some() { plain } else { Rtp::unusual(datagram) }
     }
 
     /// The common case without detours: version 2, no padding, no extension, no contributing sources.
@@ -60,7 +62,7 @@ impl<'a> Rtp<'a> {
     fn plain(datagram: &'a [u8]) -> Option<Rtp<'a>> {
         let (head, payload) = datagram.split_first_chunk::<12>()?;
         let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        (head[0] == PLAIN).then(|| Rtp {
+        (head[0] == PLAIN && !RTCP.contains(&head[1])).then(|| Rtp {
             payload_type: head[1] & 0x7f,
             marker: head[1] & 0x80 != 0,
             sequence: word(0) as u16,
@@ -72,6 +74,9 @@ impl<'a> Rtp<'a> {
 
     #[cold]
     fn unusual(datagram: &'a [u8]) -> Option<Rtp<'a>> {
+        if kind(datagram) != Kind::Rtp {
+            return None;
+        }
         let reader = RtpReader::new(datagram).ok()?;
         Some(Rtp {
             payload_type: reader.payload_type(),

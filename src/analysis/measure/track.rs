@@ -148,9 +148,10 @@ pub fn each_jitter(firsts: &[Arrival], silence: Span, mut take: impl FnMut(RunTi
         let Some(media) = arrival.media else { continue };
         if let Some((last, last_media)) = before
             && last.segment == arrival.segment
-            && (Span::ZERO..=silence).contains(&(arrival.at - last.at))
+            && let since = arrival.at - last.at
+            && (Span::ZERO..=silence).contains(&since)
         {
-            let difference = ((arrival.at - last.at) - (media - last_media)).as_millis_f64();
+            let difference = (since - (media - last_media)).as_millis_f64();
             jitter += (difference.abs() - jitter) / 16.0;
             take(arrival.at, jitter);
         }

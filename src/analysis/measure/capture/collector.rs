@@ -85,7 +85,7 @@ impl Collector {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, place: Option<usize>, seen: &Seen, signed_stream: Option<u32>, number: Number) {
         match place.and_then(|place| self.packets.get_mut(place)) {
             Some(packets) => packets.push(seen, signed_stream),

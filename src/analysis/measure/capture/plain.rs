@@ -47,10 +47,11 @@ struct Reading {
     ends: (RunTime, RunTime),
 }
 
-/// The stream of a source; its packets again when it is not plain.
-pub(super) fn stream(flow: &Flow, ssrc: u32, packets: Packets, dialogs: &Dialogs) -> Result<Stream, Packets> {
-    let Some(Reading { codecs, interval, ends }) = read(flow, &packets, dialogs) else { return Err(packets) };
-    Ok(Stream {
+/// The stream of a source, whose packets it takes; `None` when it is not plain.
+pub(super) fn stream(flow: &Flow, ssrc: u32, packets: &mut Packets, dialogs: &Dialogs) -> Option<Stream> {
+    let Reading { codecs, interval, ends } = read(flow, packets, dialogs)?;
+    let packets = std::mem::take(packets);
+    Some(Stream {
         flow: *flow,
         ssrcs: vec![ssrc],
         codec: codecs.main,
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_stream_with_loss_reordering_duplicates_and_an_outage_is_plain() {
-        let stream = stream(&flow(), 1, packets(&outage()), &Dialogs::default()).unwrap();
+        let stream = stream(&flow(), 1, &mut packets(&outage()), &Dialogs::default()).unwrap();
         assert_eq!((stream.codec.as_deref(), stream.interval), (Some("PCMA"), Some(Span::from_millis(20))));
         // 60 are gone in the outage and four of those with k mod 90 = 7 outside of it; one came twice.
         assert_eq!(stream.arrivals.unpack().len(), 400 - 64 + 1);
@@ -288,7 +289,7 @@ mod tests {
             let mut seen = Seen { at: RunTime(0), timestamp, sequence, payload_type, marker: true };
             let all: Vec<Seen> = turns.into_iter().map(|turn| { seen = next(&seen, turn); seen }).collect();
             let (flow, dialogs) = (Flow { sense, ..flow() }, Dialogs::default());
-            if let Ok(plain) = stream(&flow, 1, packets(&all), &dialogs) {
+            if let Some(plain) = stream(&flow, 1, &mut packets(&all), &dialogs) {
                 let slow = streams::packet_by_packet(flow, &[(1, packets(&all))].into(), &dialogs);
                 prop_assert_eq!(slow.len(), 1);
                 let figures = |stream: &Stream| {

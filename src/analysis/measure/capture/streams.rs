@@ -95,12 +95,10 @@ pub(super) fn is_near(before: i64, after: i64) -> bool {
 /// The streams of one flow.
 pub(super) fn of_flow(flow: Flow, mut sources: Sources, dialogs: &Dialogs) -> Vec<Stream> {
     if sources.len() == 1
-        && let Some((ssrc, packets)) = sources.pop_first()
+        && let Some(mut source) = sources.first_entry()
+        && let Some(stream) = plain::stream(&flow, *source.key(), source.get_mut(), dialogs)
     {
-        match plain::stream(&flow, ssrc, packets, dialogs) {
-            Ok(stream) => return vec![stream],
-            Err(packets) => sources.insert(ssrc, packets),
-        };
+        return vec![stream];
     }
     packet_by_packet(flow, &sources, dialogs)
 }

@@ -17,7 +17,8 @@ const TAIL: usize = 32;
 pub(super) struct History {
     min_depth: i64,
     max_depth: i64,
-    moved_at: i64,
+    /// Until then it stays where it is.
+    move_at: i64,
     /// A ring once it is full: then the oldest one is at `next`.
     recent: Vec<i64>,
     next: usize,
@@ -27,18 +28,25 @@ pub(super) struct History {
 }
 
 /// The smallest of many values, sorted. All others are at least as large as the last one here.
-#[derive(Default)]
 struct Tail {
     values: [i64; TAIL],
     length: usize,
+    /// The last one; less than any value when there is none.
+    bound: i64,
+}
+
+impl Default for Tail {
+    fn default() -> Tail {
+        Tail { values: [0; TAIL], length: 0, bound: i64::MIN }
+    }
 }
 
 impl History {
-    pub(super) fn new(min_depth: i64, max_depth: i64, moved_at: i64) -> History {
+    pub(super) fn new(min_depth: i64, max_depth: i64, media_start: i64) -> History {
         History {
             min_depth,
             max_depth,
-            moved_at,
+            move_at: media_start.saturating_add(MOVE_EVERY_NS),
             recent: Vec::with_capacity(REMEMBERED),
             next: 0,
             lowest: Tail::default(),
@@ -50,18 +58,17 @@ impl History {
     pub(super) fn forget(&mut self) {
         self.recent.clear();
         self.next = 0;
-        self.lowest.length = 0;
-        self.highest.length = 0;
+        (self.lowest, self.highest) = (Tail::default(), Tail::default());
     }
 
     /// Remembers a transit, whose amount is at most [`super::MOST`]; the (base, depth) to use for the next packet.
     #[inline]
     pub(super) fn adapt(&mut self, media: i64, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
         self.remember(transit);
-        if media.saturating_sub(self.moved_at) < MOVE_EVERY_NS {
+        if media < self.move_at {
             return (base, depth);
         }
-        self.moved_at = media;
+        self.move_at = media.saturating_add(MOVE_EVERY_NS);
         let Some((low, high)) = self.spread() else { return (base, depth) };
         let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
@@ -104,10 +111,7 @@ impl Tail {
     #[inline]
     fn exchange(&mut self, old: i64, new: i64) {
         // Nearly always neither is among the smallest.
-        if self.values().last().is_some_and(|last| old > *last && new > *last) {
-            return;
-        }
-        if old != new {
+        if (old <= self.bound || new <= self.bound) && old != new {
             self.remove(old);
             self.insert(new, REMEMBERED - 1);
         }
@@ -116,12 +120,12 @@ impl Tail {
     /// Takes a value; `others` is how many there are besides, here and elsewhere.
     fn insert(&mut self, value: i64, others: usize) {
         let knows_all = self.length == others;
-        if !knows_all && self.values().last().is_none_or(|last| value > *last) {
+        if value > self.bound && !knows_all {
             return;
         }
         if self.length < TAIL {
             self.length += 1;
-        } else if value >= self.values[TAIL - 1] {
+        } else if value >= self.bound {
             return;
         }
         // Into its place from the end, where the largest one drops out of a full tail.
@@ -131,17 +135,20 @@ impl Tail {
             place = before;
         }
         self.values[place] = value;
+        self.bound = self.values[self.length - 1];
     }
 
     /// Gives up one such value. Of equal ones it does not matter which is meant.
     fn remove(&mut self, value: i64) {
-        if self.values().last().is_some_and(|last| value <= *last) {
-            let place = self.values().partition_point(|known| *known < value);
-            self.length -= 1;
-            for place in place..self.length {
-                self.values[place] = self.values[place + 1];
-            }
+        if value > self.bound || self.length == 0 {
+            return;
         }
+        let place = self.values().partition_point(|known| *known < value);
+        self.length -= 1;
+        for place in place..self.length {
+            self.values[place] = self.values[place + 1];
+        }
+        self.bound = self.values().last().copied().unwrap_or(i64::MIN);
     }
 
     /// The value with `n` smaller ones; it is searched in `all` when too few are kept.
@@ -163,6 +170,7 @@ impl Tail {
         all.sort_unstable();
         self.length = all.len();
         self.values[..all.len()].copy_from_slice(&all);
+        self.bound = all.last().copied().unwrap_or(i64::MIN);
     }
 }
 

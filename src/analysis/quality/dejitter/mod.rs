@@ -161,22 +161,41 @@ impl Replay {
 /// ```
 #[must_use]
 pub fn replay(profile: Profile, stream: &[Expected]) -> Replay {
-    let mut fates = Fates { slots: Vec::with_capacity(stream.len()), ..Fates::default() };
-    for segment in stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media) {
-        fates.add(profile, segment);
-    }
-    let Fates { slots, depths, mean, resynchronised } = fates;
-    let runs = Runs::count(slots.iter().copied());
-    Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
+    replay_transits(profile, stream, &transits(stream))
 }
 
 /// Replays a stream behind each of [`Profile::ALL`].
 #[must_use]
 pub fn replays(stream: &[Expected]) -> [Replay; 3] {
     let [shallow, deep, adaptive] = Profile::ALL;
-    let shallow = replay(shallow, stream);
-    let deep = shallow.in_deeper(deep).unwrap_or_else(|| replay(deep, stream));
-    [shallow, deep, replay(adaptive, stream)]
+    let transits = transits(stream);
+    let shallow = replay_transits(shallow, stream, &transits);
+    let deep = shallow.in_deeper(deep).unwrap_or_else(|| replay_transits(deep, stream, &transits));
+    [shallow, deep, replay_transits(adaptive, stream, &transits)]
+}
+
+fn replay_transits(profile: Profile, stream: &[Expected], transits: &[i64]) -> Replay {
+    let mut fates = Fates { slots: Vec::with_capacity(stream.len()), ..Fates::default() };
+    for segment in stream.chunk_by(|a, b| a.segment == b.segment && a.media <= b.media) {
+        let start = fates.slots.len();
+        fates.add(profile, segment, &transits[start..start + segment.len()]);
+    }
+    let Fates { slots, depths, mean, resynchronised } = fates;
+    let runs = Runs::count(slots.iter().copied());
+    Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
+}
+
+/// The transit of a packet that never arrived.
+const NEVER: i64 = i64::MIN;
+/// The most that a transit may be, either way, in nanoseconds: 145 years from any origin. Sums and differences of two
+/// of them do not overflow.
+const MOST: i64 = (1 << 62) - (1 << 40);
+
+/// From each packet's instant on the media clock until it arrived, in nanoseconds.
+fn transits(stream: &[Expected]) -> Vec<i64> {
+    let transit =
+        |arrived: RunTime, media: Span| arrived.as_nanos().saturating_sub(media.as_nanos()).clamp(-MOST, MOST);
+    stream.iter().map(|packet| packet.arrived.map_or(NEVER, |arrived| transit(arrived, packet.media))).collect()
 }
 
 /// What became of the packets so far.
@@ -190,41 +209,41 @@ struct Fates {
 
 impl Fates {
     /// Replays packets of one media clock.
-    fn add(&mut self, profile: Profile, segment: &[Expected]) {
-        let Some(base) = anchor(segment) else {
+    fn add(&mut self, profile: Profile, segment: &[Expected], transits: &[i64]) {
+        let Some(base) = anchor(segment, transits) else {
             return self.slots.extend(segment.iter().map(|_| Slot::Lost));
         };
-        if self.all_in_time(profile, base, segment) {
+        if self.all_in_time(profile, base, transits) {
             return;
         }
         let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
         let (mut depth, mut arrived) = (buffer.depth, 0);
         self.note_depth(depth);
-        for packet in segment {
+        for (packet, transit) in segment.iter().zip(transits) {
             if depth != buffer.depth {
                 self.mean.add(depth, arrived);
                 (depth, arrived) = (buffer.depth, 0);
                 self.note_depth(depth);
             }
-            arrived += u64::from(packet.arrived.is_some());
-            self.slots.push(buffer.take(packet));
+            let slot = if *transit == NEVER { Slot::Lost } else { buffer.take(packet.media.as_nanos(), *transit) };
+            arrived += u64::from(slot != Slot::Lost);
+            self.slots.push(slot);
         }
         self.mean.add(depth, arrived);
         self.resynchronised += buffer.resynchronised;
     }
 
     /// The common case of a buffer that does not move and for which nothing comes too late; false if this is another.
-    fn all_in_time(&mut self, profile: Profile, base: i64, segment: &[Expected]) -> bool {
+    fn all_in_time(&mut self, profile: Profile, base: i64, transits: &[i64]) -> bool {
         let Profile::Fixed { .. } = profile else { return false };
         let (depth, _) = profile.limits();
-        let latest = segment.iter().filter_map(transit).max().unwrap_or(base);
-        if latest.saturating_sub(base) > depth {
+        let latest = transits.iter().copied().max().unwrap_or(NEVER);
+        if latest - base > depth {
             return false;
         }
         self.note_depth(depth);
-        let slot = |packet: &Expected| if packet.arrived.is_some() { Slot::Received } else { Slot::Lost };
-        self.slots.extend(segment.iter().map(slot));
-        self.mean.add(depth, segment.iter().filter(|packet| packet.arrived.is_some()).count() as u64);
+        self.slots.extend(transits.iter().map(|transit| if *transit == NEVER { Slot::Lost } else { Slot::Received }));
+        self.mean.add(depth, transits.iter().filter(|transit| **transit != NEVER).count() as u64);
         true
     }
 
@@ -237,20 +256,12 @@ impl Fates {
 }
 
 /// The smallest transit in the first second of media that has arrivals, ns.
-fn anchor(segment: &[Expected]) -> Option<i64> {
-    let first = segment.iter().find(|packet| packet.arrived.is_some())?;
+fn anchor(segment: &[Expected], transits: &[i64]) -> Option<i64> {
+    let first = transits.iter().position(|transit| *transit != NEVER)?;
+    let start = segment.get(first)?.media;
     // Within a segment the media clock does not run backwards.
-    let early = segment.iter().take_while(|packet| (packet.media - first.media).as_nanos() < SECOND_NS);
-    early.filter_map(transit).min()
-}
-
-/// The most that a transit may be, either way, in nanoseconds: 145 years from any origin. Sums and differences of two
-/// of them do not overflow.
-const MOST: i64 = (1 << 62) - (1 << 40);
-
-#[inline]
-fn transit(packet: &Expected) -> Option<i64> {
-    Some(packet.arrived?.as_nanos().saturating_sub(packet.media.as_nanos()).clamp(-MOST, MOST))
+    let early = segment.iter().zip(transits).take_while(|(packet, _)| (packet.media - start).as_nanos() < SECOND_NS);
+    early.map(|(_, transit)| *transit).filter(|transit| *transit != NEVER).min()
 }
 
 #[derive(Default)]
@@ -287,14 +298,14 @@ impl Buffer {
         Buffer { base, depth: min, adapting, late: VecDeque::new(), resynchronised: 0 }
     }
 
+    /// Takes a packet that arrived.
     #[inline]
-    fn take(&mut self, packet: &Expected) -> Slot {
-        let Some(transit) = transit(packet) else { return Slot::Lost };
+    fn take(&mut self, media: i64, transit: i64) -> Slot {
         let slot = if transit - self.base > self.depth { Slot::Discarded } else { Slot::Received };
         if let Some(history) = &mut self.adapting {
-            (self.base, self.depth) = history.adapt(packet.media.as_nanos(), transit, (self.base, self.depth));
+            (self.base, self.depth) = history.adapt(media, transit, (self.base, self.depth));
         }
-        self.watch(slot, packet.media.as_nanos(), transit);
+        self.watch(slot, media, transit);
         slot
     }
 
