@@ -101,7 +101,7 @@ pub fn tcp(octets: &[u8]) {
     let (mut reassembly, mut next, mut first) = (Reassembly::default(), None::<u32>, None);
     let mut take = |piece: Piece<'_>| match piece {
         Piece::Hole(length) => next = next.map(|next| next.wrapping_add(length as u32)),
-        Piece::Octets(_, octets) => {
+        Piece::Octets { octets, .. } => {
             let place = next.get_or_insert_with(|| *first.get_or_insert(u32::from(octets[0])));
             assert!(octets.iter().enumerate().all(|(k, octet)| *octet == (*place as u8).wrapping_add(k as u8)));
             *place = place.wrapping_add(octets.len() as u32);

@@ -7,6 +7,7 @@ mod parquet;
 mod sip;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -165,6 +166,7 @@ fn measure(args: &MeasureArgs) -> Result<Vec<Numbered>, Failure> {
         )),
         [path] if path.is_dir() => measure_run(&RunDir::at(path), args.trial),
         paths if args.trial.is_none() => {
+            named_once(paths)?;
             let measured = measure_part(paths, &filter).map_err(wrong)?;
             Ok(vec![Numbered { number: 0, measured }])
         }
@@ -172,10 +174,26 @@ fn measure(args: &MeasureArgs) -> Result<Vec<Numbered>, Failure> {
     }
 }
 
+/// Every packet of a file that is named twice would be a duplicate, and standard input ends but once.
+fn named_once(paths: &[PathBuf]) -> Result<(), Failure> {
+    let same = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let mut seen = BTreeSet::new();
+    match paths.iter().find(|path| !seen.insert(same(path))) {
+        None => Ok(()),
+        Some(twice) => {
+            let name = if twice.as_os_str() == "-" { "standard input".into() } else { twice.to_string_lossy() };
+            Err(Failure::new(2, format!("{name} is named twice: name each file of the trace once")))
+        }
+    }
+}
+
 fn measure_run(run: &RunDir, only: Option<u32>) -> Result<Vec<Numbered>, Failure> {
     let path = run.path().display();
     if !run.exists() {
-        return Err(Failure::new(2, format!("{path} is no run directory: it has no run.json")));
+        return Err(Failure::new(
+            2,
+            format!("{path} is no run directory: it has no run.json; name one, or capture files"),
+        ));
     }
     let (scenario, _) = read_scenario(&run.scenario())?;
     let trials = run.trials().map_err(|error| Failure::new(2, format!("{path} has no trials: {error}")))?;

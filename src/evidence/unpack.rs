@@ -4,15 +4,16 @@
 //! while it is small, into a temporary file of the system (removed at once, so that nothing is left behind) when it
 //! is large, which is then mapped. What a file is, is told by its content and never by its name.
 
+mod zstd;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::{Deref, Range};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use self::zstd::Zstd;
 use super::mapped::MappedFile;
 use crate::wire::limits::{MOST_UNPACKED, MOST_UNPACKED_IN_MEMORY};
 
@@ -117,10 +118,7 @@ impl Packing {
     fn unpack(self, packed: impl BufRead) -> io::Result<Unpacked> {
         let (name, unpacked) = match self {
             Packing::Gzip => ("gzip", spool(MultiGzDecoder::new(packed), MOST_UNPACKED)?),
-            Packing::Zstd => (
-                "zstd",
-                spool(Zstd { source: packed, decoder: FrameDecoder::new(), within_frame: false }, MOST_UNPACKED)?,
-            ),
+            Packing::Zstd => ("zstd", spool(Zstd::new(packed), MOST_UNPACKED)?),
         };
         let trouble = unpacked.trouble.map(|trouble| format!("{name}: {trouble}"));
         match trouble {
@@ -232,61 +230,6 @@ fn no_room(failure: io::Error) -> io::Error {
         "cannot be unpacked into {}: {failure}; make room there, or name another folder in TMPDIR",
         folder.display()
     ))
-}
-
-/// All frames of a zstd file, one after the other (RFC 8878 §3): the decoder knows one.
-struct Zstd<R> {
-    source: R,
-    decoder: FrameDecoder,
-    within_frame: bool,
-}
-
-impl<R: BufRead> Read for Zstd<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.within_frame || self.begin_frame()? {
-            let count = self.read_frame(buffer)?;
-            if count > 0 || buffer.is_empty() {
-                return Ok(count);
-            }
-            self.end_frame()?;
-        }
-        Ok(0)
-    }
-}
-
-impl<R: BufRead> Zstd<R> {
-    /// False at the end of the file. A skippable frame holds no data of ours.
-    fn begin_frame(&mut self) -> io::Result<bool> {
-        while !self.source.fill_buf()?.is_empty() {
-            match self.decoder.init(&mut self.source) {
-                Ok(()) => {
-                    self.within_frame = true;
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    io::copy(&mut self.source.by_ref().take(length.into()), &mut io::sink())?;
-                }
-                Err(error) => return Err(io::Error::other(error)),
-            }
-        }
-        Ok(false)
-    }
-
-    fn read_frame(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-            let decoded = self.decoder.decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1));
-            decoded.map_err(io::Error::other)?;
-        }
-        self.decoder.read(buffer)
-    }
-
-    fn end_frame(&mut self) -> io::Result<()> {
-        self.within_frame = false;
-        match (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum()) {
-            (Some(stored), Some(computed)) if stored != computed => Err(io::Error::other("a checksum does not fit")),
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ struct Parts {
 /// A datagram that is whole again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
+    /// When the first of its parts was seen.
+    pub begun: RunTime,
     /// The protocol that the first fragment names.
     pub protocol: u8,
     /// What follows the IP header.
@@ -126,7 +128,11 @@ impl Parts {
     }
 
     fn join(self) -> Option<Datagram> {
-        Some(Datagram { protocol: self.protocol?, octets: self.parts.into_values().flatten().collect() })
+        Some(Datagram {
+            begun: self.since,
+            protocol: self.protocol?,
+            octets: self.parts.into_values().flatten().collect(),
+        })
     }
 }
 

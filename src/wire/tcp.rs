@@ -21,8 +21,15 @@ pub const ACK: u8 = 16;
 /// What comes out, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// The next octets, and when the receiver could read them.
-    Octets(RunTime, &'a [u8]),
+    /// The next octets.
+    Octets {
+        /// When they were captured.
+        came: RunTime,
+        /// When the receiver could read them: not before all that stands in front of them had come.
+        read: RunTime,
+        /// They.
+        octets: &'a [u8],
+    },
     /// So many octets are missing here.
     Hole(u64),
 }
@@ -54,7 +61,7 @@ impl Reassembly {
         }
         let seen = usize::try_from(next - start).unwrap_or(usize::MAX);
         if let Some(fresh) = payload.get(seen..).filter(|fresh| !fresh.is_empty()) {
-            out(Piece::Octets(at, fresh));
+            out(Piece::Octets { came: at, read: at, octets: fresh });
             self.next = Some(next + fresh.len() as u64);
             self.drain(Some(at), out);
         }
@@ -131,7 +138,7 @@ impl Reassembly {
             self.waiting_octets -= octets.len();
             let seen = usize::try_from(next - start).unwrap_or(usize::MAX);
             if let Some(fresh) = octets.get(seen..).filter(|fresh| !fresh.is_empty()) {
-                out(Piece::Octets(filled.unwrap_or(came), fresh));
+                out(Piece::Octets { came, read: filled.unwrap_or(came), octets: fresh });
                 self.next = Some(next + fresh.len() as u64);
             }
         }
@@ -150,14 +157,16 @@ mod tests {
         octets: Vec<u8>,
         holes: Vec<u64>,
         times: Vec<i64>,
+        came: Vec<i64>,
     }
 
     impl Out {
         fn take(&mut self, piece: Piece<'_>) {
             match piece {
-                Piece::Octets(at, octets) => {
+                Piece::Octets { came, read, octets } => {
                     self.octets.extend(octets);
-                    self.times.push(at.as_nanos());
+                    self.times.push(read.as_nanos());
+                    self.came.push(came.as_nanos());
                 }
                 Piece::Hole(length) => self.holes.push(length),
             }
@@ -210,6 +219,7 @@ mod tests {
             reassembly.push(RunTime(at), start as u32, ACK, segment, &mut |piece| out.take(piece));
         }
         assert_eq!((out.octets.len(), out.times.as_slice()), (30, &[1, 700, 700][..]));
+        assert_eq!(out.came, [1, 700, 2]);
     }
 
     #[test]

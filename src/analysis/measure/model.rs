@@ -372,7 +372,7 @@ pub struct CallMeasured {
     /// When it was due (the first INVITE in a foreign capture).
     pub planned_ns: RunTime,
     /// From the plan to 200 (RFC 6076 SRD counts from the INVITE; this counts what the user waited); in a foreign capture
-    /// from the whole INVITE, over TCP from its last segment.
+    /// from the first octet of the INVITE. To the last octet of the 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_ms: Option<f64>,
     /// Final status of the INVITE.

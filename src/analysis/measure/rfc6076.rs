@@ -7,12 +7,13 @@ use crate::units::RunTime;
 /// Status of an attempt that nobody answered (RFC 3261 §8.1.3.1: a timeout is treated as a 408).
 pub(super) const TIMEOUT: u16 = 408;
 
-/// A final answer and when it came; of a [`TIMEOUT`], when the timer fired.
+/// A final answer and when its last octet came; of a [`TIMEOUT`], when the timer fired.
 pub(super) type Final = (RunTime, u16);
 
 /// One registration, its challenge included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Registration {
+    /// First octet of the request.
     pub(super) sent: RunTime,
     /// Absent when it is not known.
     pub(super) outcome: Option<Final>,
@@ -21,11 +22,14 @@ pub(super) struct Registration {
 /// One session attempt, its challenge included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
+    /// First octet of the request.
     pub(super) invited: RunTime,
-    /// First answer that tells the user something; absent when it is not known.
+    /// Last octet of the first answer that tells the user something; absent when it is not known.
     pub(super) status: Option<RunTime>,
     /// Absent when it is not known.
     pub(super) outcome: Option<Final>,
+    /// First octet of the final answer; absent when none came.
+    pub(super) answering: Option<RunTime>,
     /// The BYE and what became of it.
     pub(super) bye: Option<Bye>,
 }
@@ -33,7 +37,10 @@ pub(super) struct Session {
 /// The end of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bye {
+    /// Its first octet.
     pub(super) sent: RunTime,
+    /// Its last octet.
+    pub(super) whole: RunTime,
     /// 2xx, a refusal or [`TIMEOUT`]; absent when it is not known.
     pub(super) outcome: Option<Outcome>,
 }
@@ -86,14 +93,15 @@ fn establish(metrics: &mut SipMetrics, sessions: &[Session]) {
 }
 
 fn complete(metrics: &mut SipMetrics, sessions: &[Session]) {
-    let set_up = |one: &Session| one.outcome.filter(|(_, code)| is_success(*code)).map(|(at, _)| at);
-    let ended = |one: &Session| Some((set_up(one)?, one.bye?.sent, one.bye?.outcome?));
+    // A session lasts from the first octet of the 2xx to the last one of the BYE (§4.5).
+    let set_up = |one: &Session| one.answering.filter(|_| one.outcome.is_some_and(|(_, code)| is_success(code)));
+    let ended = |one: &Session| Some((set_up(one)?, one.bye?, one.bye?.outcome?));
     let ends: Vec<_> = sessions.iter().filter_map(ended).collect();
     let (mut confirmed, mut timed_out) = (Vec::new(), Vec::new());
-    for (answered, sent, outcome) in &ends {
+    for (answering, bye, outcome) in &ends {
         match outcome {
-            Outcome::Confirmed(at) => confirmed.push((*at - *sent, *sent - *answered)),
-            Outcome::TimedOut(at) => timed_out.push((*at - *sent, *at - *answered)),
+            Outcome::Confirmed(at) => confirmed.push((*at - bye.sent, bye.whole - *answering)),
+            Outcome::TimedOut(at) => timed_out.push((*at - bye.sent, *at - *answering)),
             Outcome::Refused => {}
         }
     }
@@ -143,7 +151,8 @@ mod tests {
             invited: at(0),
             status: Some(at(200)),
             outcome: code.map(|code| (at(1000), code)),
-            bye: bye.map(|outcome| Bye { sent: at(5000), outcome }),
+            answering: code.map(|_| at(990)),
+            bye: bye.map(|outcome| Bye { sent: at(5000), whole: at(5007), outcome }),
         }
     }
 
@@ -172,9 +181,9 @@ mod tests {
         assert_eq!((parts(metrics.isa), parts(metrics.scr)), ((2, 10), (1, 8)));
         assert_eq!((metrics.undecided_sessions, metrics.open_sessions), (2, 2));
         assert_eq!(metrics.sdd_completed.map(|delay| (delay.n, delay.max_ms)), Some((1, 30.0)));
-        assert_eq!(metrics.sdt_completed.map(|delay| delay.mean_ms), Some(4000.0));
+        assert_eq!(metrics.sdt_completed.map(|delay| delay.mean_ms), Some(4017.0));
         assert_eq!(metrics.sdd_failed.map(|delay| delay.mean_ms), Some(32_000.0));
-        assert_eq!(metrics.sdt_failed.map(|delay| delay.mean_ms), Some(36_000.0));
+        assert_eq!(metrics.sdt_failed.map(|delay| delay.mean_ms), Some(36_010.0));
     }
 
     #[test]

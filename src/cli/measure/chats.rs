@@ -1,6 +1,7 @@
 //! Chat sessions and messages of a capture as plain tables of 80 columns.
 
 use crate::analysis::measure::model::{ChatEnd, ChatMeasured, Measured, MessageFate};
+use crate::analysis::report::words;
 use crate::units::RunTime;
 
 /// Messages whose fate is shown one by one; more are only counted.
@@ -66,8 +67,8 @@ fn messages(measured: &Measured, zero: RunTime) -> Vec<String> {
     let odd = all.iter().filter(|message| !matches!(message.fate, None | Some(MessageFate::DeliveredOnce)));
     lines.extend(odd.clone().take(MOST_SHOWN).map(|message| {
         let at = seconds(message.sent_ns.or(message.delivered_ns), zero);
-        let fate = message.fate.map(|fate| format!("{fate:?}")).unwrap_or_default();
-        format!("  {at:>9}  {fate:<18} {} → {}", message.from.as_deref().unwrap_or("?"), message.to)
+        let fate = message.fate.map(|fate| words::fate(&words::json_word(fate))).unwrap_or_default();
+        format!("  {at:>9}  {fate:<20} {} → {}", message.from.as_deref().unwrap_or("?"), message.to)
     }));
     let more = odd.count().saturating_sub(MOST_SHOWN);
     if more > 0 {

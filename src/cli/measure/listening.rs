@@ -19,6 +19,12 @@ impl Page {
         for stream in &measured.streams {
             self.line(&listening_line(stream));
         }
+        let outside = |stream: &StreamMeasured| stream.dejitter.iter().any(|score| score.valid == Some(false));
+        if measured.streams.iter().any(outside) {
+            self.paragraph(
+                "! The loss is outside the range for which the model was validated: a long outage is no random loss.",
+            );
+        }
         for reason in refusals(&measured.streams) {
             self.paragraph(&reason);
         }
@@ -30,7 +36,7 @@ impl Page {
         if measured.window.is_some() || graded().next().is_none() {
             return;
         }
-        self.line("\nthesis-compatible  mean gap  variation  loss index  jitter index  overall index");
+        self.line("\nthesis-compatible  mean gap  variation  loss  jitter  overall index");
         for (stream, categories) in graded() {
             self.line(&thesis_line(stream, categories));
         }
@@ -79,7 +85,7 @@ fn thesis_line(stream: &StreamMeasured, categories: &Categories) -> String {
     let thesis = categories.thesis_compatible.as_ref();
     let overall = thesis.and_then(|thesis| thesis.tiphon.as_ref());
     format!(
-        "0x{:08x}       {:>10} {:>10} {:>11} {:>13}  {}",
+        "0x{:08x}       {:>10} {:>10} {:>5} {:>7}  {}",
         stream.ssrc,
         figure(thesis.map(|thesis| thesis.packet_gap_ms_mean), 3),
         figure(thesis.map(|thesis| thesis.packet_gap_variation_ms), 3),
@@ -125,6 +131,8 @@ mod tests {
     #[test]
     fn what_is_outside_of_the_model_is_marked() {
         let text = tables(0, &Measured { streams: vec![stream(Some(1.5), None)], ..Measured::default() });
-        assert!(text.contains("1.50!"), "{text}");
+        assert!(text.contains("1.50!") && text.contains("  ! The loss is outside the range"), "{text}");
+        let text = tables(0, &Measured { streams: vec![stream(Some(4.0), None)], ..Measured::default() });
+        assert!(!text.contains('!'), "{text}");
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::sip;
-use crate::analysis::measure::model::{CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit, VideoMeasured};
+use crate::analysis::measure::model::{
+    CallMeasured, Delay, Measured, Outage, StreamMeasured, Transit, VideoMeasured, VideoScore,
+};
 use crate::analysis::report::words;
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
@@ -43,6 +45,7 @@ impl Page {
                 let length = window.end_ns - window.start_ns;
                 self.line(&format!("trial {trial}: a window of {length}; times are seconds from its start"));
             }
+            None if measured.captured.is_none() => self.line("capture: without a packet"),
             None => {
                 let at = UNIX_EPOCH + Duration::from_nanos(zero.as_nanos().max(0).cast_unsigned());
                 self.line(&format!("capture: times are seconds from {}", humantime::format_rfc3339_millis(at)));
@@ -69,13 +72,16 @@ impl Page {
         if measured.videos.is_empty() {
             return;
         }
-        self.line("\nvideo        codec   packets    lost  frames   shown  freezes  frozen s  asked     Vq");
+        self.line("\nvideo       codec  packets   lost frames  shown freezes frozen s asked     Vq");
         for video in &measured.videos {
             self.line(&video_line(video));
             self.line(&format!("  {} → {}{}", video.src, video.dst, of_call(video.call, video.direction)));
             if let Some(sync) = lip_sync(video) {
                 self.note(" ", &sync);
             }
+        }
+        if measured.videos.iter().any(|video| score(video).is_some_and(|vq| !vq.valid)) {
+            self.note(" ", "(Vq) is outside the range for which the model was validated");
         }
     }
 
@@ -93,7 +99,7 @@ impl Page {
         if measured.calls.is_empty() {
             return;
         }
-        self.line("\ncalls  due s    setup ms  code  fate           from → to");
+        self.line("\ncalls  due s    setup ms  code  fate                  from → to");
         for call in &measured.calls {
             self.line(&call_line(call, zero));
         }
@@ -103,7 +109,7 @@ impl Page {
         if measured.transits.is_empty() {
             return;
         }
-        self.line("\nthrough a server    entered     left  mean ms   p95 ms   max ms       ±  known by");
+        self.line("\nthrough a server   entered     left  mean ms   p95 ms   max ms       ±  known by");
         for transit in &measured.transits {
             let legs =
                 [format!("{} → {} ⇒", transit.src, transit.via_in), format!("{} → {}", transit.via_out, transit.dst)];
@@ -163,8 +169,9 @@ pub(super) fn wrapped(head: &str, words: &[String]) -> Vec<String> {
 
 fn stream_line(stream: &StreamMeasured) -> String {
     let share = if stream.expected == 0 { 0.0 } else { 100.0 * stream.lost as f64 / stream.expected as f64 };
+    let outside = if stream.mos_cqe.as_ref().is_some_and(|mos| !mos.valid) { "!" } else { "" };
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}",
+        "0x{:08x}   {:<6} {:>8} {:>7} {share:>6.2} {:>4} {:>7} {:>7} {:>8} {:>5}{outside}",
         stream.ssrc,
         stream.codec.as_deref().unwrap_or("?"),
         stream.packets,
@@ -178,13 +185,12 @@ fn stream_line(stream: &StreamMeasured) -> String {
 }
 
 fn video_line(video: &VideoMeasured) -> String {
-    let scores = video.periods.iter().find_map(|period| period.vq.as_ref());
-    let vq = scores.map_or_else(
+    let vq = score(video).map_or_else(
         || "-".to_owned(),
         |vq| if vq.valid { format!("{:.2}", vq.value) } else { format!("({:.2})", vq.value) },
     );
     format!(
-        "0x{:08x}   {:<6} {:>8} {:>7} {:>7} {:>7} {:>8} {:>9.2} {:>6} {vq:>6}",
+        "0x{:08x}  {:<6} {:>7} {:>6} {:>6} {:>6} {:>7} {:>8.2} {:>5} {vq:>6}",
         video.ssrc,
         words::video_codec(video),
         video.packets,
@@ -195,6 +201,10 @@ fn video_line(video: &VideoMeasured) -> String {
         video.frozen_ms / 1e3,
         video.pli + video.fir,
     )
+}
+
+fn score(video: &VideoMeasured) -> Option<&VideoScore> {
+    video.periods.iter().find_map(|period| period.vq.as_ref())
 }
 
 /// How much later the picture comes than its sound, where that is asked: only of captures.
@@ -216,7 +226,10 @@ fn of_call(call: Option<u64>, direction: Option<Direction>) -> String {
     call.map_or_else(String::new, |call| format!("   call {call}{direction}"))
 }
 
-/// `> 20.0 s` when it had not ended.
+/// Columns of whose outage it is.
+const SCOPE: usize = 22;
+
+/// `> 20.0 s` when it had not ended. A scope that is longer than its column has a line of its own, as streams have.
 fn outage_line(outage: &Outage, zero: RunTime) -> String {
     let length = Span::from_secs_f64(outage.duration_ms / 1e3);
     let length = if outage.censored { format!("> {length}") } else { length.to_string() };
@@ -228,23 +241,27 @@ fn outage_line(outage: &Outage, zero: RunTime) -> String {
         (None, service) => service.to_owned(),
     };
     let (from, error) = (seconds(outage.start_ns, zero), Span::from_secs_f64(outage.error_ms / 1e3));
-    let method = &outage.method;
-    format!("{service:<15} {:<22} {from:>9} {length:>12} {:>6}  {method}", outage.scope, error.to_string())
+    let (scope, below) = match &outage.scope {
+        long if long.chars().count() > SCOPE => ("", format!("\n  {long}")),
+        short => (short.as_str(), String::new()),
+    };
+    let (error, method) = (error.to_string(), &outage.method);
+    format!("{service:<15} {scope:<SCOPE$} {from:>9} {length:>12} {error:>6}  {method}{below}")
 }
 
 fn call_line(call: &CallMeasured, zero: RunTime) -> String {
-    let fate = call.fate.map_or_else(|| "-".to_owned(), |fate| format!("{fate:?}"));
+    let fate = call.fate.map_or_else(|| "-".to_owned(), |fate| words::fate(&words::json_word(fate)));
     let code = call.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
     let (due, setup) = (seconds(call.planned_ns, zero), figure(call.setup_ms, 1));
     let callee = if call.callee.is_empty() { "?" } else { &call.callee };
-    format!("{:>5}  {due:<8} {setup:>8}  {code:>4}  {fate:<14} {} → {callee}", call.call, call.caller)
+    format!("{:>5}  {due:<8} {setup:>8}  {code:>4}  {fate:<21} {} → {callee}", call.call, call.caller)
 }
 
 fn transit_line(transit: &Transit) -> String {
     let delay = transit.delay.as_ref();
     let of = |value: fn(&Delay) -> f64| figure(delay.map(value), 3);
     format!(
-        "{:<18} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}  payload",
+        "{:<17} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}  payload",
         "",
         transit.entered,
         transit.left,

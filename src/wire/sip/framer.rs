@@ -45,6 +45,12 @@ impl Framer {
         self.buffer.capacity()
     }
 
+    /// Whether no part of a message waits; what comes next begins one.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.buffer.iter().all(|octet| matches!(octet, b'\r' | b'\n'))
+    }
+
     /// The next frame, if it is whole.
     ///
     /// # Errors
@@ -58,7 +64,7 @@ impl Framer {
         if self.buffer.starts_with(b"\r\n") && self.buffer.get(2).is_some_and(|&octet| octet != b'\r') {
             self.buffer.drain(..2);
         }
-        if self.buffer.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
+        if self.is_between() {
             return if self.buffer.len() > LONGEST { Err(FrameError::TooLong) } else { Ok(None) };
         }
         self.next_message()
@@ -140,7 +146,7 @@ mod tests {
     fn a_pong_is_swallowed_and_nonsense_is_an_error() {
         let mut framer = Framer::default();
         framer.push(b"\r\n");
-        assert_eq!(framer.next_frame(), Ok(None));
+        assert_eq!((framer.next_frame(), framer.is_between()), (Ok(None), true));
         framer.push(SECOND);
         assert_eq!(framer.next_frame(), Ok(Some(Frame::Message(SECOND.to_vec()))));
         framer.push(b"HELLO\r\n\r\n");

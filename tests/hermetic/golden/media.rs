@@ -22,6 +22,7 @@ pub fn worlds() -> Vec<File> {
         pcap("wraps.pcap", wraps()),
         pcap("clock-rates.pcap", clock_rates()),
         File { name: "clock-steps.pcap", octets: clock_steps().pcap_as_it_is() },
+        File { name: "clock-step-alone.pcap", octets: clock_step_alone().pcap_as_it_is() },
         File { name: "capture-loss.pcapng", octets: capture_loss().pcapng(12) },
         pcap("rtp-alone.pcap", rtp_alone()),
         pcap("late-flush.pcap", late_flush()),
@@ -203,6 +204,17 @@ fn clock_steps() -> Trace {
     trace.step_clock(2_000_000, 3_000_000);
     // Stamps of what happened from 4 s on already read 7 s.
     trace.step_clock(7_000_000, -2_000_000);
+    trace
+}
+
+/// A gateway that alone is heard sends to two phones; at 2 s the capturing host's clock steps 3 s forward.
+fn clock_step_alone() -> Trace {
+    let mut trace = Trace::default();
+    TO_CALLEE.talk(&mut trace, 0..200);
+    let other = Voice { to: "10.0.0.3:4004", ssrc: 0x3333_3333, start_us: 125_000 - 20_000_000, ..TO_CALLEE };
+    // From packet 1000 on, so that the payloads are not those of the first stream.
+    other.talk(&mut trace, 1000..1200);
+    trace.step_clock(2_000_000, 3_000_000);
     trace
 }
 

@@ -5,7 +5,11 @@
 //! `fivenines measure --json` that must come out. `FIVENINES_WRITE_GOLDEN=1 cargo test --test hermetic golden`
 //! writes the captures again.
 
+mod copies;
+mod encapsulation;
 mod expect;
+mod headers;
+mod links;
 mod media;
 mod picture;
 mod servers;
@@ -30,7 +34,8 @@ fn folder() -> PathBuf {
 }
 
 fn worlds() -> Vec<File> {
-    [media::worlds(), picture::worlds(), signalling::worlds(), servers::worlds()].into_iter().flatten().collect()
+    let all = [encapsulation::worlds(), media::worlds(), picture::worlds(), signalling::worlds(), servers::worlds()];
+    all.into_iter().flatten().collect()
 }
 
 #[test]
@@ -83,6 +88,18 @@ fn every_part_of_every_sidecar_holds() {
         }
     }
     assert!(parts > 0 && wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// 80 columns are what a terminal has, a mail and a page of a thesis.
+#[test]
+fn the_tables_of_every_capture_fit_a_terminal() {
+    for capture in captures() {
+        let output = Command::new(env!("CARGO_BIN_EXE_fivenines")).arg("measure").arg(&capture).output().unwrap();
+        let tables = String::from_utf8(output.stdout).unwrap();
+        assert!(tables.starts_with("capture: times are seconds from"), "{}: {tables}", name(&capture));
+        let wide: Vec<&str> = tables.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{}:\n{}", name(&capture), wide.join("\n"));
+    }
 }
 
 fn part_differences(mut program: Command, capture: &Path, options: &[&str], part: &toml::Value) -> Vec<String> {

@@ -20,6 +20,7 @@ pub fn worlds() -> Vec<File> {
         pcap("early-media.pcap", early_media()),
         pcap("direction-never-seen.pcap", direction_never_seen()),
         pcap("sip-over-tcp.pcap", sip_over_tcp()),
+        pcap("sip-segments.pcap", sip_segments()),
         pcap("rfc6076.pcap", rfc6076()),
     ]
 }
@@ -173,6 +174,75 @@ fn sip_over_tcp() -> Trace {
     trace.tcp(2_330_000, up, after + ack.len() as u32, 24, &CALL.request(bye, None));
     trace.tcp(2_340_000, down, 5000 + answers.len() as u32, 24, &CALL.response(bye, 200, None));
     trace
+}
+
+/// One connection on which no message keeps to a segment: REGISTER, its 200, INVITE, its 200, BYE and its 200 each
+/// come in two or three, the INVITE's end and the ACK's begin behind others in one.
+fn sip_segments() -> Trace {
+    let mut trace = Trace::default();
+    let ends = ("10.0.0.1:40000", "10.0.0.2:5060");
+    let register = Turn { method: "REGISTER", ..INVITE };
+    let phone = Dialog { call_id: "segments-register", ..CALL };
+    let (bye, ack) = (within(true, "BYE", 2), Turn { method: "ACK", inside: true, ..INVITE });
+    let up = [
+        phone.request(register, None),
+        CALL.request(INVITE, Some(pcma(CALLER))),
+        CALL.request(ack, None),
+        CALL.request(bye, None),
+    ];
+    let down = [
+        phone.response(register, 200, None),
+        CALL.response(INVITE, 180, None),
+        CALL.response(INVITE, 200, Some(pcma(CALLEE))),
+        CALL.response(bye, 200, None),
+    ];
+    trace.tcp(0, ends, 999, 2, b"");
+    trace.tcp(200, (ends.1, ends.0), 4999, 18, b"");
+    // Where each segment ends: in which message, behind how many of its octets.
+    let whole = |messages: &[Vec<u8>], n: usize| messages[n].len();
+    let sent = [
+        (10, 0, 100),
+        (14, 0, whole(&up, 0)),
+        (1_000, 1, 120),
+        (1_020, 1, 300),
+        (1_040, 1, whole(&up, 1)),
+        (1_400, 2, 50),
+        // The end of the ACK, and the BYE up to its 90th octet.
+        (3_450, 3, 90),
+        (3_480, 3, whole(&up, 3)),
+    ];
+    let received = [
+        (30, 0, 60),
+        (37, 0, whole(&down, 0)),
+        // 180, and the first octets of 200.
+        (1_200, 2, 40),
+        (1_350, 2, whole(&down, 2)),
+        (3_500, 3, 10),
+        (3_505, 3, whole(&down, 3)),
+    ];
+    segments(&mut trace, ends, 1000, &up, &sent);
+    segments(&mut trace, (ends.1, ends.0), 5000, &down, &received);
+    Voice { start_us: 1_420_000, ..TO_CALLEE }.talk(&mut trace, 0..100);
+    Voice { start_us: 1_425_000, ..TO_CALLER }.talk(&mut trace, 0..100);
+    trace
+}
+
+/// Sends one direction's messages in segments that end, at so many milliseconds, within a message.
+fn segments(
+    trace: &mut Trace,
+    ends: (&str, &str),
+    first: u32,
+    messages: &[Vec<u8>],
+    ends_within: &[(i64, usize, usize)],
+) {
+    let stream = messages.concat();
+    let mut from = 0;
+    for (at_ms, message, octets) in ends_within {
+        let to = messages[..*message].iter().map(Vec::len).sum::<usize>() + octets;
+        trace.tcp(at_ms * MS, ends, first + from as u32, 24, &stream[from..to]);
+        from = to;
+    }
+    assert_eq!(from, stream.len(), "the last segment ends with the last message");
 }
 
 /// Registrations and calls with every kind of end that RFC 6076 tells apart; nothing is mirrored, no media.

@@ -1,5 +1,6 @@
 //! What the worlds' phones say: RTP streams and SIP dialogs.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::trace::Trace;
@@ -207,9 +208,10 @@ impl Dialog {
 }
 
 fn description(sdp: Sdp<'_>) -> String {
-    let (ip, port) = sdp.address.split_once(':').unwrap();
+    let address: SocketAddr = sdp.address.parse().unwrap();
+    let (version, ip, port) = (if address.is_ipv4() { 4 } else { 6 }, address.ip(), address.port());
     let Sdp { formats, attributes, .. } = sdp;
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {formats}\r\n{attributes}"
+        "v=0\r\no=- 1 1 IN IP{version} {ip}\r\ns=-\r\nc=IN IP{version} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {formats}\r\n{attributes}"
     )
 }

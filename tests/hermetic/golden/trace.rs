@@ -1,6 +1,8 @@
 //! Frames and capture files, written octet by octet: the same input gives the same file on every machine.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
+
+use super::headers::{TCP, UDP, ethernet, fragment, ip, udp};
 
 /// 2026-01-05 00:00:00 UTC, the instant 0 of every world.
 pub const EPOCH_S: i64 = 1_767_571_200;
@@ -35,10 +37,21 @@ impl Trace {
 
     /// Adds a datagram.
     pub fn udp(&mut self, at_us: i64, from: &str, to: &str, payload: &[u8]) {
-        let (source, destination) = sockets(from, to);
-        let mut datagram = udp_header(source.port(), destination.port(), payload.len());
-        datagram.extend_from_slice(payload);
-        self.frame(at_us, ethernet(ipv4(source, destination, 17, &datagram)));
+        let ends = sockets(from, to);
+        self.frame(at_us, ethernet(ip(ends, UDP, &udp(ends, payload))));
+    }
+
+    /// Adds a datagram that was cut behind so many octets of its IP payload, a multiple of eight: the parts with their
+    /// instants in order of capture, by their places in the datagram.
+    pub fn fragments(&mut self, (from, to): (&str, &str), payload: &[u8], cut: usize, parts: [(i64, usize); 2]) {
+        let ends = sockets(from, to);
+        let datagram = udp(ends, payload);
+        let places = [(0, cut), (cut, datagram.len())];
+        // The instant serves as identification: no two datagrams of a world begin at the same.
+        let number = parts[0].0 as u16 | 1;
+        for (at_us, part) in parts {
+            self.frame(at_us, ethernet(fragment(ends, number, &datagram, places[part])));
+        }
     }
 
     /// Adds a datagram of which the capture kept only the first octets of the payload.
@@ -51,20 +64,36 @@ impl Trace {
 
     /// Adds a TCP segment; flags as in the header.
     pub fn tcp(&mut self, at_us: i64, (from, to): (&str, &str), sequence: u32, flags: u8, payload: &[u8]) {
-        let (source, destination) = sockets(from, to);
+        let ends = sockets(from, to);
+        let (source, destination) = ends;
         let mut segment = Vec::new();
         segment.extend(source.port().to_be_bytes());
         segment.extend(destination.port().to_be_bytes());
         segment.extend(sequence.to_be_bytes());
         segment.extend([0, 0, 0, 1, 0x50, flags, 0x20, 0, 0, 0, 0, 0]);
         segment.extend_from_slice(payload);
-        self.frame(at_us, ethernet(ipv4(source, destination, 6, &segment)));
+        self.frame(at_us, ethernet(ip(ends, TCP, &segment)));
     }
 
     /// Adds an IP packet of another protocol.
     pub fn ip(&mut self, at_us: i64, from: &str, to: &str, protocol: u8, payload: &[u8]) {
-        let (source, destination) = sockets(&format!("{from}:0"), &format!("{to}:0"));
-        self.frame(at_us, ethernet(ipv4(source, destination, protocol, payload)));
+        let ends = sockets(&format!("{from}:0"), &format!("{to}:0"));
+        self.frame(at_us, ethernet(ip(ends, protocol, payload)));
+    }
+
+    /// Puts other headers before every packet: what `dressed` makes of a frame ends as the frame does.
+    pub fn dressed(mut self, dressed: impl Fn(&[u8]) -> Vec<u8>) -> Trace {
+        for packet in &mut self.packets {
+            let lost = packet.octets.len() - packet.kept;
+            packet.octets = dressed(&packet.octets);
+            packet.kept = packet.octets.len() - lost;
+        }
+        self
+    }
+
+    /// Adds all packets of another trace.
+    pub fn extend(&mut self, other: Trace) {
+        self.packets.extend(other.packets);
     }
 
     /// Repeats every packet a little later, as a mirror port that copies both ways does.
@@ -92,15 +121,24 @@ impl Trace {
     }
 
     /// A pcap file with microsecond stamps, in order of time.
-    pub fn pcap(mut self) -> Vec<u8> {
+    pub fn pcap(self) -> Vec<u8> {
+        self.pcap_of(ETHERNET)
+    }
+
+    /// The same of another link type (tcpdump.org/linktypes).
+    pub fn pcap_of(mut self, link: u32) -> Vec<u8> {
         self.sort();
-        self.pcap_as_it_is()
+        self.written(link)
     }
 
     /// A pcap file whose packets stand in the order in which they were added.
     pub fn pcap_as_it_is(self) -> Vec<u8> {
+        self.written(ETHERNET)
+    }
+
+    fn written(self, link: u32) -> Vec<u8> {
         let mut file = Vec::new();
-        for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, ETHERNET] {
+        for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, link] {
             file.extend(u32::to_le_bytes(word));
         }
         for packet in self.packets {
@@ -145,32 +183,8 @@ pub fn gratuitous_arp(mac: [u8; 6], address: [u8; 4]) -> Vec<u8> {
     frame
 }
 
-fn sockets(from: &str, to: &str) -> (SocketAddrV4, SocketAddrV4) {
+fn sockets(from: &str, to: &str) -> (SocketAddr, SocketAddr) {
     (from.parse().unwrap(), to.parse().unwrap())
-}
-
-/// Without a checksum (RFC 768 allows 0).
-fn udp_header(source: u16, destination: u16, payload: usize) -> Vec<u8> {
-    [source, destination, payload as u16 + 8, 0].iter().flat_map(|word| word.to_be_bytes()).collect()
-}
-
-fn ipv4(source: SocketAddrV4, destination: SocketAddrV4, protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u16 + 20).to_be_bytes();
-    let mut header = vec![0x45, 0, length[0], length[1], 0, 0, 0x40, 0, 64, protocol, 0, 0];
-    header.extend(source.ip().octets());
-    header.extend(destination.ip().octets());
-    let sum: u32 = header.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
-    let checksum = !((sum & 0xffff) as u16).wrapping_add((sum >> 16) as u16);
-    header[10..12].copy_from_slice(&checksum.to_be_bytes());
-    header.extend_from_slice(payload);
-    header
-}
-
-/// Ethernet addresses are locally administered and end as the IP addresses do.
-fn ethernet(ip: Vec<u8>) -> Vec<u8> {
-    let mut frame = vec![2, 0, ip[16], ip[17], ip[18], ip[19], 2, 0, ip[12], ip[13], ip[14], ip[15], 0x08, 0];
-    frame.extend(ip);
-    frame
 }
 
 fn block(file: &mut Vec<u8>, kind: u32, body: &[u8]) {

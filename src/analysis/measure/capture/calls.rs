@@ -194,7 +194,7 @@ pub(super) fn calls(voices: &[Voice], unheard: &Unheard, context: &Context<'_>) 
             let listeners = of.get(&number).unwrap_or(&none);
             let gaps: Vec<(Direction, f64)> =
                 listeners.iter().filter_map(|(direction, listener)| Some((*direction, listener.gap_ms?))).collect();
-            call.measured(number, &gaps, fate(listeners, call, context))
+            call.measured(number, &gaps, fate(listeners, call, context), context.end)
         })
         .collect()
 }

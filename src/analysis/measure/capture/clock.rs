@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::filter::utc;
 use super::streams::Stream;
 use crate::analysis::measure::model::{Anomaly, Caveat};
 use crate::analysis::measure::track::Arrival;
@@ -70,9 +71,9 @@ fn undecided(alone: &[&[Met]]) -> Option<Caveat> {
         n => format!("{n} silences are"),
     };
     let text = format!(
-        "{silences} followed by neither a missing packet nor a burst, the first at Unix time {:.3} ({} ms): the only host \
+        "{silences} followed by neither a missing packet nor a burst, the first up to {} ({} ms): the only host \
          that was heard then stood still, or the capture's clock stepped forward; told as outages",
-        first.at.as_nanos() as f64 / 1e9,
+        utc(first.at),
         first.by / 1_000_000,
     );
     Some(caveat(text, "capture both directions of a call: two hosts do not stand still at once"))
@@ -140,10 +141,9 @@ fn on_time(arrivals: &[Arrival], together: &[Met]) -> bool {
 }
 
 fn told(first: &Shift, streams: usize) -> Anomaly {
-    let at = first.at.as_nanos() as f64 / 1e9;
     let by = first.by as f64 / 1e6;
     Anomaly {
-        place: format!("at Unix time {at:.3}"),
+        place: format!("at {}", utc(first.at)),
         what: format!(
             "the capture's clock steps forward by {by:.0} ms: {streams} streams of several hosts go on with neither \
              a packet missing nor a burst"
@@ -221,7 +221,11 @@ mod tests {
         for streams in [vec![stream(1, 700)], vec![stream(1, 700), stream(1, 700)]] {
             let (steps, caveats, cut) = told_of(streams);
             assert!(steps == 0 && !cut && caveats.len() == 1, "{caveats:?}");
-            assert!(caveats[0].starts_with("1 silence is") && caveats[0].contains("2.700 (700 ms)"), "{caveats:?}");
+            assert!(
+                caveats[0].starts_with("1 silence is")
+                    && caveats[0].contains("up to 1970-01-01T00:00:02.700Z (700 ms)"),
+                "{caveats:?}"
+            );
         }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::signalling::Heard;
 use super::streams::Flow;
+use super::transactions::TIMER;
 use crate::analysis::measure::model::{CallFate, CallMeasured};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
@@ -43,6 +45,8 @@ pub(super) struct Call {
     callee: String,
     caller_tag: String,
     invited: RunTime,
+    /// Somebody answered an INVITE, be it provisionally or with a challenge.
+    heard: bool,
     code: Option<u16>,
     answered: Option<RunTime>,
     bye: Option<RunTime>,
@@ -73,16 +77,18 @@ pub(super) struct Leg {
 
 impl Dialogs {
     /// Takes a message; the same message seen on several links counts once.
-    pub(super) fn message(&mut self, at: RunTime, message: &Message<'_>) {
+    pub(super) fn message(&mut self, heard: Heard, message: &Message<'_>) {
+        // What a message says is known when it is whole.
+        let at = heard.whole;
         let (Some(call_id), Some((sequence, method))) = (message.call_id(), message.cseq()) else { return };
-        let Some(number) = self.number(at, call_id, message) else { return };
+        let Some(number) = self.number(heard.begun, call_id, message) else { return };
         let asked_by_caller = message.from_tag() == Some(&self.calls[number].caller_tag);
         match (method, message.status()) {
             ("INVITE", Some(code)) => self.calls[number].invite_answered(at, code, (sequence, asked_by_caller)),
             ("BYE", Some(code)) if code >= 200 => {
                 self.calls[number].bye_code = self.calls[number].bye_code.or(Some(code))
             }
-            ("BYE", None) => self.calls[number].bye = self.calls[number].bye.or(Some(at)),
+            ("BYE", None) => self.calls[number].bye = self.calls[number].bye.or(Some(heard.begun)),
             _ => {}
         }
         if message.has_sdp() {
@@ -91,7 +97,7 @@ impl Dialogs {
     }
 
     /// The number of the call; an INVITE without a tag in To opens one.
-    fn number(&mut self, at: RunTime, call_id: &str, message: &Message<'_>) -> Option<usize> {
+    fn number(&mut self, begun: RunTime, call_id: &str, message: &Message<'_>) -> Option<usize> {
         if let Some(number) = self.numbers.get(call_id) {
             return Some(*number);
         }
@@ -109,7 +115,7 @@ impl Dialogs {
             caller: message.from_user().unwrap_or_default().to_owned(),
             callee: message.to_user().unwrap_or_default().to_owned(),
             caller_tag: message.from_tag().unwrap_or_default().to_owned(),
-            invited: at,
+            invited: begun,
             ..Call::default()
         });
         Some(self.calls.len() - 1)
@@ -225,6 +231,7 @@ impl Call {
         if code >= 300 && self.answered.is_some() {
             self.said.retain(|said| said.transaction != transaction);
         }
+        self.heard = true;
         let final_before = self.code.is_some_and(|code| code >= 200);
         // A challenge is no answer to the user; the INVITE comes again with credentials.
         if code < 200 || final_before || code == 401 || code == 407 {
@@ -259,7 +266,20 @@ impl Call {
         silent || last(listener_is_caller).is_some_and(|said| !said.wants)
     }
 
-    pub(super) fn measured(&self, number: usize, gaps: &[(Direction, f64)], fate: Option<CallFate>) -> CallMeasured {
+    /// Refused, or not answered at all until Timer B at `end` (RFC 3261 §17.1.1.2).
+    fn never_set_up(&self, end: RunTime) -> bool {
+        let timed_out = !self.heard && self.invited + TIMER <= end;
+        self.code.map_or(timed_out, |code| code >= 300)
+    }
+
+    /// The figures; `end` is the end of the capture.
+    pub(super) fn measured(
+        &self,
+        number: usize,
+        gaps: &[(Direction, f64)],
+        fate: Option<CallFate>,
+        end: RunTime,
+    ) -> CallMeasured {
         CallMeasured {
             call: number as u64,
             call_id: Some(self.call_id.clone()),
@@ -270,7 +290,7 @@ impl Call {
             setup_ms: self.answered.map(|at| (at - self.invited).as_millis_f64()),
             code: self.code,
             reason: None,
-            fate: if self.code.is_some_and(|code| code >= 300) { Some(CallFate::NeverSetUp) } else { fate },
+            fate: if self.never_set_up(end) { Some(CallFate::NeverSetUp) } else { fate },
             gap_ms: gaps.to_vec(),
             bye_code: self.bye_code,
             answered_ns: self.answered,

@@ -198,7 +198,8 @@ impl std::fmt::Display for Address {
     }
 }
 
-fn utc(at: RunTime) -> String {
+/// An instant of a capture as people write it.
+pub(super) fn utc(at: RunTime) -> String {
     let since = std::time::Duration::from_nanos(at.as_nanos().max(0).cast_unsigned());
     humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
 }

@@ -37,7 +37,7 @@ use self::excess::{Excess, Spot};
 use self::filter::Filter;
 use self::index::Key;
 use self::relays::Relays;
-use self::signalling::Signalling;
+use self::signalling::{Heard, Signalling};
 use self::streams::Flow;
 use self::tcp::{Connections, Readers, Segment};
 use self::transit::Routes;
@@ -72,6 +72,8 @@ struct Pass {
     fragments: Fragments,
     /// Where the first fragment was.
     first_fragment: Option<String>,
+    /// When the first part of the datagram at hand was seen, if it came in several.
+    begun: Option<RunTime>,
     excess: Excess,
     end: RunTime,
 }
@@ -222,7 +224,8 @@ impl Pass {
             return;
         }
         self.signalling.between([source, destination], &self.filter);
-        if self.signalling.datagram(at, payload) {
+        let heard = self.begun.map_or(Heard::at_once(at), |begun| Heard { begun, whole: at });
+        if self.signalling.datagram(heard, payload) {
             self.signalling.tell(&mut self.excess, spot);
             if packet.octets.len() < packet.wire_length as usize {
                 self.excess.note("SIP messages were cut by the snap length of the capture", spot);
@@ -254,7 +257,9 @@ impl Pass {
         self.first_fragment.get_or_insert_with(|| spot.place());
         if let Some(whole) = self.fragments.push(at, ip, fragment) {
             let ip = Ip::whole(ip.source, ip.destination, whole.protocol, &whole.octets);
+            self.begun = Some(whole.begun);
             self.ip(at, measured, spot, packet, &ip);
+            self.begun = None;
         }
     }
 

@@ -9,6 +9,23 @@ use super::transactions::{self, Transactions};
 use crate::units::RunTime;
 use crate::wire::sip::Message;
 
+/// When a message was on the wire. What is asked counts from its first octet, what is answered up to its last
+/// (RFC 6076 §3: t1 and t4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Its first octet was captured.
+    pub(super) begun: RunTime,
+    /// It could be read to its end.
+    pub(super) whole: RunTime,
+}
+
+impl Heard {
+    /// In a packet of its own.
+    pub(super) fn at_once(at: RunTime) -> Heard {
+        Heard { begun: at, whole: at }
+    }
+}
+
 /// Finds SIP messages and hands them to the dialogs and transactions.
 #[derive(Debug, Default)]
 pub(super) struct Signalling {
@@ -30,13 +47,13 @@ impl Signalling {
     }
 
     /// Takes a datagram; false when it is no SIP.
-    pub(super) fn datagram(&mut self, at: RunTime, octets: &[u8]) -> bool {
+    pub(super) fn datagram(&mut self, heard: Heard, octets: &[u8]) -> bool {
         // Cheap: a request begins with its method in capitals, a response with SIP/2.0.
         if !octets.first().is_some_and(u8::is_ascii_uppercase) {
             return false;
         }
         let Ok(message) = Message::parse(octets) else { return false };
-        self.message(at, &message);
+        self.message(heard, &message);
         true
     }
 
@@ -47,10 +64,10 @@ impl Signalling {
     }
 
     /// Takes a message that came out of a stream.
-    pub(super) fn message(&mut self, at: RunTime, message: &Message<'_>) {
-        self.dialogs.message(at, message);
+    pub(super) fn message(&mut self, heard: Heard, message: &Message<'_>) {
+        self.dialogs.message(heard, message);
         if self.counts {
-            self.transactions.message(at, message);
+            self.transactions.message(heard, message);
         }
         if let Some(call_id) = message.call_id().filter(|_| self.touches) {
             self.transactions.touch(call_id);

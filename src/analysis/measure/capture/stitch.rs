@@ -94,7 +94,10 @@ mod tests {
         };
         for text in [message("INVITE sip:b@x SIP/2.0", "", "10.0.0.1"), message("SIP/2.0 200 OK", ";tag=b", "10.0.0.2")]
         {
-            dialogs.message(RunTime::ZERO, &Message::parse(text.as_bytes()).unwrap());
+            dialogs.message(
+                super::super::signalling::Heard::at_once(RunTime::ZERO),
+                &Message::parse(text.as_bytes()).unwrap(),
+            );
         }
         let streams = vec![
             stream("10.0.0.2:4000", "10.0.0.8:7000", (0, 1000)),

@@ -13,7 +13,7 @@ fn golden(name: &str) -> Measured {
     measure_capture(&[path]).unwrap()
 }
 
-/// The expected figures are tshark's; captures/rtp-jitter-loss-wrap.md has the command.
+/// The expected figures are tshark's; captures/rtp-jitter-loss-wrap.toml has the command.
 #[test]
 fn voice_streams_measure_as_in_tshark_to_the_printed_digit() {
     let measured = golden("rtp-jitter-loss-wrap.pcap");
@@ -131,7 +131,8 @@ fn sip(start: &str, cseq: &str, tags: (&str, &str), sdp: Option<(&str, &str)>) -
 /// Feeds a pass with a call that is answered at 100 ms.
 fn answered_call() -> Pass {
     let mut pass = Pass::default();
-    let mut say = |at, octets: Vec<u8>| assert!(pass.signalling.datagram(RunTime::from_millis(at), &octets));
+    let mut say =
+        |at, octets: Vec<u8>| assert!(pass.signalling.datagram(Heard::at_once(RunTime::from_millis(at)), &octets));
     say(0, sip("INVITE sip:b@x SIP/2.0", "1 INVITE", ("t1", ""), Some((CALLER, "sendrecv"))));
     say(50, sip("SIP/2.0 180 Ringing", "1 INVITE", ("t1", "t2"), None));
     say(100, sip("SIP/2.0 200 OK", "1 INVITE", ("t1", "t2"), Some((CALLEE, "sendrecv"))));
@@ -159,8 +160,8 @@ fn silence_until_the_bye_is_an_outage_and_not_a_perfect_stream() {
     pass.talk(CALLER, CALLEE, 1, (120, 10_000));
     pass.talk(CALLEE, CALLER, 2, (120, 4000));
     let at = RunTime::from_millis(10_000);
-    pass.signalling.datagram(at, &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
-    pass.signalling.datagram(at, &sip("SIP/2.0 200 OK", "2 BYE", ("t1", "t2"), None));
+    pass.signalling.datagram(Heard::at_once(at), &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
+    pass.signalling.datagram(Heard::at_once(at), &sip("SIP/2.0 200 OK", "2 BYE", ("t1", "t2"), None));
     let measured = pass.measure().unwrap().0;
     let call = &measured.calls[0];
     assert_eq!((call.caller.as_str(), call.callee.as_str(), call.setup_ms), ("a", "b", Some(100.0)));
@@ -180,9 +181,9 @@ fn a_call_on_hold_is_silent_on_purpose() {
     pass.talk(CALLER, CALLEE, 1, (8000, 10_000));
     pass.talk(CALLEE, CALLER, 2, (120, 4000));
     let hold = sip("INVITE sip:b@x SIP/2.0", "2 INVITE", ("t1", "t2"), Some((CALLER, "inactive")));
-    pass.signalling.datagram(RunTime::from_millis(4000), &hold);
+    pass.signalling.datagram(Heard::at_once(RunTime::from_millis(4000)), &hold);
     pass.signalling.datagram(
-        RunTime::from_millis(8000),
+        Heard::at_once(RunTime::from_millis(8000)),
         &sip("INVITE sip:b@x SIP/2.0", "3 INVITE", ("t1", "t2"), Some((CALLER, "sendrecv"))),
     );
     pass.talk(CALLEE, CALLER, 2, (8000, 10_000));
@@ -208,14 +209,15 @@ fn one_source_that_passes_from_call_to_call_is_one_stream_for_each() {
     pass.talk(CALLER, CALLEE, 1, (120, 3000));
     pass.talk(CALLEE, CALLER, 2, (120, 3000));
     let at = RunTime::from_millis(3000);
-    pass.signalling.datagram(at, &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
+    pass.signalling.datagram(Heard::at_once(at), &sip("BYE sip:b@x SIP/2.0", "2 BYE", ("t1", "t2"), None));
     let again = |start, tags, address| {
         let text = String::from_utf8(sip(start, "1 INVITE", tags, Some((address, "sendrecv")))).unwrap();
         text.replace("Call-ID: one", "Call-ID: two").into_bytes()
     };
     let invite = again("INVITE sip:b@x SIP/2.0", ("t3", ""), CALLER);
-    pass.signalling.datagram(RunTime::from_millis(4000), &invite);
-    pass.signalling.datagram(RunTime::from_millis(4100), &again("SIP/2.0 200 OK", ("t3", "t4"), CALLEE));
+    pass.signalling.datagram(Heard::at_once(RunTime::from_millis(4000)), &invite);
+    pass.signalling
+        .datagram(Heard::at_once(RunTime::from_millis(4100)), &again("SIP/2.0 200 OK", ("t3", "t4"), CALLEE));
     pass.talk(CALLER, CALLEE, 1, (4120, 7000));
     pass.talk(CALLEE, CALLER, 2, (4120, 7000));
     let measured = pass.measure().unwrap().0;
@@ -241,7 +243,10 @@ fn a_phone_with_one_address_for_all_its_calls_does_not_mix_them() {
         [("INVITE sip:b@x SIP/2.0", ("t3", ""), other), ("SIP/2.0 200 OK", ("t3", "t4"), CALLEE)]
     {
         let text = String::from_utf8(sip(start, "1 INVITE", tags, Some((address, "sendrecv")))).unwrap();
-        pass.signalling.datagram(RunTime::from_millis(2000), text.replace("Call-ID: one", "Call-ID: two").as_bytes());
+        pass.signalling.datagram(
+            Heard::at_once(RunTime::from_millis(2000)),
+            text.replace("Call-ID: one", "Call-ID: two").as_bytes(),
+        );
     }
     pass.talk(CALLER, CALLEE, 1, (3000, 4000));
     pass.talk(other, CALLEE, 2, (3000, 4000));

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::signalling::Heard;
 use crate::analysis::measure::model::{SipMetrics, SipRequests, SipResponses};
 use crate::analysis::measure::rfc6076::{self, Bye, Final, Outcome, Registration, Session, TIMEOUT};
 use crate::units::{RunTime, Span};
@@ -15,7 +16,7 @@ use crate::wire::sip::Message;
 /// The same message again within this time is a copy of a mirror port: nobody retransmits so soon (T1 is 500 ms).
 const COPY_WITHIN: Span = Span::from_millis(50);
 /// Timers B and F, 64 · T1 (RFC 3261 §17.1): without an answer for so long an attempt has failed.
-const TIMER: Span = Span::from_secs(32);
+pub(super) const TIMER: Span = Span::from_secs(32);
 /// What [`Transactions::left_out`] counts.
 pub(super) const LEFT_OUT: &str = "SIP messages of transactions beyond the number that is kept were left out";
 
@@ -37,8 +38,10 @@ type Conversation = BTreeMap<(String, String, u32), Transaction>;
 #[derive(Debug)]
 struct Transaction {
     branch: String,
-    /// Absent when only answers were seen.
+    /// Its first octet; absent when only answers were seen.
     sent: Option<RunTime>,
+    /// The last octet of its first message.
+    whole: RunTime,
     /// It opens a dialog or stands outside of any.
     initial: bool,
     last_request: RunTime,
@@ -48,6 +51,8 @@ struct Transaction {
     /// First provisional answer that tells the user something.
     status: Option<RunTime>,
     outcome: Option<Final>,
+    /// First octet of the final answer.
+    answering: Option<RunTime>,
     /// When each code came last.
     codes: BTreeMap<u16, RunTime>,
     response_retransmissions: u64,
@@ -55,7 +60,7 @@ struct Transaction {
 
 impl Transactions {
     /// Takes a message.
-    pub(super) fn message(&mut self, at: RunTime, message: &Message<'_>) {
+    pub(super) fn message(&mut self, heard: Heard, message: &Message<'_>) {
         let (Some(call_id), Some((number, method))) = (message.call_id(), message.cseq()) else { return };
         let key = (message.from_tag().unwrap_or_default().to_owned(), method.to_owned(), number);
         let branch = message.branch().unwrap_or_default();
@@ -67,12 +72,12 @@ impl Transactions {
         let conversation = self.conversations.entry(call_id.to_owned()).or_default();
         let transaction = conversation.entry(key).or_insert_with(|| {
             self.count += 1;
-            Transaction::new(branch, at, message)
+            Transaction::new(branch, heard, message)
         });
         if transaction.branch == branch {
             match message.status() {
-                Some(code) => transaction.response(at, code),
-                None => transaction.request(at),
+                Some(code) => transaction.response(heard, code),
+                None => transaction.request(heard.begun),
             }
         }
     }
@@ -154,16 +159,18 @@ impl Transactions {
 }
 
 impl Transaction {
-    fn new(branch: &str, at: RunTime, message: &Message<'_>) -> Transaction {
+    fn new(branch: &str, heard: Heard, message: &Message<'_>) -> Transaction {
         Transaction {
             branch: branch.to_owned(),
-            sent: message.method().map(|_| at),
+            sent: message.method().map(|_| heard.begun),
+            whole: heard.whole,
             initial: message.method().is_some() && message.to_tag().is_none(),
-            last_request: at,
+            last_request: heard.begun,
             retransmissions: 0,
             heard: false,
             status: None,
             outcome: None,
+            answering: None,
             codes: BTreeMap::new(),
             response_retransmissions: 0,
         }
@@ -176,7 +183,8 @@ impl Transaction {
         }
     }
 
-    fn response(&mut self, at: RunTime, code: u16) {
+    fn response(&mut self, heard: Heard, code: u16) {
+        let at = heard.whole;
         if let Some(last) = self.codes.get_mut(&code) {
             if at - *last > COPY_WITHIN {
                 self.response_retransmissions += 1;
@@ -188,6 +196,7 @@ impl Transaction {
         self.heard = true;
         if code >= 200 {
             self.outcome = self.outcome.or(Some((at, code)));
+            self.answering = self.answering.or(Some(heard.begun));
         } else if code > 100 {
             self.status = self.status.or(Some(at));
         }
@@ -241,13 +250,15 @@ fn sessions(of: &Conversation, end: RunTime) -> Vec<Session> {
         .filter_map(|attempt| {
             let last = attempt.last()?;
             let outcome = last.outcome("INVITE", end);
-            Some(Session { invited: attempt.first()?.sent?, status: last.told(outcome), outcome, bye: bye(of, end) })
+            let (invited, status) = (attempt.first()?.sent?, last.told(outcome));
+            Some(Session { invited, status, outcome, answering: last.answering, bye: bye(of, end) })
         })
         .collect()
 }
 
 fn bye(of: &Conversation, end: RunTime) -> Option<Bye> {
     let attempt = attempts(of, "BYE").into_iter().next()?;
+    let first = attempt.first()?;
     let outcome = attempt.last()?.outcome("BYE", end).filter(|(_, code)| !rfc6076::is_challenge(*code));
     let answered = attempt.last()?.outcome.is_some();
     let outcome = outcome.map(|(at, code)| match code {
@@ -255,5 +266,5 @@ fn bye(of: &Conversation, end: RunTime) -> Option<Bye> {
         TIMEOUT if !answered => Outcome::TimedOut(at),
         _ => Outcome::Refused,
     });
-    Some(Bye { sent: attempt.first()?.sent?, outcome })
+    Some(Bye { sent: first.sent?, whole: first.whole, outcome })
 }

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 /// counted in `undecided_registrations`, `undecided_sessions` and `open_sessions`.
 ///
 /// An attempt is what the user wanted: a challenged request and the one that answers the challenge are one. Where nobody
-/// answered, the timeout is the 408 that RFC 3261 §8.1.3.1 makes of it; RFC 6076 says so of BYE and REGISTER alone. Over
-/// TCP a message counts from the segment that completes it, so that the delay of a request in several segments lacks
-/// the time between them.
+/// answered, the timeout is the 408 that RFC 3261 §8.1.3.1 makes of it; RFC 6076 says so of BYE and REGISTER alone.
+///
+/// A delay runs from the first octet of the request to the last one of the response (§3: t1, t4), which matters where a
+/// message comes in several segments of TCP or fragments of IP. What stood before lost segments counts from when it was
+/// captured, and what could only be read behind them from when it could.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SipMetrics {
     /// Registration Request Delay (§4.1): first REGISTER to the 2xx of registrations that succeeded, the challenge
@@ -27,7 +29,8 @@ pub struct SipMetrics {
     pub sdd_completed: Option<SipDelay>,
     /// Session Disconnect Delay of BYEs that nobody answered: to Timer F.
     pub sdd_failed: Option<SipDelay>,
-    /// Session Duration Time (§4.5.1): 2xx of the INVITE to the BYE that ended the session in order.
+    /// Session Duration Time (§4.5.1): first octet of the 2xx of the INVITE to the last one of the BYE that ended the
+    /// session in order.
     pub sdt_completed: Option<SipDelay>,
     /// Session Duration Time of sessions whose BYE nobody answered (§4.5.2): 2xx of the INVITE to Timer F.
     pub sdt_failed: Option<SipDelay>,

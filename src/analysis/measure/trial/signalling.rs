@@ -36,6 +36,7 @@ pub(super) fn sip(operations: &BTreeMap<u64, OpLife>, window: Window) -> Option<
             invited: life.invoked.unwrap_or(life.planned),
             status: told(life),
             outcome: outcome(life),
+            answering: outcome(life).map(|(at, _)| at),
             bye: life.end.as_ref().and_then(|(_, op)| byes.get(&op.call?)).copied(),
         })
         .collect();
@@ -74,7 +75,8 @@ fn bye(life: &OpLife) -> Bye {
         (TIMEOUT, None) => Some(Outcome::TimedOut(*at)),
         _ => Some(Outcome::Refused),
     });
-    Bye { sent: life.invoked.unwrap_or(life.planned), outcome }
+    let sent = life.invoked.unwrap_or(life.planned);
+    Bye { sent, whole: sent, outcome }
 }
 
 /// One entry for each kind that had an operation due in the window.

@@ -83,7 +83,7 @@ impl Chats {
                 session.hole();
                 excess.note("holes in chat sessions: TCP segments that were not captured", spot);
             }
-            Event::Header(_) | Event::Sip(_) | Event::Xmpp | Event::Tls { .. } | Event::LeftOut(_) => {}
+            Event::Header(_) | Event::Sip { .. } | Event::Xmpp | Event::Tls { .. } | Event::LeftOut(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use super::tls::Records;
 use super::{Readers, Segment};
 use crate::analysis::measure::capture::chat::Opening;
 use crate::analysis::measure::capture::excess::Spot;
+use crate::analysis::measure::capture::signalling::Heard;
 use crate::units::RunTime;
 use crate::wire::sip::Message;
 use crate::wire::tcp::{ACK, FIN, Piece, RST, Reassembly, SYN};
@@ -128,11 +129,11 @@ impl Connection {
 
     fn event(&mut self, at: RunTime, from_client: bool, event: Event, spot: &Spot<'_>, readers: &mut Readers<'_>) {
         match event {
-            Event::Sip(message) => {
+            Event::Sip { begun, message } => {
                 if let Ok(message) = Message::parse(&message) {
                     let ends = [self.opening.client, self.opening.server];
                     readers.signalling.between(ends, readers.filter);
-                    readers.signalling.message(at, &message);
+                    readers.signalling.message(Heard { begun, whole: at }, &message);
                     readers.signalling.tell(readers.excess, spot);
                 }
             }

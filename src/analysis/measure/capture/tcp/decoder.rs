@@ -10,8 +10,8 @@ use crate::wire::xmpp;
 /// What came out of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::analysis::measure::capture) enum Event {
-    /// A whole SIP message.
-    Sip(Vec<u8>),
+    /// A whole SIP message, and when its first octet came.
+    Sip { begun: RunTime, message: Vec<u8> },
     /// An XMPP stream was recognized.
     Xmpp,
     /// The start tag of an XMPP stream.
@@ -33,9 +33,17 @@ pub(in crate::analysis::measure::capture) enum Event {
 /// Reads one direction.
 #[derive(Debug)]
 pub(super) enum Decoder {
-    /// The first octets, and the segments that were looked at.
-    Undecided(Vec<u8>, u32),
-    Sip(Framer),
+    /// The first octets, when they began to come, and the segments that were looked at.
+    Undecided {
+        start: Vec<u8>,
+        begun: RunTime,
+        segments: u32,
+    },
+    /// With the instant of the first octet that waits.
+    Sip {
+        framer: Framer,
+        begun: RunTime,
+    },
     Xmpp(Box<xmpp::Splitter>),
     Tls(Records),
     /// Something else.
@@ -53,7 +61,7 @@ enum Guess {
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder::Undecided(Vec::new(), 0)
+        Decoder::Undecided { start: Vec::new(), begun: RunTime::ZERO, segments: 0 }
     }
 }
 
@@ -61,8 +69,8 @@ impl Decoder {
     /// Octets that are kept.
     pub(super) fn buffered(&self) -> usize {
         match self {
-            Decoder::Undecided(start, _) => start.capacity(),
-            Decoder::Sip(framer) => framer.buffered(),
+            Decoder::Undecided { start, .. } => start.capacity(),
+            Decoder::Sip { framer, .. } => framer.buffered(),
             Decoder::Xmpp(splitter) => splitter.buffered(),
             Decoder::Tls(_) | Decoder::Off => 0,
         }
@@ -75,7 +83,9 @@ impl Decoder {
     /// Takes the next piece of the stream.
     pub(super) fn take(&mut self, piece: Piece<'_>, events: &mut Vec<(RunTime, Event)>, now: RunTime) {
         match piece {
-            Piece::Octets(at, octets) => self.octets(octets, &mut |event| events.push((at, event))),
+            Piece::Octets { came, read, octets } => {
+                self.octets(came, octets, &mut |event| events.push((read, event)));
+            }
             Piece::Hole(_) => {
                 self.hole();
                 events.push((now, Event::Hole));
@@ -86,25 +96,31 @@ impl Decoder {
     fn hole(&mut self) {
         match self {
             // The next message is found where a segment begins with one.
-            Decoder::Undecided(..) | Decoder::Sip(_) => *self = Decoder::default(),
+            Decoder::Undecided { .. } | Decoder::Sip { .. } => *self = Decoder::default(),
             Decoder::Xmpp(splitter) => splitter.hole(),
             Decoder::Tls(records) => records.hole(),
             Decoder::Off => {}
         }
     }
 
-    fn octets(&mut self, octets: &[u8], out: &mut dyn FnMut(Event)) {
+    fn octets(&mut self, came: RunTime, octets: &[u8], out: &mut dyn FnMut(Event)) {
         match self {
             // Line ends keep a connection open, and blanks a stream of XML.
-            Decoder::Undecided(start, _) if start.is_empty() && octets.trim_ascii().is_empty() => {}
-            Decoder::Undecided(start, segments) => {
+            Decoder::Undecided { start, .. } if start.is_empty() && octets.trim_ascii().is_empty() => {}
+            Decoder::Undecided { start, begun, segments } => {
+                if start.is_empty() {
+                    *begun = came;
+                }
                 start.extend_from_slice(&octets[..octets.len().min(2 * MOST_UNDECIDED)]);
                 *segments += 1;
-                self.decide(octets, out);
+                self.decide(came, octets, out);
             }
-            Decoder::Sip(framer) => {
+            Decoder::Sip { framer, begun } => {
+                if framer.is_between() {
+                    *begun = came;
+                }
                 framer.push(octets);
-                self.sip(out);
+                self.sip(came, out);
             }
             // No XML has such octets: STARTTLS, its announcement missed.
             Decoder::Xmpp(_) if tls::is_tls(octets) => self.begin_tls(octets, true, out),
@@ -119,9 +135,9 @@ impl Decoder {
     }
 
     /// `octets` are the last ones that came, of which the start may hold only a part.
-    fn decide(&mut self, octets: &[u8], out: &mut dyn FnMut(Event)) {
-        let Decoder::Undecided(start, segments) = self else { return };
-        let (start, segments) = (std::mem::take(start), *segments);
+    fn decide(&mut self, came: RunTime, octets: &[u8], out: &mut dyn FnMut(Event)) {
+        let Decoder::Undecided { start, begun, segments } = self else { return };
+        let (start, begun, segments) = (std::mem::take(start), *begun, *segments);
         // All but the last octets are shorter than the limit, so that nothing of them is missing here.
         let before = start.len() - octets.len().min(2 * MOST_UNDECIDED);
         let whole = [&start[..before], octets].concat();
@@ -129,8 +145,8 @@ impl Decoder {
             Guess::Sip => {
                 let mut framer = Framer::default();
                 framer.push(&whole);
-                *self = Decoder::Sip(framer);
-                self.sip(out);
+                *self = Decoder::Sip { framer, begun };
+                self.sip(came, out);
             }
             Guess::Xmpp { in_the_middle } => {
                 let mut splitter =
@@ -141,8 +157,8 @@ impl Decoder {
             }
             Guess::Tls => self.begin_tls(&whole, tls::is_handshake(&whole), out),
             Guess::Unknown | Guess::TooShort if segments >= MOST_UNDECIDED_SEGMENTS => *self = Decoder::Off,
-            Guess::TooShort => *self = Decoder::Undecided(start, segments),
-            Guess::Unknown => *self = Decoder::Undecided(Vec::new(), segments),
+            Guess::TooShort => *self = Decoder::Undecided { start, begun, segments },
+            Guess::Unknown => *self = Decoder::Undecided { start: Vec::new(), begun, segments },
         }
     }
 
@@ -155,11 +171,12 @@ impl Decoder {
         *self = Decoder::Tls(records);
     }
 
-    fn sip(&mut self, out: &mut dyn FnMut(Event)) {
-        let Decoder::Sip(framer) = self else { return };
+    /// Behind a message that the last octets completed, the next one began with them: they came at `came`.
+    fn sip(&mut self, came: RunTime, out: &mut dyn FnMut(Event)) {
+        let Decoder::Sip { framer, begun } = self else { return };
         loop {
             match framer.next_frame() {
-                Ok(Some(Frame::Message(message))) => out(Event::Sip(message)),
+                Ok(Some(Frame::Message(message))) => out(Event::Sip { begun: std::mem::replace(begun, came), message }),
                 Ok(Some(Frame::Ping)) => {}
                 Ok(None) => return,
                 Err(_) => {

@@ -56,6 +56,23 @@ fn sip_is_put_together_from_segments_out_of_order_and_repeated() {
 }
 
 #[test]
+fn a_request_counts_from_its_first_octet_and_a_response_to_its_last() {
+    let answer = String::from_utf8(INVITE.to_vec()).unwrap().replace("INVITE sip:b@x SIP/2.0", "SIP/2.0 200 OK");
+    let (answer, back) = (answer.as_bytes(), (ENDS.1, ENDS.0));
+    let mut bench = Bench::default();
+    bench.signalling.counts = true;
+    // Half a keep-alive (RFC 5626 §3.5.1) is no part of the message behind it.
+    bench.segment(0, ENDS, 7, ACK, b"\r\n");
+    bench.segment(1000, ENDS, 9, ACK, &INVITE[..5]);
+    bench.segment(1010, ENDS, 14, ACK, &INVITE[5..]);
+    bench.segment(1500, back, 70, ACK, &answer[..30]);
+    bench.segment(1520, back, 100, ACK, &answer[30..]);
+    assert_eq!(bench.calls(), 1);
+    let metrics = bench.signalling.transactions.metrics(RunTime::from_millis(9000), &|_| true).unwrap();
+    assert_eq!(metrics.srd_successful.map(|delay| delay.mean_ms), Some(520.0));
+}
+
+#[test]
 fn a_capture_that_begins_in_the_midst_of_a_message_reads_the_next_one() {
     let mut bench = Bench::default();
     bench.segment(0, ENDS, 100, ACK, b"c=IN IP4 10.0.0.1\r\na=sendrecv\r\n");
