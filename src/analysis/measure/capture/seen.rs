@@ -64,6 +64,11 @@ impl Packets {
         self.rows.len()
     }
 
+    /// When the first one came.
+    pub(super) fn first(&self) -> Option<RunTime> {
+        self.runs().next().map(|(first, _)| first.at)
+    }
+
     /// All of them, in the order in which they came: the first of a run, and the others after it.
     pub(super) fn runs(&self) -> impl Iterator<Item = (Seen, Run<'_>)> {
         self.rows.runs().map(|run| (Seen::of_row(run.first), run))

@@ -61,15 +61,16 @@ pub(super) struct Stream {
 }
 
 impl Source {
-    /// The packets of a source; `None` when they only look like RTP.
-    fn of(packets: &Packets) -> Option<Source> {
-        if packets.len() < LEAST_PACKETS {
+    /// The packets of a source; `None` when they only look like RTP. Those of an `expected` one do so from the first on.
+    fn of(packets: &Packets, expected: bool) -> Option<Source> {
+        let few = packets.len() < LEAST_PACKETS;
+        if few && !expected {
             return None;
         }
         let (mut rows, mut numbering) = (Vec::with_capacity(packets.len()), Numbering::default());
         packets.each(|packet| numbering.packet(packet, |row| rows.push(row)));
         let source = Source { rows, segment: numbering.segment(), signed_stream: packets.signed_stream() };
-        source.is_plausible().then_some(source)
+        (if few { !source.rows.is_empty() } else { source.is_plausible() }).then_some(source)
     }
 
     fn start(&self) -> Option<RunTime> {
@@ -107,7 +108,9 @@ pub(super) fn of_flow(flow: Flow, mut sources: Sources, dialogs: &Dialogs) -> Ve
 pub(super) fn packet_by_packet(flow: Flow, sources: &Sources, dialogs: &Dialogs) -> Vec<Stream> {
     let mut parts: Vec<(u32, Source)> = Vec::new();
     for (ssrc, packets) in sources {
-        let Some(mut source) = Source::of(packets) else { continue };
+        // Only where nothing else comes that way: a damaged SSRC is no source.
+        let expected = sources.len() == 1 && packets.first().is_some_and(|first| dialogs.leg(&flow, first).is_some());
+        let Some(mut source) = Source::of(packets, expected) else { continue };
         if flow.sense != Sense::Unknown {
             source.rows.sort_by_key(|row| row.at);
         }

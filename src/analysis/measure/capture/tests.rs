@@ -255,6 +255,19 @@ fn a_phone_with_one_address_for_all_its_calls_does_not_mix_them() {
     assert_eq!(calls, [(1, Some(0)), (2, Some(1))]);
 }
 
+/// In a part of a capture a direction may have a packet or two: it was heard.
+#[test]
+fn what_a_dialog_announced_is_rtp_from_the_first_packet_on() {
+    let mut pass = answered_call();
+    pass.talk(CALLER, CALLEE, 1, (120, 2000));
+    pass.talk(CALLEE, CALLER, 2, (1960, 2000));
+    pass.talk("10.9.9.1:4000", "10.9.9.2:4000", 3, (1960, 2000));
+    let measured = pass.measure().unwrap().0;
+    let streams: Vec<_> = measured.streams.iter().map(|stream| (stream.ssrc, stream.packets)).collect();
+    assert_eq!(streams, [(1, 94), (2, 2)]);
+    assert!(measured.caveats.is_empty(), "{:?}", measured.caveats);
+}
+
 /// Runs a whole file that lies in memory.
 fn pass_over(file: &[u8]) -> Measured {
     let mut pass = Pass::default();
