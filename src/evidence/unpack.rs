@@ -144,7 +144,8 @@ fn spool(mut source: impl Read, most: u64) -> io::Result<Unpacked> {
     if trouble.is_some() || (memory.len() as u64) < MOST_UNPACKED_IN_MEMORY as u64 {
         return Ok(Unpacked { octets: Octets::Memory(memory), trouble, packed: false });
     }
-    let mut file = temporary()?;
+    // Without a name: it is gone when it is closed, however the process ends.
+    let mut file = tempfile::tempfile().map_err(no_room)?;
     file.write_all(&memory).map_err(no_room)?;
     let mut written = Written { file, octets: memory.len() as u64, failure: None };
     drop(memory);
@@ -205,23 +206,6 @@ fn copy(source: &mut impl Read, target: &mut impl Write, most: u64) -> Option<St
         }
     }
     None
-}
-
-/// A file without a name: it is gone when it is closed, however the process ends.
-fn temporary() -> io::Result<File> {
-    let folder = std::env::temp_dir();
-    for number in 0..1000 {
-        let path = folder.join(format!("fivenines-unpacked-{}-{number}", std::process::id()));
-        match File::options().read(true).write(true).create_new(true).open(&path) {
-            Ok(file) => {
-                std::fs::remove_file(&path)?;
-                return Ok(file);
-            }
-            Err(failure) if failure.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(failure) => return Err(no_room(failure)),
-        }
-    }
-    Err(io::Error::other(format!("no free name for a temporary file in {}", folder.display())))
 }
 
 fn no_room(failure: io::Error) -> io::Error {
