@@ -62,6 +62,14 @@ impl Arrivals {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Packed(rows) => rows.len(),
+            Rows::Plain(plain) => plain.len(),
+        }
+    }
+
     /// When the first one came.
     pub(super) fn first(&self) -> Option<RunTime> {
         self.first

@@ -131,8 +131,9 @@ impl Collector {
     /// The streams, in order of their first packets.
     pub(super) fn streams(mut self, dialogs: &Dialogs) -> Vec<Stream> {
         self.look_up();
+        let packets = self.packets.iter().map(Packets::len).sum();
         let received: Vec<(Flow, Sources)> = self.without_sent_copies().into_iter().collect();
-        let of_flows = parallel::map(received, |(flow, sources)| of_flow(flow, sources, dialogs));
+        let of_flows = parallel::map(received, packets, |(flow, sources)| of_flow(flow, sources, dialogs));
         let mut streams: Vec<Stream> = of_flows.into_iter().flatten().collect();
         streams.sort_by_key(|stream| (stream.arrivals.first(), stream.flow));
         streams

@@ -91,6 +91,11 @@ impl Plain {
         self.ends
     }
 
+    /// How many packets there are.
+    pub(super) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
     /// All packets.
     pub(super) fn arrivals(&self) -> Vec<Arrival> {
         let mut arrivals = Vec::with_capacity(self.packets.len());

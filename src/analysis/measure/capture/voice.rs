@@ -48,7 +48,8 @@ pub(super) struct Context<'a> {
 /// Measures all logical streams.
 pub(super) fn voices(logical: &[Logical], context: &Context<'_>) -> Vec<Voice> {
     let listeners = Listeners::of(logical);
-    parallel::map((0..logical.len()).collect(), |number| voice(number, &listeners, context))
+    let packets = logical.iter().map(|one| one.stream.arrivals.len()).sum();
+    parallel::map((0..logical.len()).collect(), packets, |number| voice(number, &listeners, context))
 }
 
 /// Who hears what.
