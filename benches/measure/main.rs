@@ -1,11 +1,10 @@
 //! How much CPU it costs to measure a capture: `fivenines measure`, `tshark -q -z rtp,streams` and
 //! `tcpdump -w /dev/null` on the same deterministic file, side by side in one run: `cargo bench --bench measure`.
 //!
-//! Each prints what it prints when nothing more is asked for, tables here and nothing from tcpdump. CPU is the user and system
-//! time of the child process, started up and torn down, medians over the rounds, in which the
-//! tools take turns. The file has come from the disk, as captures do that somebody else wrote: what was just written
-//! lies in the memory in smaller pieces, which costs all tools more. Times are of this machine and this minute: quote the
-//! ratios.
+//! Each prints what it prints when nothing more is asked for, tables here and nothing from tcpdump. CPU is the user
+//! and system time of the child process, started up and torn down, medians over the rounds, in which the tools take
+//! turns. The file has come from the disk, as captures do that somebody else wrote: what was just written lies in the
+//! memory in smaller pieces, which costs all tools more. Times are of this machine and this minute: quote the ratios.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails there")]
 

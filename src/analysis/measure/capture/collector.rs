@@ -78,8 +78,8 @@ impl Collector {
         for (place, packet) in places.iter_mut().zip(&self.waiting).take(filled) {
             *place = self.index.of(&packet.key);
         }
-        for (number, place) in places.into_iter().enumerate().take(filled) {
-            let Waiting { key, seen, signed_stream, number } = self.waiting[number];
+        for (waiting, place) in places.into_iter().enumerate().take(filled) {
+            let Waiting { key, seen, signed_stream, number } = self.waiting[waiting];
             let place = place.or_else(|| self.open_unless_opened(&key));
             self.push(place, &seen, signed_stream, number);
         }

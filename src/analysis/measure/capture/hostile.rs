@@ -32,7 +32,7 @@ fn pass(packets: impl Iterator<Item = Vec<u8>>) -> Measured {
             &Packet { number, unix_ns, link, sense, comment: None, octets: &octets, wire_length },
         );
     }
-    pass.finish(&Spot { file: 0, name: "made.pcap", packet: number }, |_| "made.pcap");
+    pass.finish((0, number), |_| "made.pcap");
     pass.measure().unwrap().0
 }
 

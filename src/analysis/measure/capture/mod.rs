@@ -95,8 +95,8 @@ pub fn measure_part(files: &[PathBuf], filter: &Filter) -> Result<Measured, Meas
     let mut merged = Merged::new(&files)?;
     let mut pass = Pass { filter: filter.clone(), ..Pass::default() };
     merged.each(|file, packet| pass.packet(file, || &files[file].name, packet));
-    if let Some((file, last)) = files.iter().enumerate().next_back() {
-        pass.finish(&Spot { file, name: &last.name, packet: merged.packets(file) }, |file| &files[file].name);
+    if let Some(last) = files.len().checked_sub(1) {
+        pass.finish((last, merged.packets(last)), |file| &files[file].name);
     }
     let (mut measured, mut routes) = pass.measure()?;
     if !routes.is_empty() {
@@ -279,17 +279,14 @@ impl Pass {
         }
     }
 
-    /// The end of the capture, whose files are called `name`.
-    fn finish<'a>(&mut self, spot: &Spot<'_>, name: impl Fn(usize) -> &'a str) {
+    /// The end of the capture behind its last packet; its files are called `name`.
+    fn finish<'a>(&mut self, last: Number, name: impl Fn(usize) -> &'a str) {
+        let spot = |(file, packet): Number| Spot { file, name: name(file), packet };
         let (connections, mut readers) = self.readers();
-        connections.finish(spot, &mut readers);
-        if let Some(Refused { packets, first: (file, packet) }) = self.streams.refused() {
-            let first = Spot { file, name: name(file), packet };
-            self.excess.total(
-                "packets of RTP sources beyond the number that is told apart were left out",
-                packets,
-                &first,
-            );
+        connections.finish(&spot(last), &mut readers);
+        if let Some(Refused { packets, first }) = self.streams.refused() {
+            let what = "packets of RTP sources beyond the number that is told apart were left out";
+            self.excess.total(what, packets, &spot(first));
         }
     }
 

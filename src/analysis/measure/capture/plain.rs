@@ -117,11 +117,16 @@ impl Plain {
     }
 }
 
-/// The packets of a source that never restarted.
+/// The packets of a source that never restarted and mostly has its packets in runs: for others pieces would be in vain,
+/// and take more memory than packets.
 fn pieces(packets: &Packets) -> Option<Vec<Piece<'_>>> {
     let mut numbering = Numbering::default();
     let mut pieces = Vec::new();
+    let most = packets.len() / 2;
     for (first, run) in packets.runs() {
+        if pieces.len() > most {
+            return None;
+        }
         let mut piece = Piece::of(&mut numbering, &first)?;
         if run.since.is_empty() || numbering.follow(run.since.len(), run.step) {
             (piece.since, piece.step) = (run.since, i64::from((run.step as u32).cast_signed()));
@@ -132,7 +137,7 @@ fn pieces(packets: &Packets) -> Option<Vec<Piece<'_>>> {
             one_by_one(&mut numbering, &run, &mut pieces)?;
         }
     }
-    numbering.is_single().then_some(pieces)
+    (numbering.is_single() && pieces.len() <= most).then_some(pieces)
 }
 
 /// The packets of a run behind the first.

@@ -274,7 +274,7 @@ fn pass_over(file: &[u8]) -> Measured {
     for packet in crate::wire::pcap::Reader::new(file).into_iter().flatten() {
         pass.packet(0, || "hostile.pcap", &packet);
     }
-    pass.finish(&Spot { file: 0, name: "hostile.pcap", packet: 0 }, |_| "hostile.pcap");
+    pass.finish((0, 0), |_| "hostile.pcap");
     pass.measure().unwrap().0
 }
 

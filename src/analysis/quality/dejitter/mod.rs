@@ -199,9 +199,7 @@ impl<'a> Transits<'a> {
         let packets = self.segments.iter().map(|(segment, _)| segment.len()).sum();
         let mut fates = Fates { slots: Vec::with_capacity(packets), ..Fates::default() };
         self.segments.iter().for_each(|(segment, transits)| fates.add(profile, segment, transits));
-        let Fates { slots, depths, mean, resynchronised } = fates;
-        let runs = Runs::count(slots.iter().copied());
-        Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
+        fates.replay(profile)
     }
 }
 
@@ -217,12 +215,14 @@ struct Fates {
 impl Fates {
     /// Replays packets of one media clock.
     fn add(&mut self, profile: Profile, segment: &[Expected], transits: &[i64]) {
-        let Some(base) = anchor(segment, transits) else {
-            return self.slots.extend(segment.iter().map(|_| Slot::Lost));
-        };
-        if self.all_in_time(profile, base, transits) {
-            return;
+        match anchor(segment, transits) {
+            None => self.slots.extend(segment.iter().map(|_| Slot::Lost)),
+            Some(base) if self.all_in_time(profile, base, transits) => {}
+            Some(base) => self.one_by_one(profile, base, segment, transits),
         }
+    }
+
+    fn one_by_one(&mut self, profile: Profile, base: i64, segment: &[Expected], transits: &[i64]) {
         let mut buffer = Buffer::new(profile, base, segment.first().map_or(0, |p| p.media.as_nanos()));
         let (mut depth, mut arrived) = (buffer.depth, 0);
         self.note_depth(depth);
@@ -251,6 +251,12 @@ impl Fates {
         self.slots.extend(transits.iter().map(|transit| if *transit == NEVER { Slot::Lost } else { Slot::Received }));
         self.mean.add(depth, transits.iter().filter(|transit| **transit != NEVER).count() as u64);
         true
+    }
+
+    fn replay(self, profile: Profile) -> Replay {
+        let Fates { slots, depths, mean, resynchronised } = self;
+        let runs = Runs::count(slots.iter().copied());
+        Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
     }
 
     /// From the next packet on the depth is this.

@@ -127,3 +127,35 @@ proptest! {
         prop_assert_eq!(counts(ADAPTIVE).lost, counts(FIXED_50).lost);
     }
 }
+
+/// A replay that takes no short way.
+fn packet_by_packet(profile: Profile, stream: &[Expected]) -> Replay {
+    let mut fates = Fates::default();
+    for (segment, transits) in &Transits::of(stream).segments {
+        match anchor(segment, transits) {
+            Some(base) => fates.one_by_one(profile, base, segment, transits),
+            None => fates.slots.extend(segment.iter().map(|_| Slot::Lost)),
+        }
+    }
+    fates.replay(profile)
+}
+
+proptest! {
+    /// Streams that need no buffer, a shallow one, a deep one and more, with one clock or several.
+    #[test]
+    fn the_short_ways_through_all_buffers_lead_where_the_long_one_does(
+        most in prop_oneof![Just(1i64), Just(49), Just(60), Just(199), Just(230), Just(900)],
+        packets in prop::collection::vec((0i64..1000, 0u8..12, 0u8..60), 0..400),
+    ) {
+        let mut segment = 0;
+        let packets: Vec<Expected> = (0i64..).zip(packets).map(|(i, (transit, lost, restart))| {
+            segment += u32::from(restart == 0);
+            let media = Span::from_millis(20 * i);
+            let arrived = (lost > 0).then(|| RunTime::from_millis(20 * i + transit % (most + 1)));
+            Expected { media, arrived, segment }
+        }).collect();
+        let long = Profile::ALL.map(|profile| packet_by_packet(profile, &packets));
+        prop_assert_eq!(replays(&packets), long.clone());
+        prop_assert_eq!(Profile::ALL.map(|profile| replay(profile, &packets)), long);
+    }
+}
