@@ -5,7 +5,7 @@
 //! expected media it may stay open: then its length is a lower bound and never 0.
 
 use super::model::{Estimates, Outage};
-use super::track::Arrival;
+use super::track::{self, Arrival, Train};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
@@ -79,7 +79,7 @@ struct Hole {
 
 /// Finds the silences of a track's good packets (first arrivals, in order of arrival).
 #[must_use]
-pub fn silences(good: &[Arrival], rule: Rule, due: Due) -> Vec<Silence> {
+pub fn silences(good: &[Train<'_>], rule: Rule, due: Due) -> Vec<Silence> {
     let holes = holes(good, rule, due);
     if holes.is_empty() {
         return Vec::new();
@@ -90,18 +90,17 @@ pub fn silences(good: &[Arrival], rule: Rule, due: Due) -> Vec<Silence> {
     holes.iter().map(|hole| judge(hole, good, rule, due, error)).collect()
 }
 
-fn holes(good: &[Arrival], rule: Rule, due: Due) -> Vec<Hole> {
+fn holes(good: &[Train<'_>], rule: Rule, due: Due) -> Vec<Hole> {
     let mut holes = Vec::new();
-    let mut before: Option<&Arrival> = None;
-    for after in good {
-        if let Some(start) = before.map(|before| since(before, after, rule)).or(due.start)
-            && after.at - start > rule.threshold
-        {
-            holes.push(Hole { before: before.copied(), after: Some(*after), start, end: after.at });
+    let mut before: Option<Arrival> = None;
+    for train in good {
+        holes.extend(hole(before, train.first, rule, due));
+        if train.longest() > rule.threshold {
+            let neighbours = train.arrivals().zip(train.arrivals().skip(1));
+            holes.extend(neighbours.filter_map(|(before, after)| hole(Some(before), after, rule, due)));
         }
-        before = Some(after);
+        before = Some(train.last());
     }
-    let before = before.copied();
     if let Some(end) = due.end
         && let Some(start) = before.map(|arrival| arrival.at).or(due.start)
         && end - start > rule.threshold
@@ -110,6 +109,11 @@ fn holes(good: &[Arrival], rule: Rule, due: Due) -> Vec<Hole> {
         holes.push(Hole { before, after: None, start, end });
     }
     holes
+}
+
+fn hole(before: Option<Arrival>, after: Arrival, rule: Rule, due: Due) -> Option<Hole> {
+    let start = before.map(|before| since(&before, &after, rule)).or(due.start)?;
+    (after.at - start > rule.threshold).then_some(Hole { before, after: Some(after), start, end: after.at })
 }
 
 /// When a hole between neighbours began. After a pause that the sender means only missing numbers make one.
@@ -149,7 +153,7 @@ fn merge(holes: Vec<Hole>, rule: Rule, loss: f64) -> Vec<Hole> {
     merged
 }
 
-fn judge(hole: &Hole, good: &[Arrival], rule: Rule, due: Due, error: Span) -> Silence {
+fn judge(hole: &Hole, good: &[Train<'_>], rule: Rule, due: Due, error: Span) -> Silence {
     let edge = if hole.before.is_some() { rule.interval } else { Span::ZERO };
     let length = hole.end - hole.start - edge;
     let held = hole.after.is_some() && !(due.cut && due.end.is_some_and(|end| end - hole.end < rule.validate));
@@ -170,16 +174,18 @@ fn judge(hole: &Hole, good: &[Arrival], rule: Rule, due: Due, error: Span) -> Si
 
 /// Packets between the neighbours by their numbers, and how many of those never came. Only within one
 /// numbering; before the first packet the numbering starts at 0 for our own traffic.
-fn lost_between(before: Option<Arrival>, after: Arrival, good: &[Arrival]) -> Option<(i64, i64)> {
+fn lost_between(before: Option<Arrival>, after: Arrival, good: &[Train<'_>]) -> Option<(i64, i64)> {
     let before = before?;
     if before.segment != after.segment || after.index <= before.index {
         return None;
     }
-    let inside = |arrival: &&Arrival| {
-        arrival.segment == after.segment && arrival.index > before.index && arrival.index < after.index
+    let inside = |train: &Train<'_>| {
+        let (from, to) = (train.first.index.max(before.index + 1), train.last_index().min(after.index - 1));
+        (to - from + 1).max(0)
     };
+    let same = good.iter().filter(|train| train.first.segment == after.segment);
     let span = after.index - before.index - 1;
-    Some((span, span - good.iter().filter(inside).count() as i64))
+    Some((span, span - same.map(inside).sum::<i64>()))
 }
 
 /// How far the edges of a silence may lie off: one interval, and more when packets get lost anyway, since
@@ -195,12 +201,12 @@ fn edge_error(lost: f64, interval: Span) -> Span {
 }
 
 /// Share of packets lost outside the holes, two standard errors up.
-fn background_loss(good: &[Arrival], holes: &[Hole]) -> f64 {
-    let in_hole = |pair: &[Arrival]| holes.iter().any(|hole| pair[0].at >= hole.start && pair[1].at <= hole.end);
+fn background_loss(good: &[Train<'_>], holes: &[Hole]) -> f64 {
+    let in_hole = |from: RunTime, to: RunTime| holes.iter().any(|hole| from >= hole.start && to <= hole.end);
     let (mut steps, mut lost) = (0i64, 0i64);
-    for pair in good.windows(2) {
-        let step = pair[1].index - pair[0].index;
-        if pair[0].segment == pair[1].segment && step > 0 && !in_hole(pair) {
+    for (before, after) in track::pairs(good) {
+        let step = after.index - before.index;
+        if before.segment == after.segment && step > 0 && !in_hole(before.at, after.at) {
             steps += step;
             lost += step - 1;
         }
@@ -223,11 +229,11 @@ mod tests {
     }
 
     /// Packets of 20 ms, each 1 ms on the way, without those due in `gone`.
-    fn track(packets: i64, gone: &[(i64, i64)]) -> Vec<Arrival> {
+    fn track(packets: i64, gone: &[(i64, i64)]) -> Vec<Train<'static>> {
         let lost = |index: i64| gone.iter().any(|(from, to)| (*from..*to).contains(&(index * 20)));
         (0..packets)
             .filter(|index| !lost(*index))
-            .map(|index| Arrival { at: MS(index * 20 + 1), segment: 0, index, media: None, pause: false })
+            .map(|index| Arrival { at: MS(index * 20 + 1), segment: 0, index, media: None, pause: false }.into())
             .collect()
     }
 
@@ -288,10 +294,10 @@ mod tests {
     #[test]
     fn announced_silence_is_no_outage() {
         let mut track = track(500, &[(1000, 1700)]);
-        track[49].pause = true;
+        track[49].first.pause = true;
         // 35 packets got lost after the pause had been announced.
         assert_eq!(silences(&track, rule(), due(10_000, true))[0].length, Span::from_millis(700));
-        track.iter_mut().skip(50).for_each(|arrival| arrival.index -= 35);
+        track.iter_mut().skip(50).for_each(|train| train.first.index -= 35);
         assert_eq!(silences(&track, rule(), due(10_000, true)), []);
     }
 

@@ -1,8 +1,8 @@
 //! The arrivals of one logical stream in little room: they are spread out while they are worked on, and only then.
 
-use super::packed::{Packed, Row};
+use super::packed::{Packed, Row, Run};
 use super::plain::Plain;
-use crate::analysis::measure::track::Arrival;
+use crate::analysis::measure::track::{Arrival, Train};
 use crate::units::{RunTime, Span};
 
 /// Bits of the kind; the segment is above them.
@@ -80,16 +80,19 @@ impl Arrivals {
         self.last
     }
 
+    /// All of them, in trains.
+    pub(super) fn trains(&self) -> Vec<Train<'_>> {
+        match &self.rows {
+            Rows::Plain(plain) => plain.trains(),
+            Rows::Packed(rows) => rows.runs().map(|run| train(&run)).collect(),
+        }
+    }
+
     /// All of them, spread out.
     pub(super) fn unpack(&self) -> Vec<Arrival> {
-        match &self.rows {
-            Rows::Plain(plain) => plain.arrivals(),
-            Rows::Packed(rows) => {
-                let mut arrivals = Vec::with_capacity(rows.len());
-                rows.each(|row| arrivals.push(arrival(&row)));
-                arrivals
-            }
-        }
+        let mut arrivals = Vec::with_capacity(self.len());
+        self.trains().iter().for_each(|train| arrivals.extend(train.arrivals()));
+        arrivals
     }
 
     /// Goes on with those of another stream, in numberings of their own.
@@ -116,6 +119,10 @@ fn row(arrival: &Arrival) -> Row {
         clock: arrival.media.unwrap_or_default().as_nanos(),
         kind: u64::from(arrival.segment) << SEGMENT | on_media_clock | pause,
     }
+}
+
+fn train<'a>(run: &Run<'a>) -> Train<'a> {
+    Train { first: arrival(&run.first), step: Span(run.step), since: run.since, last_at: RunTime(run.last.at) }
 }
 
 fn arrival(row: &Row) -> Arrival {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::dialogs::Call;
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
-use crate::analysis::measure::track::Arrival;
+use crate::analysis::measure::track::{self, Arrival, Train};
 use crate::evidence::history::Direction;
 use crate::units::{RunTime, Span};
 
@@ -56,25 +56,25 @@ pub(super) fn stretches(call: &Call, direction: Direction, from: Option<RunTime>
 }
 
 /// When the earliest of some packets came, and the latest.
-pub(super) fn ends(arrivals: &[Arrival]) -> Option<(RunTime, RunTime)> {
-    let first = arrivals.first()?.at;
-    Some(arrivals.iter().fold((first, first), |(from, to), arrival| (from.min(arrival.at), to.max(arrival.at))))
+fn ends(track: &[Train<'_>]) -> Option<(RunTime, RunTime)> {
+    let first = track.first()?.first.at;
+    Some(track.iter().fold((first, first), |(from, to), train| (from.min(train.first.at), to.max(train.last_at))))
 }
 
 /// The silences of all stretches.
-pub(super) fn silences(good: &[Arrival], rule: Rule, stretches: &[Stretch]) -> Vec<Silence> {
+pub(super) fn silences(good: &[Train<'_>], rule: Rule, stretches: &[Stretch]) -> Vec<Silence> {
     let ends = ends(good);
     stretches.iter().flat_map(|stretch| silences_of(good, ends, rule, stretch)).collect()
 }
 
-fn silences_of(good: &[Arrival], ends: Option<(RunTime, RunTime)>, rule: Rule, stretch: &Stretch) -> Vec<Silence> {
+fn silences_of(good: &[Train<'_>], ends: Option<(RunTime, RunTime)>, rule: Rule, stretch: &Stretch) -> Vec<Silence> {
     let Due { start, end, .. } = stretch.due;
     let inside = |at: RunTime| start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end);
     let good = match ends.is_none_or(|(from, to)| inside(from) && inside(to)) {
         true => Cow::Borrowed(good),
-        false => good.iter().filter(|arrival| inside(arrival.at)).copied().collect(),
+        false => Cow::Owned(track::within(good, start, end)),
     };
-    let first = good.first().map(|arrival| arrival.at).or(end);
+    let first = good.first().map(|train| train.first.at).or(end);
     let late = |start: &RunTime| first.is_some_and(|first| first - *start > stretch.pick_up);
     let start = start.filter(late);
     let mut found = silence::silences(&good, rule, Due { start, ..stretch.due });
@@ -91,25 +91,27 @@ pub(super) fn without_break(stretches: &[Stretch], from: RunTime, to: RunTime) -
 }
 
 /// Whether media was due all the time from the earliest to the latest of some packets.
-pub(super) fn all_without_break(stretches: &[Stretch], arrivals: &[Arrival]) -> bool {
-    ends(arrivals).is_none_or(|(from, to)| without_break(stretches, from, to))
+pub(super) fn all_without_break(stretches: &[Stretch], track: &[Train<'_>]) -> bool {
+    ends(track).is_none_or(|(from, to)| without_break(stretches, from, to))
 }
 
 /// Gives what comes after a hold a numbering of its own, as long as none is missing: how long the hold was says
 /// nothing about the network.
-pub(super) fn renumber_after_holds(arrivals: &mut [Arrival], stretches: &[Stretch]) {
+pub(super) fn renumber_after_holds<'a>(track: &[Train<'a>], stretches: &[Stretch]) -> Vec<Train<'a>> {
     let mut added = 0;
     let mut before: Option<Arrival> = None;
-    for arrival in arrivals {
+    let renumbered = track::arrivals(track).map(|mut arrival| {
         let goes_on = |before: Arrival| {
             before.segment == arrival.segment
                 && arrival.index == before.index + 1
                 && !without_break(stretches, before.at, arrival.at)
         };
         added += u32::from(before.is_some_and(goes_on));
-        before = Some(*arrival);
+        before = Some(arrival);
         arrival.segment += added;
-    }
+        Train::from(arrival)
+    });
+    renumbered.collect()
 }
 
 #[cfg(test)]
@@ -124,9 +126,10 @@ mod tests {
         Stretch { due: Due { start, end, cut: false }, pick_up: PICK_UP, then_hold }
     }
 
-    fn packets(from_ms: i64, to_ms: i64) -> Vec<Arrival> {
+    fn packets(from_ms: i64, to_ms: i64) -> Vec<Train<'static>> {
         let at = (from_ms..to_ms).step_by(20);
         at.map(|at| Arrival { at: RunTime::from_millis(at), segment: 0, index: at / 20, media: None, pause: false })
+            .map(Train::from)
             .collect()
     }
 
@@ -152,12 +155,12 @@ mod tests {
     #[test]
     fn a_hold_ends_a_numbering_only_where_none_is_missing() {
         let mut track = [packets(0, 2000), packets(4000, 5000)].concat();
-        track.iter_mut().skip(100).zip(100..).for_each(|(arrival, index)| arrival.index = index);
+        track.iter_mut().skip(100).zip(100..).for_each(|(train, index)| train.first.index = index);
         let stretches = [stretch(0, 2000, true), stretch(3900, 5000, false)];
-        renumber_after_holds(&mut track, &stretches);
-        assert_eq!((track[99].segment, track[100].segment, track[149].segment), (0, 1, 1));
-        let mut lossy = [packets(0, 2000), packets(4000, 5000)].concat();
-        renumber_after_holds(&mut lossy, &stretches);
-        assert!(lossy.iter().all(|arrival| arrival.segment == 0));
+        let segments = |track: &[Train<'_>]| -> Vec<u32> {
+            renumber_after_holds(track, &stretches).iter().map(|train| train.first.segment).collect()
+        };
+        assert_eq!(segments(&track), [[0; 100].as_slice(), &[1; 50]].concat());
+        assert_eq!(segments(&[packets(0, 2000), packets(4000, 5000)].concat()), [0; 150]);
     }
 }

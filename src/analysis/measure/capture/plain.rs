@@ -11,7 +11,7 @@ use super::packed::Run;
 use super::seen::{Packets, Seen};
 use super::streams::{BETWEEN_CALLS, Flow, LEAST_PACKETS, Stream, is_near};
 use super::talkspurts::{self, Pauses};
-use crate::analysis::measure::track::Arrival;
+use crate::analysis::measure::track::{Arrival, Train};
 use crate::units::{RunTime, Span};
 
 /// Packets that follow each other within this time are neither a pause nor two calls, and show no step of a clock.
@@ -97,23 +97,8 @@ impl Plain {
     }
 
     /// All packets.
-    pub(super) fn arrivals(&self) -> Vec<Arrival> {
-        let mut arrivals = Vec::with_capacity(self.packets.len());
-        for piece in pieces(&self.packets).into_iter().flatten() {
-            let Row { at, index, payload_type, .. } = piece.first;
-            let (media, step) = piece.on_clock(&self.clock).flatten().unzip();
-            let pause = payload_type == COMFORT_NOISE;
-            let mut arrival = Arrival { at, segment: 0, index, media, pause };
-            arrivals.push(arrival);
-            let step = step.unwrap_or_default();
-            arrivals.extend(piece.since.iter().map(|since| {
-                let media = arrival.media.map(|media| Span(media.as_nanos() + step.as_nanos()));
-                let at = RunTime(arrival.at.as_nanos() + i64::from(*since));
-                arrival = Arrival { at, index: arrival.index + 1, media, ..arrival };
-                arrival
-            }));
-        }
-        arrivals
+    pub(super) fn trains(&self) -> Vec<Train<'_>> {
+        pieces(&self.packets).into_iter().flatten().map(|piece| piece.train(&self.clock)).collect()
     }
 }
 
@@ -150,7 +135,15 @@ fn one_by_one(numbering: &mut Numbering, run: &Run<'_>, pieces: &mut Vec<Piece<'
     Some(())
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// As it is measured.
+    fn train(&self, clock: &Clock) -> Train<'a> {
+        let Row { at, index, payload_type, .. } = self.first;
+        let (media, step) = self.on_clock(clock).flatten().unzip();
+        let first = Arrival { at, segment: 0, index, media, pause: payload_type == COMFORT_NOISE };
+        Train { first, step: step.unwrap_or_default(), since: self.since, last_at: self.last_at }
+    }
+
     /// A single packet, unless it is not known yet where it belongs.
     fn of(numbering: &mut Numbering, seen: &Seen) -> Option<Self> {
         let mut first = None;

@@ -14,9 +14,9 @@ use crate::analysis::measure::listening::{Listener, over_time};
 use crate::analysis::measure::model::{Categories, StreamMeasured};
 use crate::analysis::measure::parallel;
 use crate::analysis::measure::silence::{Rule, Silence};
-use crate::analysis::measure::track::{self, Arrival, Spans};
+use crate::analysis::measure::track::{self, Arrival, Spans, Train};
 use crate::analysis::quality::categories::tiphon::gap_columns;
-use crate::analysis::quality::dejitter::{Expected, Profile};
+use crate::analysis::quality::dejitter::{Profile, Segment};
 use crate::analysis::quality::time_series::Second;
 use crate::units::{RunTime, Span};
 use crate::wire::limits::MOST_SLOTS;
@@ -73,29 +73,36 @@ impl<'a> Listeners<'a> {
             ear(one).into_iter().for_each(|ear| streams.entry(ear).or_default().push(number));
         }
         streams.retain(|_, numbers| numbers.len() > 1);
-        let sized = |number: usize| (number, track::firsts(&logical[number].stream.arrivals.unpack()).len());
+        let packets = |number: usize| track::packets(&track::firsts(&logical[number].stream.arrivals.trains()));
+        let sized = |number: usize| (number, packets(number));
         let several = streams.into_iter().map(|(ear, numbers)| (ear, numbers.into_iter().map(sized).collect()));
         Listeners { logical, several: several.collect() }
     }
 
     /// The packets of all streams that the listener of one gets, in order of time: when one of two that overlap ends,
     /// nothing is silent. `None` for those beside the largest, so that each silence counts once.
-    fn heard<'b>(&self, number: usize, firsts: &'b [Arrival]) -> Option<Cow<'b, [Arrival]>> {
+    fn heard<'b>(&self, number: usize, firsts: &'b [Train<'a>]) -> Option<Cow<'b, [Train<'a>]>> {
         let all = ear(&self.logical[number]).and_then(|ear| self.several.get(&ear));
         let beside = all.into_iter().flatten().filter(|(other, _)| *other != number);
-        let size = (firsts.len(), Reverse(number));
+        let size = (track::packets(firsts), Reverse(number));
         if beside.clone().any(|(other, packets)| (*packets, Reverse(*other)) > size) {
             return None;
         }
-        let mut heard = Cow::Borrowed(firsts);
-        for (other, _) in beside {
-            let arrivals = self.logical[*other].stream.arrivals.unpack();
-            let heard = heard.to_mut();
-            let segments = heard.iter().map(|arrival| arrival.segment + 1).max().unwrap_or(0);
-            heard.extend(track::firsts(&arrivals).iter().map(|a| Arrival { segment: a.segment + segments, ..*a }));
-            heard.sort_by_key(|arrival| arrival.at);
+        let beside: Vec<usize> = beside.map(|(other, _)| *other).collect();
+        Some(if beside.is_empty() { Cow::Borrowed(firsts) } else { Cow::Owned(self.together(firsts, &beside)) })
+    }
+
+    /// The packets of several streams in order of time.
+    fn together(&self, firsts: &[Train<'a>], beside: &[usize]) -> Vec<Train<'a>> {
+        let mut heard: Vec<Train<'a>> = track::arrivals(firsts).map(Train::from).collect();
+        for other in beside {
+            let segments = heard.iter().map(|train| train.first.segment + 1).max().unwrap_or(0);
+            let trains = self.logical[*other].stream.arrivals.trains();
+            let further = |arrival: Arrival| Arrival { segment: arrival.segment + segments, ..arrival };
+            heard.extend(track::arrivals(&track::firsts(&trains)).map(further).map(Train::from));
         }
-        Some(heard)
+        heard.sort_by_key(|train| train.first.at);
+        heard
     }
 }
 
@@ -107,12 +114,12 @@ fn voice(number: usize, listeners: &Listeners<'_>, context: &Context<'_>) -> Voi
     let interval = stream.interval.unwrap_or(COMMON_INTERVAL);
     let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
     let rule = Rule { interval, threshold, validate: VALIDATE };
-    let arrivals = stream.arrivals.unpack();
+    let arrivals = stream.arrivals.trains();
     let mut firsts = track::firsts(&arrivals);
     let heard = listeners.heard(number, &firsts);
     let silences = heard.map(|heard| due::silences(&heard, rule, &stretches)).unwrap_or_default();
     if !due::all_without_break(&stretches, &firsts) {
-        due::renumber_after_holds(firsts.to_mut(), &stretches);
+        firsts = Cow::Owned(due::renumber_after_holds(&firsts, &stretches));
     }
     let silent = Silent { silences: &silences, stretches: &stretches, threshold };
     let figures = figures(stream, *leg, Track { arrivals: &arrivals, firsts: &firsts }, &silent);
@@ -122,9 +129,9 @@ fn voice(number: usize, listeners: &Listeners<'_>, context: &Context<'_>) -> Voi
 /// The packets of a stream.
 #[derive(Clone, Copy)]
 struct Track<'a> {
-    arrivals: &'a [Arrival],
+    arrivals: &'a [Train<'a>],
     /// The first arrival of each packet.
-    firsts: &'a [Arrival],
+    firsts: &'a [Train<'a>],
 }
 
 /// Silence of a listener who should have heard media all the time of `stretches` and got not one packet.
@@ -142,11 +149,14 @@ struct Silent<'a> {
 
 impl Silent<'_> {
     /// Largest distance of two packets in which nobody meant to be silent.
-    fn largest_distance(&self, firsts: &[Arrival]) -> Option<Span> {
+    fn largest_distance(&self, firsts: &[Train<'_>]) -> Option<Span> {
+        if due::all_without_break(self.stretches, firsts) {
+            return track::largest_distance(firsts);
+        }
         let due = |from: RunTime, to: RunTime| due::without_break(self.stretches, from, to);
-        firsts.windows(2).filter(|pair| !pair[0].pause).fold(None, |largest, pair| {
-            let distance = Some(pair[1].at - pair[0].at);
-            if distance > largest && due(pair[0].at, pair[1].at) { distance } else { largest }
+        track::pairs(firsts).filter(|(before, _)| !before.pause).fold(None, |largest, (before, after)| {
+            let distance = Some(after.at - before.at);
+            if distance > largest && due(before.at, after.at) { distance } else { largest }
         })
     }
 }
@@ -168,8 +178,8 @@ fn figures(stream: &Stream, leg: Option<Leg>, track: Track<'_>, silent: &Silent<
         signed_stream: stream.signed_stream,
         call: leg.map(|leg| leg.call as u64),
         direction: leg.map(|leg| leg.direction),
-        start_ns: firsts.first().map(|arrival| arrival.at).unwrap_or_default(),
-        end_ns: firsts.last().map(|arrival| arrival.at).unwrap_or_default(),
+        start_ns: firsts.first().map(|train| train.first.at).unwrap_or_default(),
+        end_ns: firsts.last().map(|train| train.last_at).unwrap_or_default(),
         packets: counts.packets,
         expected,
         lost: expected.saturating_sub(counts.packets),
@@ -198,7 +208,7 @@ struct Jitter {
 }
 
 impl Jitter {
-    fn of(firsts: &[Arrival], silence: Span) -> Jitter {
+    fn of(firsts: &[Train<'_>], silence: Span) -> Jitter {
         let (mut sum, mut n, mut largest) = (0.0, 0u64, f64::NEG_INFINITY);
         track::each_jitter(firsts, silence, |_, jitter| {
             (sum, n, largest) = (sum + jitter, n + 1, jitter.max(largest));
@@ -209,7 +219,7 @@ impl Jitter {
 
 /// Packets that were due in silences which the numbering does not span: where a new numbering began after the
 /// silence, or nothing came after it although the dialog went on. With the start of each silence.
-fn unnumbered(silences: &[Silence], firsts: &[Arrival], interval: Span) -> Vec<(RunTime, u64)> {
+fn unnumbered(silences: &[Silence], firsts: &[Train<'_>], interval: Span) -> Vec<(RunTime, u64)> {
     let due = |silence: &Silence| silence.length.as_nanos().max(0) / interval.as_nanos().max(1);
     let without = silences.iter().filter(|silence| silence.estimates.sequence_ms.is_none());
     without
@@ -218,19 +228,20 @@ fn unnumbered(silences: &[Silence], firsts: &[Arrival], interval: Span) -> Vec<(
 }
 
 /// Packets of the numbering before a silence that came after it: they are numbered and were not lost.
-fn stragglers(silence: &Silence, firsts: &[Arrival]) -> u64 {
-    let before = firsts.partition_point(|arrival| arrival.at <= silence.start);
-    let Some(last) = before.checked_sub(1).and_then(|last| firsts.get(last)) else { return 0 };
-    let late = |arrival: &&Arrival| arrival.segment == last.segment && arrival.index > last.index;
+fn stragglers(silence: &Silence, firsts: &[Train<'_>]) -> u64 {
+    let before = |arrival: &Arrival| arrival.at <= silence.start;
+    let Some(last) = track::arrivals(firsts).take_while(before).last() else { return 0 };
+    let late = |arrival: &Arrival| arrival.segment == last.segment && arrival.index > last.index;
     let until = silence.start + silence.length + due::PICK_UP;
-    firsts[before..].iter().take_while(|arrival| arrival.at <= until).filter(late).count() as u64
+    let after = track::arrivals(firsts).skip_while(before).take_while(|arrival| arrival.at <= until);
+    after.filter(late).count() as u64
 }
 
 /// Fills in what a listener made of the stream; the network's delay is not known from one place.
 fn listen(
     figures: &mut StreamMeasured,
     stream: &Stream,
-    (firsts, spans): (&[Arrival], &Spans),
+    (firsts, spans): (&[Train<'_>], &Spans),
     unnumbered: &[(RunTime, u64)],
 ) {
     let refused = match stream.interval {
@@ -257,61 +268,76 @@ fn listen(
 }
 
 /// The stream cut into seconds of packets; each begins when its first packet arrived, or a second after the one before.
-fn seconds(listener: &Listener, packets: &[Expected], interval: Span) -> Vec<over_time::Heard> {
+fn seconds(listener: &Listener, stream: &[Segment], interval: Span) -> Vec<over_time::Heard> {
     let per_second = usize::try_from(1_000_000_000 / interval.as_nanos().max(1)).unwrap_or(1).max(1);
+    let packets: usize = stream.iter().map(Segment::len).sum();
+    let firsts = first_arrivals(stream, per_second);
     let mut heard: Vec<over_time::Heard> = Vec::new();
-    for (place, chunk) in packets.chunks(per_second).enumerate() {
-        let part = place * per_second..place * per_second + chunk.len();
+    for (start, first) in (0..packets).step_by(per_second).zip(firsts) {
+        let part = start..packets.min(start + per_second);
         let ta_ms = listener.ta_ms(std::slice::from_ref(&part), None);
         let next = heard.last().map_or(RunTime::ZERO, |last| last.at + Span::from_secs(1));
-        let at = chunk.iter().find_map(|packet| packet.arrived).unwrap_or(next);
+        let at = first.unwrap_or(next);
         heard.extend(Second::from_slots(listener.slots(part), ta_ms).map(|second| over_time::Heard { at, second }));
     }
     heard
 }
 
+/// When the first packet arrived of each `every` ones.
+fn first_arrivals(stream: &[Segment], every: usize) -> Vec<Option<RunTime>> {
+    let (mut firsts, mut before) = (Vec::new(), 0);
+    for segment in stream {
+        let end = before + segment.len();
+        for part in before / every..end.div_ceil(every) {
+            firsts.resize(firsts.len().max(part + 1), None);
+            let (from, to) = ((part * every).max(before), end.min((part + 1) * every));
+            let arrived = segment.arrivals(from - before).take(to - from).flatten().next();
+            firsts[part] = firsts[part].or(arrived);
+        }
+        before = end;
+    }
+    firsts
+}
+
 /// What tables call the stream: of delay they can say nothing.
-fn graded(figures: &StreamMeasured, firsts: &[Arrival]) -> Option<Categories> {
+fn graded(figures: &StreamMeasured, firsts: &[Train<'_>]) -> Option<Categories> {
     categories::categories(&Graded {
         jitter_ms: figures.jitter_ms_mean,
         loss_percent: (figures.expected > 0).then(|| 100.0 * figures.lost as f64 / figures.expected as f64),
-        gaps: gap_columns(firsts.iter().map(|arrival| arrival.at)).map(categories::pair),
+        gaps: gap_columns(track::arrivals(firsts).map(|arrival| arrival.at)).map(categories::pair),
         ..Graded::default()
     })
 }
 
 /// Every packet by its number, the missing ones too, in order of segment and number; then those that no
 /// numbering spans, right after the packet that they follow.
-fn expected((firsts, spans): (&[Arrival], &Spans), interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Expected> {
-    let media = |index: i64| Span(interval.as_nanos().saturating_mul(index));
-    let mut all: Vec<Expected> = Vec::with_capacity(firsts.len() + firsts.len() / 8);
-    let mut starts: BTreeMap<u32, (usize, i64)> = BTreeMap::new();
-    for (&segment, &(lowest, highest)) in spans {
-        starts.insert(segment, (all.len(), lowest));
-        all.extend((lowest..=highest).map(|index| Expected { media: media(index), arrived: None, segment }));
-    }
-    for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
-        let Some((start, lowest)) = starts.get(&part[0].segment).copied() else { continue };
-        for arrival in part {
-            all[start + (arrival.index - lowest) as usize].arrived = Some(arrival.at);
+fn expected((firsts, spans): (&[Train<'_>], &Spans), interval: Span, unnumbered: &[(RunTime, u64)]) -> Vec<Segment> {
+    let segment = |(&number, &(lowest, highest)): (&u32, &(i64, i64))| {
+        let media = Span(interval.as_nanos().saturating_mul(lowest));
+        (number, (lowest, Segment::new(media, interval, (highest - lowest + 1) as usize)))
+    };
+    let mut segments: BTreeMap<u32, (i64, Segment)> = spans.iter().map(segment).collect();
+    for Train { first, since, .. } in firsts {
+        if let Some((lowest, segment)) = segments.get_mut(&first.segment) {
+            segment.arrive((first.index - *lowest) as usize, first.at, since);
         }
     }
-    unnumbered.iter().for_each(|(start, packets)| insert_after(&mut all, *start, *packets, interval));
+    let mut all: Vec<Segment> = segments.into_values().map(|(_, segment)| segment).collect();
+    unnumbered.iter().for_each(|(start, packets)| insert_after(&mut all, *start, *packets));
     all
 }
 
-/// Inserts so many packets that never arrived after each one that arrived at an instant.
-fn insert_after(all: &mut Vec<Expected>, instant: RunTime, packets: u64, interval: Span) {
+/// Inserts so many packets that never arrived after each one that arrived at an instant. What follows them goes on with
+/// the media clock as it was before them.
+fn insert_after(all: &mut Vec<Segment>, instant: RunTime, packets: u64) {
     let mut place = 0;
-    while let Some(found) = all[place..].iter().position(|packet| packet.arrived == Some(instant)) {
-        place += found + 1;
-        let before = all[place - 1];
-        let missing = (1..=packets.cast_signed()).map(|later| Expected {
-            media: before.media + Span(interval.as_nanos().saturating_mul(later)),
-            arrived: None,
-            ..before
-        });
-        all.splice(place..place, missing);
-        place += packets as usize;
+    while let Some(segment) = all.get_mut(place).filter(|_| packets > 0) {
+        let found = segment.arrivals(0).position(|at| at == Some(instant));
+        if let Some(found) = found {
+            let rest = segment.split_off(found + 1);
+            segment.extend_lost(packets as usize);
+            all.splice(place + 1..place + 1, (!rest.is_empty()).then_some(rest));
+        }
+        place += 1;
     }
 }

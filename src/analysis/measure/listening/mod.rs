@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::model::{DejitterScore, Mos, StreamMeasured};
 use crate::analysis::quality::bursts::Slot;
 use crate::analysis::quality::codec::CodecModel;
-use crate::analysis::quality::dejitter::{self, Expected, Profile, Replay};
+use crate::analysis::quality::dejitter::{self, Profile, Replay, Segment};
 use crate::units::Span;
 pub(super) use score::Score;
 
@@ -30,9 +30,9 @@ pub(super) type Network = Option<(f64, Span)>;
 pub(super) type Parts<'a> = &'a [Range<usize>];
 
 impl Listener {
-    /// Replays a stream: expected packets in order of sequence, the lost ones included. `chosen` is the buffer whose
+    /// Replays a stream. `chosen` is the buffer whose
     /// score is put first.
-    pub(super) fn new(model: Result<CodecModel, String>, interval: Span, chosen: Profile, stream: &[Expected]) -> Self {
+    pub(super) fn new(model: Result<CodecModel, String>, interval: Span, chosen: Profile, stream: &[Segment]) -> Self {
         let replays = dejitter::replays(stream).into();
         let chosen = Profile::ALL.iter().position(|profile| *profile == chosen).unwrap_or_default();
         Listener { model, interval, replays, chosen }

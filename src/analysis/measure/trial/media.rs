@@ -8,7 +8,7 @@ use super::services::OpLife;
 use crate::analysis::measure::figures::{mean, percentile};
 use crate::analysis::measure::model::{Delay, Outage, StreamMeasured};
 use crate::analysis::measure::silence::{self, Due, Rule, Silence};
-use crate::analysis::measure::track::{self, Arrival};
+use crate::analysis::measure::track::{self, Arrival, Train};
 use crate::evidence::history::{Direction, OpKind, Step, StreamMark, StreamState, What};
 use crate::units::{RunTime, Span};
 
@@ -161,9 +161,12 @@ fn own_stream(
     let expected = ((end - start).as_nanos() / interval.as_nanos()).max(0).cast_unsigned().min(MOST_PACKETS);
     let was_due = |packet: &&Signed| u64::try_from(i64::from(packet.index) - early).is_ok_and(|index| index < expected);
     let due: Vec<Signed> = taps.received.iter().filter(was_due).copied().collect();
-    let arrivals: Vec<Arrival> = due.iter().map(|packet| arrival(packet, early, interval)).collect();
-    let firsts = track::firsts(&arrivals).into_owned();
+    let arrivals: Vec<Train<'_>> = due.iter().map(|packet| arrival(packet, early, interval).into()).collect();
+    let firsts = track::firsts(&arrivals);
     let counts = track::counts(&arrivals, &firsts);
+    let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
+    let jitter = track::jitter(&firsts, threshold);
+    let firsts: Vec<Arrival> = track::arrivals(&firsts).collect();
     let sent: BTreeMap<i64, RunTime> =
         taps.sent.iter().map(|packet| (i64::from(packet.index) - early, packet.at)).collect();
     let due_at = |index: i64| start + Span(interval.as_nanos().saturating_mul(index));
@@ -171,10 +174,9 @@ fn own_stream(
         let left = sent.get(&arrival.index).copied().unwrap_or(due_at(arrival.index));
         arrival.at <= end && arrival.at - left <= TOO_LATE
     };
-    let threshold = LEAST_SILENCE.max(Span(interval.as_nanos().saturating_mul(3)));
     let good: Vec<Arrival> = firsts.iter().filter(|arrival| in_time(arrival)).copied().collect();
     let rule = Rule { interval, threshold, validate };
-    let silences = silence::silences(&good, rule, Due { start: Some(start), end: Some(end), cut });
+    let silences = silence::silences(&track::singles(&good), rule, Due { start: Some(start), end: Some(end), cut });
     OwnStream {
         stream: mark.stream,
         call: mark.call,
@@ -186,7 +188,7 @@ fn own_stream(
         hung_up: false,
         expected,
         delays: firsts.iter().map(|arrival| Some(arrival.at - *sent.get(&arrival.index)?)).collect(),
-        jitter: track::jitter(&firsts, threshold),
+        jitter,
         firsts,
         silences,
         duplicates: counts.duplicates,
@@ -254,7 +256,7 @@ impl OwnStream {
             ptime_ms: Some(self.interval.as_millis_f64()),
             jitter_ms_mean: mean(self.jitter.iter().map(|(_, jitter)| *jitter)),
             jitter_ms_max: self.jitter.iter().map(|(_, jitter)| *jitter).reduce(f64::max),
-            delta_ms_max: track::largest_distance(&self.firsts).map(Span::as_millis_f64),
+            delta_ms_max: track::largest_distance(&track::singles(&self.firsts)).map(Span::as_millis_f64),
             gap_ms_max: self.longest_gap().map(Span::as_millis_f64),
             delay: delay(&self.delays, clock_error),
             ..StreamMeasured::default()

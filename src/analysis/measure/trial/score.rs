@@ -10,7 +10,7 @@ use crate::analysis::measure::listening::over_time::{self, Silenced};
 use crate::analysis::measure::listening::{Listener, Network, Parts, Score, categories};
 use crate::analysis::measure::model::{Categories, FaultMeasured, StreamMeasured, Window};
 use crate::analysis::quality::categories::tiphon::{self, GapColumns};
-use crate::analysis::quality::dejitter::{Expected, Profile};
+use crate::analysis::quality::dejitter::{Profile, Segment};
 use crate::analysis::quality::time_series::Second;
 use crate::scenario::Dejitter;
 use crate::units::{RunTime, Span};
@@ -34,10 +34,10 @@ impl<'a> Heard<'a> {
                 *place = Some((arrival.at, *delay));
             }
         }
-        let expected: Vec<Expected> =
-            (0..).zip(&packets).map(|(index, packet)| expect(stream, index, packet)).collect();
+        let arrived = packets.iter().map(|packet| packet.map(|(at, _)| at));
+        let expected = Segment::of(stream.start - RunTime::ZERO, stream.interval, arrived);
         let model = Listener::model_of(Some(&stream.codec), stream.interval);
-        let listener = Listener::new(model, stream.interval, profile(dejitter), &expected);
+        let listener = Listener::new(model, stream.interval, profile(dejitter), &[expected]);
         Heard { stream, packets, listener, clock_error }
     }
 
@@ -142,11 +142,6 @@ impl<'a> Heard<'a> {
         };
         faults.list.iter().filter_map(silenced).collect()
     }
-}
-
-fn expect(stream: &OwnStream, index: i64, packet: &Option<(RunTime, Option<Span>)>) -> Expected {
-    let media = stream.due_at(index) - RunTime::ZERO;
-    Expected { media, arrived: packet.map(|(at, _)| at), segment: 0 }
 }
 
 fn profile(dejitter: Dejitter) -> Profile {

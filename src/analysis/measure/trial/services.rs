@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::idle::Idle;
 use crate::analysis::measure::model::{Caveat, Outage, ServiceUsers, Window};
 use crate::analysis::measure::silence::{self, Due, Rule};
-use crate::analysis::measure::track::Arrival;
+use crate::analysis::measure::track::{self, Arrival};
 use crate::evidence::history::{Event, Op, OpKind, Step, What};
 use crate::units::{RunTime, Span};
 
@@ -98,7 +98,7 @@ impl Services<'_> {
             validate: self.validate,
         };
         let due = Due { start: Some(self.window.start_ns), end: Some(self.window.end_ns), cut: true };
-        let silences = silence::silences(&good, rule, due).into_iter();
+        let silences = silence::silences(&track::singles(&good), rule, due).into_iter();
         silences
             .map(|silence| Outage {
                 fault: self.faults.of_outage(silence.start, silence.end.unwrap_or(self.window.end_ns)),

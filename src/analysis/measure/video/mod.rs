@@ -83,7 +83,7 @@ impl Watched {
 
     fn silences(&self, arrivals: &[Arrival], threshold: Span) -> Vec<Silence> {
         let rule = Rule { interval: self.interval, threshold, validate: self.validate };
-        silence::silences(arrivals, rule, Due { start: Some(self.start), end: Some(self.end), cut: self.cut })
+        silence::silences(&track::singles(arrivals), rule, Due { start: Some(self.start), end: Some(self.end), cut: self.cut })
     }
 
     /// Silences of the packets: times in which nothing of any frame came.
@@ -170,7 +170,7 @@ impl Watched {
             })
             .collect();
         arrivals.sort_by_key(|arrival| arrival.at);
-        track::jitter(&arrivals, LEAST_SILENCE.max(Span(self.interval.as_nanos().saturating_mul(3))))
+        track::jitter(&track::singles(&arrivals), LEAST_SILENCE.max(Span(self.interval.as_nanos().saturating_mul(3))))
     }
 
     /// The fates of the frames that were due from `from` to `to`.

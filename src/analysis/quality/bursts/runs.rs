@@ -51,13 +51,16 @@ impl Runs {
                 length += u64::from(same);
                 !same
             });
-            runs.add(slot, length);
+            runs.extend(slot, length);
         }
         runs
     }
 
-    /// Goes on with `length` ≥ 1 slots of one fate.
-    fn add(&mut self, slot: Slot, length: u64) {
+    /// Goes on with `length` slots of one fate.
+    pub(in crate::analysis::quality) fn extend(&mut self, slot: Slot, length: u64) {
+        if length == 0 {
+            return;
+        }
         let (begins, was_missing) = (self.slots == 0, self.terminal_run > 0);
         self.slots += length;
         match slot {

@@ -108,12 +108,12 @@ pub fn gap_columns(arrivals: impl IntoIterator<Item = RunTime>) -> Option<GapCol
     let mut before = arrivals.next()?;
     let (mut sum, mut variation, mut gaps) = (0.0, 0.0, 0usize);
     let mut gap_before: Option<f64> = None;
-    for at in arrivals {
+    arrivals.for_each(|at| {
         let gap = (at - before).as_millis_f64();
         sum += gap;
         variation += gap_before.map_or(0.0, |before| (gap - before).abs());
         (before, gap_before, gaps) = (at, Some(gap), gaps + 1);
-    }
+    });
     let n = Some(gaps as f64).filter(|gaps| *gaps > 0.0)?;
     Some(GapColumns { mean_gap_ms: sum / n, gap_variation_ms: variation / n, packets: gaps + 1 })
 }

@@ -1,5 +1,7 @@
 //! The adaptive profile: base and depth from the transits of the recent past.
 
+use super::segment::NEVER;
+
 /// How many transits are remembered.
 const REMEMBERED: usize = 500;
 /// What the depth keeps above the observed spread, ns.
@@ -13,15 +15,21 @@ const MOVE_BY_NS: i64 = 20_000_000;
 /// every few thousand packets.
 const TAIL: usize = 32;
 
-/// The last transits in arrival order, and the extreme ones of them sorted.
-pub(super) struct History {
+/// The last transits of a stream, of which the extreme ones are kept sorted.
+pub(super) struct History<'a> {
     min_depth: i64,
     max_depth: i64,
-    /// Until then it stays where it is.
-    move_at: i64,
-    /// A ring once it is full: then the oldest one is at `next`.
-    recent: Vec<i64>,
-    next: usize,
+    transits: &'a [i64],
+    /// How many packets take as long as the depth stays at least.
+    move_every: usize,
+    /// From which packet on it may move.
+    move_at: usize,
+    /// Whether it would stay where it is.
+    settled: bool,
+    /// The oldest packet that is remembered.
+    oldest: usize,
+    /// How many are remembered.
+    remembered: usize,
     lowest: Tail,
     /// The largest transits, complemented: `!` turns the order around.
     highest: Tail,
@@ -41,14 +49,18 @@ impl Default for Tail {
     }
 }
 
-impl History {
-    pub(super) fn new(min_depth: i64, max_depth: i64, media_start: i64) -> History {
+impl<'a> History<'a> {
+    pub(super) fn new(min_depth: i64, max_depth: i64, transits: &'a [i64], interval: i64) -> History<'a> {
+        let move_every = usize::try_from((MOVE_EVERY_NS - 1) / interval).unwrap_or(usize::MAX).saturating_add(1);
         History {
             min_depth,
             max_depth,
-            move_at: media_start.saturating_add(MOVE_EVERY_NS),
-            recent: Vec::with_capacity(REMEMBERED),
-            next: 0,
+            transits,
+            move_every,
+            move_at: move_every,
+            settled: false,
+            oldest: 0,
+            remembered: 0,
             lowest: Tail::default(),
             highest: Tail::default(),
         }
@@ -56,50 +68,105 @@ impl History {
 
     /// Starts over: the path is not the one that was remembered.
     pub(super) fn forget(&mut self) {
-        self.recent.clear();
-        self.next = 0;
+        self.remembered = 0;
         (self.lowest, self.highest) = (Tail::default(), Tail::default());
     }
 
-    /// Remembers a transit, whose amount is at most [`super::MOST`]; the (base, depth) to use for the next packet.
-    #[inline]
-    pub(super) fn adapt(&mut self, media: i64, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
-        self.remember(transit);
-        if media < self.move_at {
+    /// Remembers the packet at `place`; the (base, depth) to use for the next packet.
+    pub(super) fn adapt(&mut self, place: usize, (base, depth): (i64, i64)) -> (i64, i64) {
+        self.remember(place);
+        self.settled = false;
+        if place < self.move_at {
             return (base, depth);
         }
-        self.move_at = media.saturating_add(MOVE_EVERY_NS);
-        let Some((low, high)) = self.spread() else { return (base, depth) };
+        self.move_at = place + self.move_every;
+        let Some((low, high)) = self.spread(place) else { return (base, depth) };
         let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
         let (wanted, now) = (low + target, base + depth);
         let next = now + (wanted - now).clamp(-MOVE_BY_NS, MOVE_BY_NS);
-        let depth = (next - low).clamp(self.min_depth, self.max_depth);
-        (next - depth, depth)
+        let next_depth = (next - low).clamp(self.min_depth, self.max_depth);
+        self.settled = (next - next_depth, next_depth) == (base, depth);
+        (next - next_depth, next_depth)
     }
 
+    /// Remembers as many packets from `place` on as arrived before `deadline` or at it and leave everything as it is:
+    /// neither they nor those that are forgotten for them are among the extremes. How many these are.
     #[inline]
-    fn remember(&mut self, transit: i64) {
-        if self.recent.len() < REMEMBERED {
-            self.lowest.insert(transit, self.recent.len());
-            self.highest.insert(!transit, self.recent.len());
-            self.recent.push(transit);
+    pub(super) fn calm(&mut self, place: usize, deadline: i64) -> usize {
+        let (low, high) = (self.lowest.bound, !self.highest.bound);
+        let between = |transit: i64| transit > low && transit < high;
+        let in_time = high.min(deadline + 1);
+        let until = if self.settled { self.transits.len() } else { self.move_at.min(self.transits.len()) };
+        let next = self.transits.get(place..until).unwrap_or_default();
+        let calm = if self.remembered == REMEMBERED {
+            let leaving = self.transits[self.oldest..].iter();
+            let pairs = next.iter().zip(leaving);
+            pairs.take_while(|(new, old)| **new > low && **new < in_time && between(**old)).count()
+        } else {
+            let next = next.iter().take(self.unnoticed());
+            next.take_while(|new| **new > low && **new < in_time).count()
+        };
+        self.go_on(place, calm);
+        calm
+    }
+
+    /// How many more may be remembered before another one is left out at each end.
+    fn unnoticed(&self) -> usize {
+        if self.remembered <= TAIL {
+            return 0;
+        }
+        (0..).take_while(|more| left_out(self.remembered + more + 1) == left_out(self.remembered)).count()
+    }
+
+    /// Remembers so many packets that leave everything as it is.
+    #[inline]
+    fn go_on(&mut self, place: usize, packets: usize) {
+        let more = packets.min(REMEMBERED - self.remembered);
+        self.remembered += more;
+        self.oldest += packets - more;
+        self.skip_lost(place + packets);
+        let moved = self.move_at.max(place);
+        if let Some(since) = (place + packets).checked_sub(moved + 1) {
+            self.move_at = moved + since - since % self.move_every + self.move_every;
+        }
+    }
+
+    fn skip_lost(&mut self, until: usize) {
+        while self.oldest < until && self.transits[self.oldest] == NEVER {
+            self.oldest += 1;
+        }
+    }
+
+    fn remember(&mut self, place: usize) {
+        let transit = self.transits[place];
+        if self.remembered < REMEMBERED {
+            self.oldest = if self.remembered == 0 { place } else { self.oldest };
+            self.lowest.insert(transit, self.remembered);
+            self.highest.insert(!transit, self.remembered);
+            self.remembered += 1;
             return;
         }
-        let oldest = std::mem::replace(&mut self.recent[self.next], transit);
-        self.next = if self.next + 1 == REMEMBERED { 0 } else { self.next + 1 };
+        let oldest = self.transits[self.oldest];
+        self.oldest += 1;
+        self.skip_lost(place);
         self.lowest.exchange(oldest, transit);
         self.highest.exchange(!oldest, !transit);
     }
 
-    /// Smallest and largest transit without the extreme 3 % at each end.
-    #[inline]
-    fn spread(&mut self) -> Option<(i64, i64)> {
-        let trim = self.recent.len() * 3 / 100;
-        let low = self.lowest.nth(trim, &self.recent, |transit| transit)?;
-        let high = self.highest.nth(trim, &self.recent, |transit| !transit)?;
+    /// Smallest and largest transit without the extreme 3 % at each end; `newest` is the last packet.
+    fn spread(&mut self, newest: usize) -> Option<(i64, i64)> {
+        let trim = left_out(self.remembered);
+        let all = &self.transits[self.oldest..=newest];
+        let low = self.lowest.nth(trim, all, |transit| transit)?;
+        let high = self.highest.nth(trim, all, |transit| !transit)?;
         Some((low, !high))
     }
+}
+
+/// How many of so many transits are left out at each end: 3 %.
+fn left_out(remembered: usize) -> usize {
+    remembered * 3 / 100
 }
 
 impl Tail {
@@ -128,14 +195,12 @@ impl Tail {
         } else if value >= self.bound {
             return;
         }
-        // Into its place from the end, where the largest one drops out of a full tail.
-        let mut place = self.length - 1;
-        while let Some(before) = place.checked_sub(1).filter(|before| self.values[*before] > value) {
-            self.values[place] = self.values[before];
-            place = before;
-        }
+        // The largest one drops out of a full tail.
+        let kept = self.length - 1;
+        let place = self.values[..kept].partition_point(|known| *known <= value);
+        self.values.copy_within(place..kept, place + 1);
         self.values[place] = value;
-        self.bound = self.values[self.length - 1];
+        self.bound = self.values[kept];
     }
 
     /// Gives up one such value. Of equal ones it does not matter which is meant.
@@ -144,10 +209,8 @@ impl Tail {
             return;
         }
         let place = self.values().partition_point(|known| *known < value);
+        self.values.copy_within(place + 1..self.length, place);
         self.length -= 1;
-        for place in place..self.length {
-            self.values[place] = self.values[place + 1];
-        }
         self.bound = self.values().last().copied().unwrap_or(i64::MIN);
     }
 
@@ -162,7 +225,7 @@ impl Tail {
 
     #[cold]
     fn search(&mut self, all: &[i64], order: impl Fn(i64) -> i64) {
-        let mut all: Vec<i64> = all.iter().map(|value| order(*value)).collect();
+        let mut all: Vec<i64> = all.iter().filter(|value| **value != NEVER).map(|value| order(*value)).collect();
         if all.len() > TAIL {
             all.select_nth_unstable(TAIL - 1);
             all.truncate(TAIL);
@@ -196,14 +259,14 @@ mod tests {
             ask_every in 1usize..50,
             drift in -3i64..4,
         ) {
-            let mut history = History::new(0, 0, 0);
-            let drifting = |(place, transit): (usize, &i64)| transit.saturating_add(drift * place as i64);
+            let drifting = |(place, transit): (usize, &i64)| transit.saturating_add(drift * place as i64).max(NEVER + 1);
             let transits: Vec<i64> = transits.iter().enumerate().map(drifting).collect();
-            for (place, transit) in transits.iter().enumerate() {
-                history.remember(*transit);
+            let mut history = History::new(0, 0, &transits, 1);
+            for place in 0..transits.len() {
+                history.remember(place);
                 if place % ask_every == 0 {
                     let window = &transits[(place + 1).saturating_sub(REMEMBERED)..=place];
-                    prop_assert_eq!(history.spread(), by_sorting(window));
+                    prop_assert_eq!(history.spread(place), by_sorting(window));
                 }
             }
         }

@@ -3,21 +3,23 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::units::{RunTime, Span};
 
+const INTERVAL: Span = Span::from_millis(20);
 const FIXED_50: Profile = Profile::Fixed { depth_ms: 50 };
 const FIXED_200: Profile = Profile::Fixed { depth_ms: 200 };
 const ADAPTIVE: Profile = Profile::Adaptive { min_ms: 40, max_ms: 200 };
 
+/// When packets from `first` on arrived, with the given transits in ms; a negative transit is a loss.
+fn arrivals(first: i64, transits: &[i64]) -> Vec<Option<RunTime>> {
+    let arrival = |(i, transit): (i64, &i64)| (*transit >= 0).then(|| RunTime::from_millis(20 * i + transit));
+    (first..).zip(transits).map(arrival).collect()
+}
+
 /// Packets 0.. with the given transits in ms; a negative transit is a loss.
-fn stream(transits: impl IntoIterator<Item = i64>) -> Vec<Expected> {
-    (0_i64..)
-        .zip(transits)
-        .map(|(i, transit)| Expected {
-            media: Span::from_millis(20 * i),
-            arrived: (transit >= 0).then(|| RunTime::from_millis(20 * i + transit)),
-            segment: 0,
-        })
-        .collect()
+fn stream(transits: impl IntoIterator<Item = i64>) -> [Segment; 1] {
+    let transits: Vec<i64> = transits.into_iter().collect();
+    [Segment::of(Span::ZERO, INTERVAL, arrivals(0, &transits))]
 }
 
 #[test]
@@ -79,15 +81,9 @@ fn a_path_that_became_slower_is_followed() {
 /// After a failover the new server's clock starts at another base: without a new anchor all of it would be late.
 #[test]
 fn a_new_segment_has_its_own_anchor() {
-    let mut packets = stream([30; 200]);
-    for packet in &mut packets[100..] {
-        packet.segment = 1;
-        packet.media = packet.media - Span::from_millis(1_500);
-    }
-    assert_eq!(replay(FIXED_50, &packets).runs.missing(), 0);
-    // The same without the mark: media time that runs backwards starts over as well.
-    packets.iter_mut().for_each(|packet| packet.segment = 0);
-    assert_eq!(replay(FIXED_50, &packets).runs.missing(), 0);
+    let [before, after] = [0, 100].map(|first| arrivals(first, &[30; 100]));
+    let after = Segment::of(Span::from_millis(2_000 - 1_500), INTERVAL, after);
+    assert_eq!(replay(FIXED_50, &[Segment::of(Span::ZERO, INTERVAL, before), after]).runs.missing(), 0);
 }
 
 #[test]
@@ -122,40 +118,72 @@ proptest! {
     ) {
         let packets = stream(transits);
         let counts = |profile| replay(profile, &packets).runs;
-        prop_assert_eq!(counts(FIXED_50).slots, packets.len() as u64);
+        prop_assert_eq!(counts(FIXED_50).slots, packets[0].len() as u64);
         prop_assert!(counts(FIXED_200).discarded <= counts(FIXED_50).discarded);
         prop_assert_eq!(counts(ADAPTIVE).lost, counts(FIXED_50).lost);
     }
 }
 
 /// A replay that takes no short way.
-fn packet_by_packet(profile: Profile, stream: &[Expected]) -> Replay {
+fn packet_by_packet(profile: Profile, stream: &[Segment]) -> Replay {
     let mut fates = Fates::default();
-    for (segment, transits) in &Transits::of(stream).segments {
-        match anchor(segment, transits) {
-            Some(base) => fates.one_by_one(profile, base, segment, transits),
-            None => fates.slots.extend(segment.iter().map(|_| Slot::Lost)),
+    for segment in stream {
+        let Some(mut buffer) = Buffer::new(profile, segment) else {
+            fates.push(Slot::Lost, segment.len());
+            continue;
+        };
+        for transit in segment.transits() {
+            let depth = buffer.depth();
+            fates.note_depth(depth);
+            let slot = buffer.take(*transit);
+            fates.mean.add(depth, u64::from(slot != Slot::Lost));
+            fates.push(slot, 1);
         }
+        fates.resynchronised += buffer.resynchronised();
     }
+    fates.runs = Runs::count(fates.slots.iter().copied());
     fates.replay(profile)
 }
 
 proptest! {
-    /// Streams that need no buffer, a shallow one, a deep one and more, with one clock or several.
+    /// Streams that need no buffer, a shallow one, a deep one and more, with one clock or several, some of them longer
+    /// than what is remembered.
     #[test]
     fn the_short_ways_through_all_buffers_lead_where_the_long_one_does(
         most in prop_oneof![Just(1i64), Just(49), Just(60), Just(199), Just(230), Just(900)],
-        packets in prop::collection::vec((0i64..1000, 0u8..12, 0u8..60), 0..400),
+        interval_ms in prop_oneof![3 => Just(20i64), 1 => Just(30), 1 => Just(60), 1 => 1i64..2000],
+        segments in prop::collection::vec(prop_oneof![
+            prop::collection::vec((0i64..1000, 0u8..12), 0..90),
+            prop::collection::vec((0i64..1000, 0u8..255), 400..1400),
+        ], 0..4),
     ) {
-        let mut segment = 0;
-        let packets: Vec<Expected> = (0i64..).zip(packets).map(|(i, (transit, lost, restart))| {
-            segment += u32::from(restart == 0);
-            let media = Span::from_millis(20 * i);
-            let arrived = (lost > 0).then(|| RunTime::from_millis(20 * i + transit % (most + 1)));
-            Expected { media, arrived, segment }
-        }).collect();
-        let long = Profile::ALL.map(|profile| packet_by_packet(profile, &packets));
-        prop_assert_eq!(replays(&packets), long.clone());
-        prop_assert_eq!(Profile::ALL.map(|profile| replay(profile, &packets)), long);
+        let interval = Span::from_millis(interval_ms);
+        let arrival = |(i, (transit, lost)): (i64, &(i64, u8))| {
+            (*lost > 0).then(|| RunTime::from_millis(interval_ms * i + transit % (most + 1)))
+        };
+        let of = |packets: &Vec<(i64, u8)>| Segment::of(Span::ZERO, interval, (0..).zip(packets).map(arrival));
+        let stream: Vec<Segment> = segments.iter().map(of).collect();
+        let long = Profile::ALL.map(|profile| packet_by_packet(profile, &stream));
+        prop_assert_eq!(replays(&stream), long.clone());
+        prop_assert_eq!(Profile::ALL.map(|profile| replay(profile, &stream)), long);
+    }
+
+    /// What arrives in runs is what arrives one by one, whatever the clocks say.
+    #[test]
+    fn runs_arrive_like_their_packets(
+        (media, interval) in prop_oneof![Just((0i64, 20_000_000i64)), (any::<i64>(), 0i64..i64::MAX)],
+        at in prop_oneof![0i64..1_000_000_000, any::<i64>()],
+        since in prop::collection::vec(0u32..1 << 31, 0..20),
+        (place, packets) in (0usize..20, 0usize..40),
+    ) {
+        let clock = || Segment::new(Span(media), Span(interval), packets);
+        let (mut run, mut single) = (clock(), clock());
+        run.arrive(place, RunTime(at), &since);
+        let mut at = RunTime(at);
+        for (place, since) in (place..).zip(std::iter::once(&0).chain(&since)) {
+            at += Span((*since).into());
+            single.arrive(place, at, &[]);
+        }
+        prop_assert_eq!(run, single);
     }
 }

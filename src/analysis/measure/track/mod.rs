@@ -1,9 +1,15 @@
 //! A track: the packets of one stream as they arrived, and what can be counted from them.
+//!
+//! It is given as packet trains, so that what holds for a whole train need not be found out packet by packet.
 
-use std::borrow::Cow;
+mod firsts;
+mod train;
+
 use std::collections::BTreeMap;
 
 use crate::units::{RunTime, Span};
+pub use firsts::firsts;
+pub use train::{Train, arrivals, packets, singles, within};
 
 /// One received packet of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,94 +40,31 @@ pub struct Counts {
     pub expected: u64,
 }
 
-/// The first arrival of each packet, in order of arrival: the track itself where nothing came twice.
-#[must_use]
-pub fn firsts(arrivals: &[Arrival]) -> Cow<'_, [Arrival]> {
-    let mut seen = Seen::default();
-    let mut is_new = |arrival: &&Arrival| seen.is_new(arrival.segment, arrival.index);
-    let Some(again) = arrivals.iter().position(|arrival| !is_new(&arrival)) else { return Cow::Borrowed(arrivals) };
-    let (before, after) = arrivals.split_at(again);
-    let rest = after.iter().skip(1).filter(is_new);
-    Cow::Owned(before.iter().chain(rest).copied().collect())
-}
-
-/// The numbers that were seen, as runs without a hole: a stream in order is one run.
-#[derive(Debug, Default)]
-struct Seen {
-    /// The run that is growing: its segment, first and last number. The largest numbers of its segment are in it.
-    newest: Option<(u32, i64, i64)>,
-    /// The last numbers of the other runs, by segment and first number.
-    others: BTreeMap<(u32, i64), i64>,
-}
-
-impl Seen {
-    /// Notes a number; false if it was seen before.
-    #[inline]
-    fn is_new(&mut self, segment: u32, index: i64) -> bool {
-        match self.newest {
-            Some((newest, first, last)) if newest == segment && index > last => {
-                let first = if index - 1 == last { first } else { self.begin_run(index) };
-                self.newest = Some((segment, first, index));
-                true
-            }
-            Some((newest, first, _)) if newest == segment && index >= first => false,
-            _ => self.is_new_elsewhere(segment, index),
-        }
-    }
-
-    /// The growing run has ended; another begins with `index`.
-    #[cold]
-    fn begin_run(&mut self, index: i64) -> i64 {
-        self.others.extend(self.newest.map(|(segment, first, last)| ((segment, first), last)));
-        index
-    }
-
-    #[cold]
-    fn is_new_elsewhere(&mut self, segment: u32, index: i64) -> bool {
-        let known = |runs: &BTreeMap<(u32, i64), i64>| {
-            runs.range((segment, i64::MIN)..=(segment, index)).next_back().is_some_and(|(_, last)| index <= *last)
-        };
-        let follows = self.newest.is_none_or(|(newest, ..)| newest != segment)
-            && self.others.range((segment, i64::MIN)..=(segment, i64::MAX)).next().is_none();
-        if follows {
-            let first = self.begin_run(index);
-            self.newest = Some((segment, first, index));
-            return true;
-        }
-        let new = !known(&self.others);
-        if new {
-            self.others.insert((segment, index), index);
-        }
-        new
-    }
-}
-
 /// The lowest and highest number of each segment.
 pub type Spans = BTreeMap<u32, (i64, i64)>;
 
 /// Counts a track; `firsts` are its first arrivals.
 #[must_use]
-pub fn counts(arrivals: &[Arrival], firsts: &[Arrival]) -> Counts {
-    counts_and_spans(arrivals, firsts).0
+pub fn counts(track: &[Train<'_>], firsts: &[Train<'_>]) -> Counts {
+    counts_and_spans(track, firsts).0
 }
 
 /// The same, and the numbers from which what was expected follows.
 #[must_use]
-pub fn counts_and_spans(arrivals: &[Arrival], firsts: &[Arrival]) -> (Counts, Spans) {
+pub fn counts_and_spans(track: &[Train<'_>], firsts: &[Train<'_>]) -> (Counts, Spans) {
     let (mut spans, mut reordered) = (Spans::new(), 0);
-    for part in firsts.chunk_by(|a, b| a.segment == b.segment) {
-        let span = spans.entry(part[0].segment).or_insert((part[0].index, part[0].index));
-        let (mut lowest, mut highest) = *span;
-        for arrival in part {
-            reordered += u64::from(arrival.index < highest);
-            lowest = arrival.index.min(lowest);
-            highest = arrival.index.max(highest);
+    for part in firsts.chunk_by(|a, b| a.first.segment == b.first.segment) {
+        let Train { first, .. } = part[0];
+        let span = spans.entry(first.segment).or_insert((first.index, first.index));
+        for train in part {
+            let (index, last, (lowest, highest)) = (train.first.index, train.last_index(), *span);
+            reordered += (highest.saturating_sub(index).max(0)).min(train.len() as i64).cast_unsigned();
+            *span = (lowest.min(index), highest.max(last));
         }
-        *span = (lowest, highest);
     }
     let counts = Counts {
-        packets: firsts.len() as u64,
-        duplicates: (arrivals.len() - firsts.len()) as u64,
+        packets: packets(firsts) as u64,
+        duplicates: (packets(track) - packets(firsts)) as u64,
         reordered,
         expected: spans.values().fold(0, |sum: u64, (lowest, highest)| sum + highest.abs_diff(*lowest) + 1),
     };
@@ -133,37 +76,51 @@ pub fn counts_and_spans(arrivals: &[Arrival], firsts: &[Arrival]) -> (Counts, Sp
 /// The difference of two packets enters only when both have a media instant, belong to one segment and lie
 /// no further apart than `silence`: an outage is not jitter. Nor is a clock that was set back between them.
 #[must_use]
-pub fn jitter(firsts: &[Arrival], silence: Span) -> Vec<(RunTime, f64)> {
-    let mut series = Vec::with_capacity(firsts.len());
+pub fn jitter(firsts: &[Train<'_>], silence: Span) -> Vec<(RunTime, f64)> {
+    let mut series = Vec::with_capacity(packets(firsts));
     each_jitter(firsts, silence, |at, jitter| series.push((at, jitter)));
     series
 }
 
 /// Hands out what [`jitter`] lists.
 #[inline]
-pub fn each_jitter(firsts: &[Arrival], silence: Span, mut take: impl FnMut(RunTime, f64)) {
+pub fn each_jitter(firsts: &[Train<'_>], silence: Span, mut take: impl FnMut(RunTime, f64)) {
     let mut jitter = 0.0;
-    let mut before: Option<(&Arrival, Span)> = None;
-    for arrival in firsts {
-        let Some(media) = arrival.media else { continue };
-        if let Some((last, last_media)) = before
-            && last.segment == arrival.segment
-            && let since = arrival.at - last.at
-            && (Span::ZERO..=silence).contains(&since)
-        {
-            let difference = (since - (media - last_media)).as_millis_f64();
-            jitter += (difference.abs() - jitter) / 16.0;
-            take(arrival.at, jitter);
+    let mut add = |at: RunTime, since: Span, media: Span| {
+        if (Span::ZERO..=silence).contains(&since) {
+            jitter += ((since - media).as_millis_f64().abs() - jitter) / 16.0;
+            take(at, jitter);
         }
-        before = Some((arrival, media));
+    };
+    let mut before: Option<Arrival> = None;
+    for train in firsts {
+        let Arrival { mut at, segment, media: Some(media), .. } = train.first else { continue };
+        if let Some(Arrival { at: last, media: Some(last_media), .. }) = before.filter(|last| last.segment == segment) {
+            add(at, at - last, media - last_media);
+        }
+        for since in train.since {
+            let since = Span((*since).into());
+            at += since;
+            add(at, since, train.step);
+        }
+        before = Some(train.last());
     }
 }
 
 /// Largest distance between two successive arrivals, pauses that the sender means left out; absent for fewer than
 /// two.
 #[must_use]
-pub fn largest_distance(firsts: &[Arrival]) -> Option<Span> {
-    firsts.windows(2).filter(|pair| !pair[0].pause).map(|pair| pair[1].at - pair[0].at).max()
+pub fn largest_distance(firsts: &[Train<'_>]) -> Option<Span> {
+    let plays = |train: &&Train<'_>| !train.first.pause;
+    let between = firsts.iter().zip(firsts.iter().skip(1)).filter(|(before, _)| plays(before));
+    let between = between.map(|(before, after)| after.first.at - before.last_at);
+    let inside = firsts.iter().filter(plays).filter(|train| !train.since.is_empty()).map(Train::longest);
+    between.chain(inside).max()
+}
+
+/// Successive arrivals.
+pub fn pairs(firsts: &[Train<'_>]) -> impl Iterator<Item = (Arrival, Arrival)> {
+    arrivals(firsts).zip(arrivals(firsts).skip(1))
 }
 
 #[cfg(test)]
@@ -183,7 +140,8 @@ mod tests {
             }).collect();
             let same = |a: &Arrival, b: &Arrival| (a.segment, a.index) == (b.segment, b.index);
             let fresh = (0..track.len()).filter(|k| !track[..*k].iter().any(|before| same(before, &track[*k])));
-            prop_assert_eq!(firsts(&track), fresh.map(|k| track[k]).collect::<Vec<_>>());
+            let fresh: Vec<Arrival> = fresh.map(|k| track[k]).collect();
+            prop_assert_eq!(arrivals(&firsts(&singles(&track))).collect::<Vec<_>>(), fresh);
         }
     }
 
@@ -201,6 +159,7 @@ mod tests {
     fn duplicates_do_not_hide_loss_and_reordering_is_no_loss() {
         // 10 11 13 12 12 15: 14 is lost, 12 came late and twice.
         let track: Vec<_> = [10, 11, 13, 12, 12, 15].iter().zip(0..).map(|(i, k)| arrival(k * 20, *i)).collect();
+        let track = singles(&track);
         let firsts = firsts(&track);
         let expected = Counts { packets: 5, duplicates: 1, reordered: 1, expected: 6 };
         assert_eq!(counts(&track, &firsts), expected);
@@ -211,6 +170,7 @@ mod tests {
         let mut track = vec![arrival(0, 65_000), arrival(20, 65_001), arrival(40, 7), arrival(60, 9)];
         track[2].segment = 1;
         track[3].segment = 1;
+        let track = singles(&track);
         assert_eq!(counts(&track, &firsts(&track)).expected, 2 + 3);
         assert_eq!(jitter(&track, Span::from_secs(1)).len(), 2);
     }
@@ -218,14 +178,14 @@ mod tests {
     /// By hand from A.8: D = 4 ms, then −4 ms: J = 4/16 = 0.25, then 0.25 + (4 − 0.25)/16 = 0.484375.
     #[test]
     fn jitter_follows_the_rfc() {
-        let track = [arrival(0, 0), arrival(24, 1), arrival(40, 2)];
+        let track = singles(&[arrival(0, 0), arrival(24, 1), arrival(40, 2)]);
         let series: Vec<f64> = jitter(&track, Span::from_secs(1)).iter().map(|(_, jitter)| *jitter).collect();
         assert_eq!(series, [0.25, 0.484_375]);
     }
 
     #[test]
     fn an_outage_is_no_jitter() {
-        let track = [arrival(0, 0), arrival(20, 1), arrival(5000, 2), arrival(5020, 3)];
+        let track = singles(&[arrival(0, 0), arrival(20, 1), arrival(5000, 2), arrival(5020, 3)]);
         assert!(jitter(&track, Span::from_millis(100)).iter().all(|(_, jitter)| *jitter == 0.0));
     }
 }
