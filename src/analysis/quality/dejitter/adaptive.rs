@@ -10,6 +10,8 @@ const MARGIN_NS: i64 = 40_000_000;
 const MOVE_EVERY_NS: i64 = 40_000_000;
 /// By how much it may move, ns.
 const MOVE_BY_NS: i64 = 20_000_000;
+/// How many of them are left out at each end.
+const LEFT_OUT: usize = left_out(REMEMBERED);
 /// How many of the extreme transits are kept sorted: the 3 % that are left out, and as many to spare. The more, the
 /// more often one of them comes or goes; the fewer, the more often the rest is searched again. At 32 the latter happens
 /// every few thousand packets.
@@ -72,14 +74,31 @@ impl<'a> History<'a> {
         (self.lowest, self.highest) = (Tail::default(), Tail::default());
     }
 
+    /// Takes packets from `place` on as long as they arrive in time for (base, depth), up to the one after which these
+    /// change. How many, and what to use for the next packet.
+    pub(super) fn in_time(&mut self, place: usize, (base, depth): (i64, i64)) -> (usize, (i64, i64)) {
+        let (mut next, deadline) = (place, base + depth);
+        loop {
+            next += self.calm(next, deadline);
+            let Some(transit) = self.transits.get(next).filter(|transit| (NEVER + 1..=deadline).contains(*transit)) else {
+                return (next - place, (base, depth));
+            };
+            let adapted = self.adapt(next, *transit, (base, depth));
+            next += 1;
+            if adapted != (base, depth) {
+                return (next - place, adapted);
+            }
+        }
+    }
+
     /// Remembers the packet at `place`; the (base, depth) to use for the next packet.
-    pub(super) fn adapt(&mut self, place: usize, (base, depth): (i64, i64)) -> (i64, i64) {
-        self.remember(place);
-        self.settled = false;
+    #[inline]
+    pub(super) fn adapt(&mut self, place: usize, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
+        self.remember(place, transit);
         if place < self.move_at {
             return (base, depth);
         }
-        self.move_at = place + self.move_every;
+        self.move_at = place.saturating_add(self.move_every);
         let Some((low, high)) = self.spread(place) else { return (base, depth) };
         let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
@@ -93,54 +112,53 @@ impl<'a> History<'a> {
     /// Remembers as many packets from `place` on as arrived before `deadline` or at it and leave everything as it is:
     /// neither they nor those that are forgotten for them are among the extremes. How many these are.
     #[inline]
-    pub(super) fn calm(&mut self, place: usize, deadline: i64) -> usize {
+    fn calm(&mut self, place: usize, deadline: i64) -> usize {
         let (low, high) = (self.lowest.bound, !self.highest.bound);
-        let between = |transit: i64| transit > low && transit < high;
         let in_time = high.min(deadline + 1);
         let until = if self.settled { self.transits.len() } else { self.move_at.min(self.transits.len()) };
-        let next = self.transits.get(place..until).unwrap_or_default();
-        let calm = if self.remembered == REMEMBERED {
-            let leaving = self.transits[self.oldest..].iter();
-            let pairs = next.iter().zip(leaving);
-            pairs.take_while(|(new, old)| **new > low && **new < in_time && between(**old)).count()
-        } else {
-            let next = next.iter().take(self.unnoticed());
-            next.take_while(|new| **new > low && **new < in_time).count()
-        };
-        self.go_on(place, calm);
+        let next = self.transits.get(place..until).unwrap_or_default().iter();
+        if self.remembered < REMEMBERED {
+            let next = next.take(self.unnoticed());
+            let calm = next.take_while(|new| **new > low && **new < in_time).count();
+            self.remembered += calm;
+            self.pass(place, calm);
+            return calm;
+        }
+        let pairs = next.zip(&self.transits[self.oldest..]);
+        let stays = |(new, old): &(&i64, &i64)| **new > low && **new < in_time && **old > low && **old < high;
+        let calm = pairs.take_while(stays).count();
+        self.oldest += calm;
+        self.skip_lost(place + calm);
+        self.pass(place, calm);
         calm
     }
 
     /// How many more may be remembered before another one is left out at each end.
     fn unnoticed(&self) -> usize {
-        if self.remembered <= TAIL {
-            return 0;
-        }
-        (0..).take_while(|more| left_out(self.remembered + more + 1) == left_out(self.remembered)).count()
+        let same = (100 * left_out(self.remembered) + 99) / 3;
+        if self.remembered <= TAIL { 0 } else { same.saturating_sub(self.remembered) }
     }
 
-    /// Remembers so many packets that leave everything as it is.
+    /// The depth might have moved during so many packets.
     #[inline]
-    fn go_on(&mut self, place: usize, packets: usize) {
-        let more = packets.min(REMEMBERED - self.remembered);
-        self.remembered += more;
-        self.oldest += packets - more;
-        self.skip_lost(place + packets);
-        let moved = self.move_at.max(place);
-        if let Some(since) = (place + packets).checked_sub(moved + 1) {
-            self.move_at = moved + since - since % self.move_every + self.move_every;
+    fn pass(&mut self, place: usize, packets: usize) {
+        self.move_at = self.move_at.max(place);
+        while self.move_at < place + packets {
+            self.move_at = self.move_at.saturating_add(self.move_every);
         }
     }
 
+    #[inline]
     fn skip_lost(&mut self, until: usize) {
         while self.oldest < until && self.transits[self.oldest] == NEVER {
             self.oldest += 1;
         }
     }
 
-    fn remember(&mut self, place: usize) {
-        let transit = self.transits[place];
+    #[inline]
+    fn remember(&mut self, place: usize, transit: i64) {
         if self.remembered < REMEMBERED {
+            self.settled = false;
             self.oldest = if self.remembered == 0 { place } else { self.oldest };
             self.lowest.insert(transit, self.remembered);
             self.highest.insert(!transit, self.remembered);
@@ -150,8 +168,8 @@ impl<'a> History<'a> {
         let oldest = self.transits[self.oldest];
         self.oldest += 1;
         self.skip_lost(place);
-        self.lowest.exchange(oldest, transit);
-        self.highest.exchange(!oldest, !transit);
+        let stays = self.lowest.exchange(oldest, transit) & self.highest.exchange(!oldest, !transit);
+        self.settled &= stays;
     }
 
     /// Smallest and largest transit without the extreme 3 % at each end; `newest` is the last packet.
@@ -165,7 +183,7 @@ impl<'a> History<'a> {
 }
 
 /// How many of so many transits are left out at each end: 3 %.
-fn left_out(remembered: usize) -> usize {
+const fn left_out(remembered: usize) -> usize {
     remembered * 3 / 100
 }
 
@@ -174,14 +192,20 @@ impl Tail {
         &self.values[..self.length]
     }
 
-    /// One of the values, of which there are more than here, gives way to another.
-    #[inline]
-    fn exchange(&mut self, old: i64, new: i64) {
+    /// One of the values, of which there are more than here, gives way to another; whether the smallest one that is not
+    /// left out is known to be the same.
+    #[inline(always)]
+    fn exchange(&mut self, old: i64, new: i64) -> bool {
         // Nearly always neither is among the smallest.
-        if (old <= self.bound || new <= self.bound) && old != new {
-            self.remove(old);
-            self.insert(new, REMEMBERED - 1);
-        }
+        (old > self.bound && new > self.bound) || self.exchange_known(old, new)
+    }
+
+    #[inline(never)]
+    fn exchange_known(&mut self, old: i64, new: i64) -> bool {
+        let smallest = self.values[LEFT_OUT];
+        self.remove(old);
+        self.insert(new, REMEMBERED - 1);
+        self.length > LEFT_OUT && self.values[LEFT_OUT] == smallest
     }
 
     /// Takes a value; `others` is how many there are besides, here and elsewhere.
@@ -263,7 +287,7 @@ mod tests {
             let transits: Vec<i64> = transits.iter().enumerate().map(drifting).collect();
             let mut history = History::new(0, 0, &transits, 1);
             for place in 0..transits.len() {
-                history.remember(place);
+                history.remember(place, transits[place]);
                 if place % ask_every == 0 {
                     let window = &transits[(place + 1).saturating_sub(REMEMBERED)..=place];
                     prop_assert_eq!(history.spread(place), by_sorting(window));

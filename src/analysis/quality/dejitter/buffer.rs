@@ -69,28 +69,20 @@ impl<'a> Buffer<'a> {
 
     /// Takes packets as long as they are in time and the depth stays; how many.
     fn received(&mut self) -> usize {
-        let (first, depth) = (self.place, self.depth);
-        while self.depth == depth {
-            self.place += self.calm();
-            let in_time = |transit: &&i64| **transit != NEVER && **transit <= self.base + self.depth;
-            let Some(transit) = self.transits.get(self.place).filter(in_time) else { break };
-            self.take(*transit);
-        }
-        self.place - first
-    }
-
-    /// How many of the next packets are in time and move nothing.
-    #[inline]
-    fn calm(&mut self) -> usize {
         let deadline = self.base + self.depth;
-        let calm = match &mut self.adapting {
-            Some(history) => history.calm(self.place, deadline),
+        let received = match &mut self.adapting {
             None => self.transits[self.place..].iter().take_while(|t| **t <= deadline && **t != NEVER).count(),
+            Some(history) => {
+                let (received, adapted) = history.in_time(self.place, (self.base, self.depth));
+                (self.base, self.depth) = adapted;
+                received
+            }
         };
-        if calm > 0 && !self.late.is_empty() {
+        self.place += received;
+        if received > 0 {
             self.late.clear();
         }
-        calm
+        received
     }
 
     /// Takes the next packet.
@@ -101,7 +93,7 @@ impl<'a> Buffer<'a> {
         }
         let slot = if transit - self.base > self.depth { Slot::Discarded } else { Slot::Received };
         if let Some(history) = &mut self.adapting {
-            (self.base, self.depth) = history.adapt(self.place, (self.base, self.depth));
+            (self.base, self.depth) = history.adapt(self.place, transit, (self.base, self.depth));
         }
         match slot {
             Slot::Received => self.late.clear(),
