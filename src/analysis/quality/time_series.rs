@@ -36,8 +36,8 @@ pub struct Second {
 impl Second {
     /// From the fates of the packets that were expected in this second; `None` if there were none.
     #[must_use]
-    pub fn from_slots(slots: impl IntoIterator<Item = Slot>, ta_ms: f64) -> Option<Second> {
-        let runs = Runs::count(slots);
+    pub fn from_slots(slots: &[Slot], ta_ms: f64) -> Option<Second> {
+        let runs = Runs::of(slots);
         Some(Second { ppl: runs.ppl()?, burst_r: runs.model_burst_r(), ta_ms })
     }
 }

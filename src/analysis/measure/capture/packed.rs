@@ -7,6 +7,9 @@ const LARGEST_BLOCK: usize = 1024;
 /// How much larger the next block is.
 const GROWTH: usize = 4;
 
+/// Words that are looked at together.
+const MANY: usize = 32;
+
 /// The most words that one packet takes.
 const LONGEST: usize = 9;
 /// A word below it is a packet of which only the time is new: nanoseconds since the one before, up to two seconds.
@@ -169,19 +172,13 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     /// As many of `words` as are rows that are next after `first`.
     fn of(first: Row, step: i64, words: &'a [u32]) -> Run<'a> {
-        let (mut rows, mut passed) = (0usize, 0u64);
-        for word in words {
-            if *word >= STEADY {
-                break;
-            }
-            passed += u64::from(*word);
-            rows += 1;
-        }
+        let since = steady(words);
+        let (rows, passed) = (since.len(), since.iter().map(|since| u64::from(*since)).sum::<u64>());
         let Row { at, number, clock, kind } = first;
         let number = number.wrapping_add(rows as i64);
         let clock = clock.wrapping_add(step.wrapping_mul(rows as i64));
         let last = Row { at: at.wrapping_add(passed.cast_signed()), number, clock, kind };
-        Run { first, step, since: words.get(..rows).unwrap_or_default(), last }
+        Run { first, step, since, last }
     }
 
     /// Hands out all rows in their order.
@@ -194,6 +191,15 @@ impl<'a> Run<'a> {
             take(row);
         }
     }
+}
+
+/// Words of steady packets, as many as there are at the start.
+fn steady(words: &[u32]) -> &[u32] {
+    // Many at a time: the largest bit of one shows in all of them together.
+    let many = words.chunks_exact(MANY).take_while(|chunk| chunk.iter().fold(0, |all, word| all | word) < STEADY);
+    let whole = many.count() * MANY;
+    let rest = words.get(whole..).unwrap_or_default().iter().take_while(|word| **word < STEADY);
+    words.get(..whole + rest.count()).unwrap_or_default()
 }
 
 /// The row that is next in every respect, `since` nanoseconds later.

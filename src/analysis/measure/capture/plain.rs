@@ -68,8 +68,7 @@ pub(super) fn stream(flow: &Flow, ssrc: u32, packets: &mut Packets, dialogs: &Di
 /// Reads a source through; `None` when it is not plain.
 fn read(flow: &Flow, packets: &Packets, dialogs: &Dialogs) -> Option<Reading> {
     let mut pieces = pieces(packets).filter(|pieces| is_plausible(pieces))?;
-    let since = || pieces.iter().flat_map(|piece| piece.since);
-    if since().any(|since| *since > CLOSE) {
+    if pieces.iter().any(|piece| piece.since.iter().max() > Some(&CLOSE)) {
         return None;
     }
     let start = pieces.first()?.first.at;

@@ -304,7 +304,7 @@ fn graded(figures: &StreamMeasured, firsts: &[Train<'_>]) -> Option<Categories> 
     categories::categories(&Graded {
         jitter_ms: figures.jitter_ms_mean,
         loss_percent: (figures.expected > 0).then(|| 100.0 * figures.lost as f64 / figures.expected as f64),
-        gaps: gap_columns(track::arrivals(firsts).map(|arrival| arrival.at)).map(categories::pair),
+        gaps: gap_columns(track::distances(firsts)).map(categories::pair),
         ..Graded::default()
     })
 }

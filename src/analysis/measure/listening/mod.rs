@@ -54,9 +54,9 @@ impl Listener {
     }
 
     /// The fates behind the chosen buffer.
-    pub(super) fn slots(&self, part: Range<usize>) -> impl Iterator<Item = Slot> {
+    pub(super) fn slots(&self, part: Range<usize>) -> &[Slot] {
         let replay = self.replays.get(self.chosen);
-        replay.and_then(|replay| replay.slots.get(part)).unwrap_or_default().iter().copied()
+        replay.and_then(|replay| replay.slots.get(part)).unwrap_or_default()
     }
 
     /// Ta behind the chosen buffer.

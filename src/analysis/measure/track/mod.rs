@@ -88,7 +88,8 @@ pub fn each_jitter(firsts: &[Train<'_>], silence: Span, mut take: impl FnMut(Run
     let mut jitter = 0.0;
     let mut add = |at: RunTime, since: Span, media: Span| {
         if (Span::ZERO..=silence).contains(&since) {
-            jitter += ((since - media).as_millis_f64().abs() - jitter) / 16.0;
+            let difference = Span(since.as_nanos().wrapping_sub(media.as_nanos()));
+            jitter += (difference.as_millis_f64().abs() - jitter) / 16.0;
             take(at, jitter);
         }
     };
@@ -116,6 +117,15 @@ pub fn largest_distance(firsts: &[Train<'_>]) -> Option<Span> {
     let between = between.map(|(before, after)| after.first.at - before.last_at);
     let inside = firsts.iter().filter(plays).filter(|train| !train.since.is_empty()).map(Train::longest);
     between.chain(inside).max()
+}
+
+/// From each arrival to the next.
+pub fn distances(firsts: &[Train<'_>]) -> impl Iterator<Item = Span> {
+    let before = std::iter::once(None).chain(firsts.iter().map(|train| Some(train.last_at)));
+    firsts.iter().zip(before).flat_map(|(train, before)| {
+        let inside = train.since.iter().map(|since| Span((*since).into()));
+        before.map(|before| train.first.at - before).into_iter().chain(inside)
+    })
 }
 
 /// Successive arrivals.

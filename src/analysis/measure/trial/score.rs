@@ -84,7 +84,7 @@ impl<'a> Heard<'a> {
                 break;
             }
         }
-        tiphon::gap_columns(inside)
+        tiphon::gap_columns(inside.windows(2).map(|pair| pair[1] - pair[0]))
     }
 
     /// The stream's figures with its scores.

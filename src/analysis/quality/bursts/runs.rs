@@ -56,6 +56,19 @@ impl Runs {
         runs
     }
 
+    /// The same of slots that lie together, of which mostly none is missing.
+    #[must_use]
+    pub fn of(slots: &[Slot]) -> Runs {
+        // Without a branch for each, many are looked at together.
+        let missing = slots.iter().fold(false, |missing, slot| missing | slot.is_missing());
+        if missing {
+            return Runs::count(slots.iter().copied());
+        }
+        let mut runs = Runs::default();
+        runs.extend(Slot::Received, slots.len() as u64);
+        runs
+    }
+
     /// Goes on with `length` slots of one fate.
     pub(in crate::analysis::quality) fn extend(&mut self, slot: Slot, length: u64) {
         if length == 0 {

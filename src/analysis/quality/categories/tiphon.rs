@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::Provenance;
 use super::{Category, graded};
-use crate::units::RunTime;
+use crate::units::Span;
 
 /// How every grade of this module is labelled.
 pub const TABLE: &str = "TIPHON (as cited in Indonesian theses)";
@@ -101,21 +101,18 @@ pub struct GapColumns {
     pub packets: usize,
 }
 
-/// Mean packet gap and its variation from arrivals in capture order; `None` for fewer than two packets.
+/// Mean packet gap and its variation from the distances of packets in capture order; `None` without one.
 #[must_use]
-pub fn gap_columns(arrivals: impl IntoIterator<Item = RunTime>) -> Option<GapColumns> {
-    let mut arrivals = arrivals.into_iter();
-    let mut before = arrivals.next()?;
-    let (mut sum, mut variation, mut gaps) = (0.0, 0.0, 0usize);
-    let mut gap_before: Option<f64> = None;
-    arrivals.for_each(|at| {
-        let gap = (at - before).as_millis_f64();
+pub fn gap_columns(gaps: impl IntoIterator<Item = Span>) -> Option<GapColumns> {
+    let mut gaps = gaps.into_iter().map(Span::as_millis_f64);
+    let mut before = gaps.next()?;
+    let (mut sum, mut variation, mut n) = (before, 0.0, 1usize);
+    gaps.for_each(|gap| {
         sum += gap;
-        variation += gap_before.map_or(0.0, |before| (gap - before).abs());
-        (before, gap_before, gaps) = (at, Some(gap), gaps + 1);
+        variation += (gap - before).abs();
+        (before, n) = (gap, n + 1);
     });
-    let n = Some(gaps as f64).filter(|gaps| *gaps > 0.0)?;
-    Some(GapColumns { mean_gap_ms: sum / n, gap_variation_ms: variation / n, packets: gaps + 1 })
+    Some(GapColumns { mean_gap_ms: sum / n as f64, gap_variation_ms: variation / n as f64, packets: n + 1 })
 }
 
 #[cfg(test)]

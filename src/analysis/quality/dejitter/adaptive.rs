@@ -10,8 +10,6 @@ const MARGIN_NS: i64 = 40_000_000;
 const MOVE_EVERY_NS: i64 = 40_000_000;
 /// By how much it may move, ns.
 const MOVE_BY_NS: i64 = 20_000_000;
-/// How many of them are left out at each end.
-const LEFT_OUT: usize = left_out(REMEMBERED);
 /// How many of the extreme transits are kept sorted: the 3 % that are left out, and as many to spare. The more, the
 /// more often one of them comes or goes; the fewer, the more often the rest is searched again. At 32 the latter happens
 /// every few thousand packets.
@@ -26,12 +24,12 @@ pub(super) struct History<'a> {
     move_every: usize,
     /// From which packet on it may move.
     move_at: usize,
-    /// Whether it would stay where it is.
-    settled: bool,
     /// The oldest packet that is remembered.
     oldest: usize,
     /// How many are remembered.
     remembered: usize,
+    /// How many of them are left out at each end.
+    left_out: usize,
     lowest: Tail,
     /// The largest transits, complemented: `!` turns the order around.
     highest: Tail,
@@ -60,9 +58,9 @@ impl<'a> History<'a> {
             transits,
             move_every,
             move_at: move_every,
-            settled: false,
             oldest: 0,
             remembered: 0,
+            left_out: 0,
             lowest: Tail::default(),
             highest: Tail::default(),
         }
@@ -70,7 +68,7 @@ impl<'a> History<'a> {
 
     /// Starts over: the path is not the one that was remembered.
     pub(super) fn forget(&mut self) {
-        self.remembered = 0;
+        (self.remembered, self.left_out) = (0, 0);
         (self.lowest, self.highest) = (Tail::default(), Tail::default());
     }
 
@@ -78,113 +76,84 @@ impl<'a> History<'a> {
     /// change. How many, and what to use for the next packet.
     pub(super) fn in_time(&mut self, place: usize, (base, depth): (i64, i64)) -> (usize, (i64, i64)) {
         let (mut next, deadline) = (place, base + depth);
-        loop {
-            next += self.calm(next, deadline);
-            let Some(transit) = self.transits.get(next).filter(|transit| (NEVER + 1..=deadline).contains(*transit)) else {
-                return (next - place, (base, depth));
-            };
+        while let Some(transit) = self.transits.get(next).filter(|transit| **transit != NEVER && **transit <= deadline) {
             let adapted = self.adapt(next, *transit, (base, depth));
             next += 1;
             if adapted != (base, depth) {
                 return (next - place, adapted);
             }
         }
+        (next - place, (base, depth))
     }
 
     /// Remembers the packet at `place`; the (base, depth) to use for the next packet.
-    #[inline]
+    #[inline(always)]
     pub(super) fn adapt(&mut self, place: usize, transit: i64, (base, depth): (i64, i64)) -> (i64, i64) {
         self.remember(place, transit);
         if place < self.move_at {
             return (base, depth);
         }
         self.move_at = place.saturating_add(self.move_every);
-        let Some((low, high)) = self.spread(place) else { return (base, depth) };
+        let (low, high) = self.spread(place);
         let target = (high - low + MARGIN_NS).clamp(self.min_depth, self.max_depth);
         // The playout point base + depth moves smoothly; the base itself is only the reference of the depth.
         let (wanted, now) = (low + target, base + depth);
         let next = now + (wanted - now).clamp(-MOVE_BY_NS, MOVE_BY_NS);
-        let next_depth = (next - low).clamp(self.min_depth, self.max_depth);
-        self.settled = (next - next_depth, next_depth) == (base, depth);
-        (next - next_depth, next_depth)
+        let depth = (next - low).clamp(self.min_depth, self.max_depth);
+        (next - depth, depth)
     }
 
-    /// Remembers as many packets from `place` on as arrived before `deadline` or at it and leave everything as it is:
-    /// neither they nor those that are forgotten for them are among the extremes. How many these are.
-    #[inline]
-    fn calm(&mut self, place: usize, deadline: i64) -> usize {
-        let (low, high) = (self.lowest.bound, !self.highest.bound);
-        let in_time = high.min(deadline + 1);
-        let until = if self.settled { self.transits.len() } else { self.move_at.min(self.transits.len()) };
-        let next = self.transits.get(place..until).unwrap_or_default().iter();
-        if self.remembered < REMEMBERED {
-            let next = next.take(self.unnoticed());
-            let calm = next.take_while(|new| **new > low && **new < in_time).count();
-            self.remembered += calm;
-            self.pass(place, calm);
-            return calm;
-        }
-        let pairs = next.zip(&self.transits[self.oldest..]);
-        let stays = |(new, old): &(&i64, &i64)| **new > low && **new < in_time && **old > low && **old < high;
-        let calm = pairs.take_while(stays).count();
-        self.oldest += calm;
-        self.skip_lost(place + calm);
-        self.pass(place, calm);
-        calm
-    }
-
-    /// How many more may be remembered before another one is left out at each end.
-    fn unnoticed(&self) -> usize {
-        let same = (100 * left_out(self.remembered) + 99) / 3;
-        if self.remembered <= TAIL { 0 } else { same.saturating_sub(self.remembered) }
-    }
-
-    /// The depth might have moved during so many packets.
-    #[inline]
-    fn pass(&mut self, place: usize, packets: usize) {
-        self.move_at = self.move_at.max(place);
-        while self.move_at < place + packets {
-            self.move_at = self.move_at.saturating_add(self.move_every);
-        }
-    }
-
-    #[inline]
-    fn skip_lost(&mut self, until: usize) {
-        while self.oldest < until && self.transits[self.oldest] == NEVER {
-            self.oldest += 1;
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     fn remember(&mut self, place: usize, transit: i64) {
         if self.remembered < REMEMBERED {
-            self.settled = false;
-            self.oldest = if self.remembered == 0 { place } else { self.oldest };
-            self.lowest.insert(transit, self.remembered);
-            self.highest.insert(!transit, self.remembered);
-            self.remembered += 1;
-            return;
+            return self.remember_more(place, transit);
         }
         let oldest = self.transits[self.oldest];
         self.oldest += 1;
-        self.skip_lost(place);
-        let stays = self.lowest.exchange(oldest, transit) & self.highest.exchange(!oldest, !transit);
-        self.settled &= stays;
+        while self.oldest < place && self.transits[self.oldest] == NEVER {
+            self.oldest += 1;
+        }
+        // Nearly always neither is among the extremes, which is found out at once: one by one costs more than comparing.
+        let (low, high) = (self.lowest.bound, !self.highest.bound);
+        if (oldest <= low) | (transit <= low) | (oldest >= high) | (transit >= high) {
+            self.exchange(oldest, transit);
+        }
     }
 
-    /// Smallest and largest transit without the extreme 3 % at each end; `newest` is the last packet.
-    fn spread(&mut self, newest: usize) -> Option<(i64, i64)> {
-        let trim = left_out(self.remembered);
-        let all = &self.transits[self.oldest..=newest];
-        let low = self.lowest.nth(trim, all, |transit| transit)?;
-        let high = self.highest.nth(trim, all, |transit| !transit)?;
-        Some((low, !high))
+    #[inline(never)]
+    fn remember_more(&mut self, place: usize, transit: i64) {
+        self.oldest = if self.remembered == 0 { place } else { self.oldest };
+        self.lowest.insert(transit, self.remembered);
+        self.highest.insert(!transit, self.remembered);
+        self.remembered += 1;
+        self.left_out = self.remembered * 3 / 100;
     }
-}
 
-/// How many of so many transits are left out at each end: 3 %.
-const fn left_out(remembered: usize) -> usize {
-    remembered * 3 / 100
+    /// The oldest one gives way to another.
+    #[inline(never)]
+    fn exchange(&mut self, oldest: i64, newest: i64) {
+        self.lowest.exchange(oldest, newest);
+        self.highest.exchange(!oldest, !newest);
+    }
+
+    /// Smallest and largest transit without the extreme 3 % at each end; `newest` is the last packet, of one at least.
+    #[inline(always)]
+    fn spread(&mut self, newest: usize) -> (i64, i64) {
+        if self.left_out >= self.lowest.length.min(self.highest.length) {
+            self.search(newest);
+        }
+        (self.lowest.values[self.left_out % TAIL], !self.highest.values[self.left_out % TAIL])
+    }
+
+    /// Looks for the extremes among all that are remembered.
+    #[cold]
+    fn search(&mut self, newest: usize) {
+        let all = self.transits[self.oldest..=newest].iter().filter(|transit| **transit != NEVER);
+        let mut all: Vec<i64> = all.copied().collect();
+        self.lowest.search(&mut all);
+        all.iter_mut().for_each(|transit| *transit = !*transit);
+        self.highest.search(&mut all);
+    }
 }
 
 impl Tail {
@@ -192,20 +161,12 @@ impl Tail {
         &self.values[..self.length]
     }
 
-    /// One of the values, of which there are more than here, gives way to another; whether the smallest one that is not
-    /// left out is known to be the same.
-    #[inline(always)]
-    fn exchange(&mut self, old: i64, new: i64) -> bool {
-        // Nearly always neither is among the smallest.
-        (old > self.bound && new > self.bound) || self.exchange_known(old, new)
-    }
-
-    #[inline(never)]
-    fn exchange_known(&mut self, old: i64, new: i64) -> bool {
-        let smallest = self.values[LEFT_OUT];
-        self.remove(old);
-        self.insert(new, REMEMBERED - 1);
-        self.length > LEFT_OUT && self.values[LEFT_OUT] == smallest
+    /// One of the values, of which there are more than here, gives way to another.
+    fn exchange(&mut self, old: i64, new: i64) {
+        if old != new {
+            self.remove(old);
+            self.insert(new, REMEMBERED - 1);
+        }
     }
 
     /// Takes a value; `others` is how many there are besides, here and elsewhere.
@@ -238,26 +199,16 @@ impl Tail {
         self.bound = self.values().last().copied().unwrap_or(i64::MIN);
     }
 
-    /// The value with `n` smaller ones; it is searched in `all` when too few are kept.
-    #[inline]
-    fn nth(&mut self, n: usize, all: &[i64], order: impl Fn(i64) -> i64) -> Option<i64> {
-        if n >= self.length {
-            self.search(all, order);
-        }
-        self.values().get(n).copied()
-    }
-
-    #[cold]
-    fn search(&mut self, all: &[i64], order: impl Fn(i64) -> i64) {
-        let mut all: Vec<i64> = all.iter().filter(|value| **value != NEVER).map(|value| order(*value)).collect();
+    /// Takes the smallest of all values, which change places.
+    fn search(&mut self, all: &mut [i64]) {
         if all.len() > TAIL {
             all.select_nth_unstable(TAIL - 1);
-            all.truncate(TAIL);
         }
-        all.sort_unstable();
-        self.length = all.len();
-        self.values[..all.len()].copy_from_slice(&all);
-        self.bound = all.last().copied().unwrap_or(i64::MIN);
+        self.length = all.len().min(TAIL);
+        let values = &mut self.values[..self.length];
+        values.copy_from_slice(&all[..self.length]);
+        values.sort_unstable();
+        self.bound = values.last().copied().unwrap_or(i64::MIN);
     }
 }
 
@@ -290,7 +241,7 @@ mod tests {
                 history.remember(place, transits[place]);
                 if place % ask_every == 0 {
                     let window = &transits[(place + 1).saturating_sub(REMEMBERED)..=place];
-                    prop_assert_eq!(history.spread(place), by_sorting(window));
+                    prop_assert_eq!(Some(history.spread(place)), by_sorting(window));
                 }
             }
         }

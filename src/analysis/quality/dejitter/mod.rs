@@ -105,12 +105,19 @@ impl Replay {
         {
             return self.nominal_ms;
         }
+        let slots = |part: &Range<usize>, from: usize, until: usize| {
+            self.slots.get(part.start.max(from)..part.end.min(until)).unwrap_or_default().iter()
+        };
+        if let [(_, depth_ns)] = self.depths[..] {
+            let arrived = parts.iter().any(|part| slots(part, 0, self.slots.len()).any(|slot| *slot != Slot::Lost));
+            return arrived.then_some(depth_ns as f64 / 1e6);
+        }
         let mut mean = Depths::default();
         for (place, (from, depth_ns)) in self.depths.iter().enumerate() {
             let until = self.depths.get(place + 1).map_or(self.slots.len(), |(next, _)| *next);
             for part in parts {
-                let slots = self.slots.get(part.start.max(*from)..part.end.min(until)).unwrap_or_default();
-                mean.add(*depth_ns, slots.iter().filter(|slot| **slot != Slot::Lost).count() as u64);
+                let arrived = slots(part, *from, until).filter(|slot| **slot != Slot::Lost);
+                mean.add(*depth_ns, arrived.count() as u64);
             }
         }
         mean.mean_ms()
@@ -145,7 +152,8 @@ impl Replay {
 /// ```
 #[must_use]
 pub fn replay(profile: Profile, stream: &[Segment]) -> Replay {
-    let mut fates = Fates::default();
+    let packets = stream.iter().map(Segment::len).sum();
+    let mut fates = Fates { slots: Vec::with_capacity(packets), ..Fates::default() };
     for segment in stream {
         match Buffer::new(profile, segment) {
             Some(buffer) => fates.play(buffer),
@@ -169,6 +177,8 @@ pub fn replays(stream: &[Segment]) -> [Replay; 3] {
 struct Fates {
     slots: Vec<Slot>,
     runs: Runs,
+    /// The last ones, which are not among the slots and runs yet.
+    latest: Option<(Slot, usize)>,
     depths: Vec<(usize, i64)>,
     mean: Depths,
     resynchronised: u32,
@@ -190,19 +200,33 @@ impl Fates {
     }
 
     fn push(&mut self, slot: Slot, packets: usize) {
-        self.slots.resize(self.slots.len() + packets, slot);
-        self.runs.extend(slot, packets as u64);
+        match &mut self.latest {
+            Some((latest, so_far)) if *latest == slot => *so_far += packets,
+            _ => {
+                self.settle();
+                self.latest = Some((slot, packets));
+            }
+        }
     }
 
-    fn replay(self, profile: Profile) -> Replay {
-        let Fates { slots, runs, depths, mean, resynchronised } = self;
+    fn settle(&mut self) {
+        if let Some((slot, packets)) = self.latest.take() {
+            self.slots.resize(self.slots.len() + packets, slot);
+            self.runs.extend(slot, packets as u64);
+        }
+    }
+
+    fn replay(mut self, profile: Profile) -> Replay {
+        self.settle();
+        let Fates { slots, runs, depths, mean, resynchronised, .. } = self;
         Replay { profile, slots, runs, nominal_ms: mean.mean_ms(), resynchronised, depths }
     }
 
     /// From the next packet on the depth is this.
     fn note_depth(&mut self, depth: i64) {
         if self.depths.last().is_none_or(|(_, last)| *last != depth) {
-            self.depths.push((self.slots.len(), depth));
+            let latest = self.latest.map_or(0, |(_, packets)| packets);
+            self.depths.push((self.slots.len() + latest, depth));
         }
     }
 }
