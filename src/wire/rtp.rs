@@ -59,7 +59,8 @@ impl<'a> Rtp<'a> {
 
     /// The common case without detours: version 2, no padding, no extension, no contributing sources.
     #[inline]
-    fn plain(datagram: &'a [u8]) -> Option<Rtp<'a>> {
+    #[must_use]
+    pub fn plain(datagram: &'a [u8]) -> Option<Rtp<'a>> {
         let (head, payload) = datagram.split_first_chunk::<12>()?;
         let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         (head[0] == PLAIN && !RTCP.contains(&head[1])).then(|| Rtp {

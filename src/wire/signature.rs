@@ -40,7 +40,8 @@ impl Signature {
     #[inline]
     pub fn read(payload: &[u8]) -> Option<Signature> {
         // Nearly all packets of foreign captures end here.
-        payload.starts_with(&MAGIC.to_be_bytes()).then(|| Signature::read_marked(payload)).flatten()
+        let marked = payload.first_chunk().is_some_and(|first| u32::from_be_bytes(*first) == MAGIC);
+        if marked { Signature::read_marked(payload) } else { None }
     }
 
     fn read_marked(payload: &[u8]) -> Option<Signature> {

@@ -114,10 +114,20 @@ impl<'a> Merged<'a> {
             return self.by_ref().for_each(|(file, packet)| take(file, &packet));
         }
         let Some(mut reader) = self.readers.pop() else { return };
-        let head = self.heads.pop().flatten();
-        reader.each(head, |packet| {
-            self.note(0, &packet);
-            take(0, &packet);
+        if let Some(first) = self.heads.pop().flatten() {
+            self.note(0, &first);
+            take(0, &first);
+        }
+        let Progress { mut latest_ns, mut release_at, .. } = self.progress[0];
+        reader.each(|packet| {
+            if packet.unix_ns >= latest_ns && packet.octets.as_ptr().addr() < release_at {
+                latest_ns = packet.unix_ns;
+            } else {
+                self.progress[0].latest_ns = latest_ns;
+                self.note(0, packet);
+                Progress { latest_ns, release_at, .. } = self.progress[0];
+            }
+            take(0, packet);
         });
         self.readers.push(reader);
     }
@@ -151,7 +161,6 @@ impl<'a> Merged<'a> {
             .collect()
     }
 
-    #[inline]
     fn note(&mut self, file: usize, packet: &Packet<'_>) {
         let progress = &mut self.progress[file];
         if packet.octets.as_ptr().addr() >= progress.release_at {

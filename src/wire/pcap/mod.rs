@@ -177,23 +177,21 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Gives `first` and all packets that are left, as iterating does but without asking for each what format it is
-    /// read from.
+    /// Gives all packets that are left, as iterating does but without asking for each what format it is read from.
     #[inline]
-    pub fn each(&mut self, first: Option<Packet<'a>>, mut take: impl FnMut(Packet<'a>)) {
-        let mut next = first;
+    pub fn each(&mut self, mut take: impl FnMut(&Packet<'a>)) {
         match &mut self.format {
             Format::Empty => {}
             Format::Classic(classic) => {
-                while let Some(packet) = next.take().or_else(|| classic.next()) {
+                while let Some(packet) = classic.next() {
                     ahead::ask(packet.octets);
-                    take(packet);
+                    take(&packet);
                 }
             }
             Format::Ng(ng) => {
-                while let Some(packet) = next.take().or_else(|| ng.next()) {
+                while let Some(packet) = ng.next() {
                     ahead::ask(packet.octets);
-                    take(packet);
+                    take(&packet);
                 }
             }
         }

@@ -60,6 +60,8 @@ const LEAST_PORT: u16 = 1024;
 #[derive(Debug, Default)]
 struct Pass {
     filter: Filter,
+    /// Whether the filter leaves out times.
+    bounded: bool,
     /// The first packet.
     first: Option<RunTime>,
     streams: Collector,
@@ -154,14 +156,20 @@ impl Pass {
     }
 
     /// Whether an instant lies in the measured time; `None` after its end.
+    #[inline]
     fn in_time(&mut self, at: RunTime) -> Option<bool> {
-        let first = *self.first.get_or_insert(at);
-        self.signalling.counts = true;
-        let Filter { from, to, .. } = &self.filter;
-        if from.is_none() && to.is_none() {
-            self.end = self.end.max(at);
-            return Some(true);
+        if self.bounded || self.first.is_none() {
+            return self.in_part(at);
         }
+        self.end = self.end.max(at);
+        Some(true)
+    }
+
+    #[inline(never)]
+    fn in_part(&mut self, at: RunTime) -> Option<bool> {
+        let first = *self.first.get_or_insert(at);
+        let Filter { from, to, .. } = &self.filter;
+        self.bounded = from.is_some() || to.is_some();
         if let Some(to) = to.map(|to| to.after(first)).filter(|to| at > *to) {
             self.end = to;
             return None;
@@ -177,11 +185,24 @@ impl Pass {
         if datagram.source_port.min(datagram.destination_port) < LEAST_PORT {
             return false;
         }
-        let Some(rtp) = Rtp::parse(datagram.payload).filter(|rtp| rtp.payload_type < LEAST_DYNAMIC) else {
+        match Rtp::plain(datagram.payload) {
+            Some(rtp) => self.sound(at, sense, datagram, number, &rtp),
+            None => self.unusual_media(at, sense, datagram, number),
+        }
+    }
+
+    #[cold]
+    fn unusual_media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, number: Number) -> bool {
+        Rtp::parse(datagram.payload).is_some_and(|rtp| self.sound(at, sense, datagram, number, &rtp))
+    }
+
+    #[inline(always)]
+    fn sound(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, number: Number, rtp: &Rtp<'_>) -> bool {
+        if rtp.payload_type >= LEAST_DYNAMIC {
             return false;
-        };
-        self.relays.packet(at, datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
-        self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), &rtp, number);
+        }
+        self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
+        self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), rtp, number);
         true
     }
 
@@ -239,7 +260,7 @@ impl Pass {
     fn any_media(&mut self, at: RunTime, flow: Flow, payload: &[u8], spot: &Spot<'_>) {
         let Some(rtp) = Rtp::parse(payload) else { return self.videos.rtcp(at, flow.source, payload) };
         let (source, destination) = (relays::host(flow.source.ip()), relays::host(flow.destination.ip()));
-        self.relays.packet(at, source, destination, rtp.payload);
+        self.relays.packet(source, destination, rtp.payload);
         if !self.videos.packet(at, flow, &rtp, &self.signalling.dialogs) {
             self.streams.packet(at, flow, &rtp, (spot.file, spot.packet));
         }
