@@ -29,6 +29,9 @@ pub(super) struct Collector {
 /// Packets that are looked up together.
 const BATCH: usize = 32;
 
+/// Beyond all places.
+const NOWHERE: usize = usize::MAX;
+
 /// A packet whose source is still to be looked up.
 ///
 /// Sources are hardly ever in the nearest cache. Looked up in batches, their waits for the memory overlap.
@@ -73,30 +76,37 @@ impl Collector {
     }
 
     fn look_up(&mut self) {
-        let mut places = [None; BATCH];
-        let filled = std::mem::take(&mut self.filled);
-        for (place, packet) in places.iter_mut().zip(&self.waiting).take(filled) {
-            *place = self.index.of(&packet.key);
+        let waiting = &self.waiting[..std::mem::take(&mut self.filled).min(BATCH)];
+        let mut places = [NOWHERE; BATCH];
+        for (place, packet) in places.iter_mut().zip(waiting) {
+            *place = self.index.of(&packet.key).unwrap_or(NOWHERE);
         }
-        for (waiting, place) in places.into_iter().enumerate().take(filled) {
+        for (place, packet) in places.iter().zip(waiting) {
+            if let Some(packets) = self.packets.get_mut(*place) {
+                packets.push(&packet.seen, packet.signed_stream);
+            }
+        }
+        let filled = waiting.len();
+        if places[..filled].contains(&NOWHERE) {
+            self.open_all(&places[..filled]);
+        }
+    }
+
+    /// Takes the packets of sources that were new when the batch was looked up.
+    #[cold]
+    fn open_all(&mut self, places: &[usize]) {
+        for (waiting, _) in places.iter().enumerate().filter(|(_, place)| **place == NOWHERE) {
             let Waiting { key, seen, signed_stream, number } = self.waiting[waiting];
-            let place = place.or_else(|| self.open_unless_opened(&key));
+            let place = self.index.of(&key).or_else(|| self.open(key.flow(), key.ssrc()));
             self.push(place, &seen, signed_stream, number);
         }
     }
 
-    #[inline(always)]
     fn push(&mut self, place: Option<usize>, seen: &Seen, signed_stream: Option<u32>, number: Number) {
         match place.and_then(|place| self.packets.get_mut(place)) {
             Some(packets) => packets.push(seen, signed_stream),
             None => self.refused.get_or_insert(Refused { packets: 0, first: number }).packets += 1,
         }
-    }
-
-    /// The place of a source that was new when its batch was looked up.
-    #[cold]
-    fn open_unless_opened(&mut self, key: &Key) -> Option<usize> {
-        self.index.of(key).or_else(|| self.open(key.flow(), key.ssrc()))
     }
 
     /// The place of a new source, unless there are too many.

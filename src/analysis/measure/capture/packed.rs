@@ -95,12 +95,14 @@ impl Packed {
             self.newest.push(since);
             self.before.go_on(&row);
         } else {
-            self.push_unusual(row);
+            self.push_unusual(row.at, row.number, row.clock, row.kind);
         }
     }
 
+    /// Number by number, since otherwise each row would be laid down in memory for the few that come here.
     #[cold]
-    fn push_unusual(&mut self, row: Row) {
+    fn push_unusual(&mut self, at: i64, number: i64, clock: i64, kind: u64) {
+        let row = Row { at, number, clock, kind };
         if self.newest.capacity() - self.newest.len() < LONGEST {
             self.open();
         }
