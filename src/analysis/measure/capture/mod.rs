@@ -137,10 +137,16 @@ impl Pass {
     fn packet<'a>(&mut self, file: usize, name: impl FnOnce() -> &'a str, packet: &Packet<'_>) {
         let at = RunTime(packet.unix_ns);
         let Some(measured) = self.in_time(at) else { return };
-        let datagram = if measured { Datagram::of(packet.link, packet.octets) } else { None };
-        if !datagram.is_some_and(|datagram| self.media(at, packet.sense, &datagram, (file, packet.number))) {
-            let spot = Spot { file, name: name(), packet: packet.number };
-            self.frame(at, measured, &spot, packet);
+        if !(measured && self.media(at, file, packet, Rtp::plain)) {
+            self.other(at, measured, &Spot { file, name: name(), packet: packet.number }, packet);
+        }
+    }
+
+    /// A packet that is not plain RTP.
+    #[cold]
+    fn other(&mut self, at: RunTime, measured: bool, spot: &Spot<'_>, packet: &Packet<'_>) {
+        if !(measured && self.media(at, spot.file, packet, Rtp::parse)) {
+            self.frame(at, measured, spot, packet);
         }
     }
 
@@ -180,29 +186,21 @@ impl Pass {
     }
 
     /// The short way of nearly all packets of a capture of calls; false when this is none of them.
-    #[inline]
-    fn media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, number: Number) -> bool {
+    #[inline(always)]
+    fn media<'p>(
+        &mut self,
+        at: RunTime,
+        file: usize,
+        packet: &Packet<'p>,
+        read: impl Fn(&'p [u8]) -> Option<Rtp<'p>>,
+    ) -> bool {
+        let Some(datagram) = Datagram::of(packet.link, packet.octets) else { return false };
         if datagram.source_port.min(datagram.destination_port) < LEAST_PORT {
             return false;
         }
-        match Rtp::plain(datagram.payload) {
-            Some(rtp) => self.sound(at, sense, datagram, number, &rtp),
-            None => self.unusual_media(at, sense, datagram, number),
-        }
-    }
-
-    #[cold]
-    fn unusual_media(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, number: Number) -> bool {
-        Rtp::parse(datagram.payload).is_some_and(|rtp| self.sound(at, sense, datagram, number, &rtp))
-    }
-
-    #[inline(always)]
-    fn sound(&mut self, at: RunTime, sense: Sense, datagram: &Datagram<'_>, number: Number, rtp: &Rtp<'_>) -> bool {
-        if rtp.payload_type >= LEAST_DYNAMIC {
-            return false;
-        }
+        let Some(rtp) = read(datagram.payload).filter(|rtp| rtp.payload_type < LEAST_DYNAMIC) else { return false };
         self.relays.packet(datagram.source.to_bits().into(), datagram.destination.to_bits().into(), rtp.payload);
-        self.streams.datagram(at, Key::of(datagram, sense, rtp.ssrc), rtp, number);
+        self.streams.datagram(at, Key::of(&datagram, packet.sense, rtp.ssrc), &rtp, (file, packet.number));
         true
     }
 
