@@ -22,9 +22,9 @@ pub struct Datagram<'a> {
 }
 
 const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
-const UDP: u8 = 17;
-/// More fragments, and the fragment's offset.
-const FRAGMENTED: u16 = 0x3fff;
+/// More fragments, the fragment's offset, and the protocol.
+const CARRIED: u32 = 0x3fff_00ff;
+const UDP_IN_ONE_PIECE: u32 = 17;
 /// Octets of both headers, and of IPv4's alone.
 const HEADERS: usize = 28;
 const IPV4_HEADER: usize = 20;
@@ -43,9 +43,12 @@ impl<'a> Datagram<'a> {
         let short = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
         let address = |at: usize| Ipv4Addr::new(head[at], head[at + 1], head[at + 2], head[at + 3]);
         let (total, length) = (usize::from(short(2)), usize::from(short(24)));
-        if (head[0], head[9], short(6) & FRAGMENTED) != (IPV4_WITHOUT_OPTIONS, UDP, 0) || total == 0 || length == 0 {
+        // Flags and fragment offset, time to live and protocol are looked at together.
+        let carried = u32::from_be_bytes([head[6], head[7], head[8], head[9]]) & CARRIED;
+        if head[0] != IPV4_WITHOUT_OPTIONS || carried != UDP_IN_ONE_PIECE {
             return None;
         }
+        // A length of 0, which the general reader takes for unknown, ends before the payload begins.
         let end = total.min(packet.len()).min(IPV4_HEADER + length);
         Some(Datagram {
             source: address(12),

@@ -15,6 +15,8 @@ pub(super) struct Classic<'a> {
     rest: &'a [u8],
     modified: bool,
     big_endian: bool,
+    /// Neither of these.
+    usual: bool,
     /// Nanoseconds of one unit of the stamps' second word.
     fraction_ns: i64,
     link: LinkType,
@@ -36,6 +38,7 @@ impl<'a> Classic<'a> {
             rest: &[],
             modified: header.is_modified_format(),
             big_endian: header.is_bigendian(),
+            usual: !header.is_modified_format() && !header.is_bigendian(),
             fraction_ns: if header.is_nanosecond_precision() { 1 } else { 1000 },
             link: LinkType::from(header.network.0.cast_unsigned() & LINK_TYPE_MASK),
             read: 0,
@@ -76,16 +79,13 @@ impl<'a> Classic<'a> {
     #[inline]
     fn whole(&self) -> Option<(&'a [u8], LegacyPcapBlock<'a>)> {
         let (head, rest) = self.rest.split_first_chunk::<16>()?;
-        let word = |at: usize| {
-            let octets = [head[at], head[at + 1], head[at + 2], head[at + 3]];
-            if self.big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) }
-        };
-        let (data, rest) = rest.split_at_checked(word(8) as usize).filter(|_| !self.modified)?;
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (data, rest) = rest.split_at_checked(word(8) as usize).filter(|_| self.usual)?;
         let block = LegacyPcapBlock { ts_sec: word(0), ts_usec: word(4), caplen: word(8), origlen: word(12), data };
         Some((rest, block))
     }
 
-    /// A packet of the modified format, or the end of what can be read.
+    /// A packet of the modified format or of a big-endian machine, or the end of what can be read.
     #[cold]
     fn unusual(&mut self) -> Option<(&'a [u8], LegacyPcapBlock<'a>)> {
         match self.frame() {

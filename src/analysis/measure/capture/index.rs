@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::streams::Flow;
 use crate::wire::frame::Datagram;
@@ -52,17 +52,19 @@ impl Index {
 impl Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.addresses);
-        state.write_u64(self.ports_and_ssrc);
+        state.write_u128(u128::from(self.addresses) << 64 | u128::from(self.ports_and_ssrc));
     }
 }
 
 impl Key {
     #[inline]
     pub(super) fn of(datagram: &Datagram<'_>, sense: Sense, ssrc: u32) -> Key {
-        let addresses = u64::from(datagram.source.to_bits()) << 32 | u64::from(datagram.destination.to_bits());
-        let ports = u64::from(datagram.source_port) << 48 | u64::from(datagram.destination_port) << 32;
-        Key { addresses, ports_and_ssrc: ports | u64::from(ssrc), sense }
+        let [a, b, c, d] = datagram.source.octets();
+        let [e, f, g, h] = datagram.destination.octets();
+        let [i, j] = datagram.source_port.to_be_bytes();
+        let [k, l] = datagram.destination_port.to_be_bytes();
+        let ports = u64::from(u32::from_le_bytes([i, j, k, l]));
+        Key { addresses: u64::from_le_bytes([a, b, c, d, e, f, g, h]), ports_and_ssrc: ports << 32 | u64::from(ssrc), sense }
     }
 
     fn of_flow(flow: &Flow, ssrc: u32) -> Option<Key> {
@@ -80,13 +82,10 @@ impl Key {
     }
 
     pub(super) fn flow(&self) -> Flow {
-        let end = |address: u32, port: u16| SocketAddr::from((Ipv4Addr::from_bits(address), port));
-        let (addresses, ports) = (self.addresses, self.ports_and_ssrc >> 32);
-        Flow {
-            source: end((addresses >> 32) as u32, (ports >> 16) as u16),
-            destination: end(addresses as u32, ports as u16),
-            sense: self.sense,
-        }
+        let [a, b, c, d, e, f, g, h] = self.addresses.to_le_bytes();
+        let [i, j, k, l] = ((self.ports_and_ssrc >> 32) as u32).to_le_bytes();
+        let end = |address: [u8; 4], port: [u8; 2]| SocketAddr::from((address, u16::from_be_bytes(port)));
+        Flow { source: end([a, b, c, d], [i, j]), destination: end([e, f, g, h], [k, l]), sense: self.sense }
     }
 
     pub(super) fn ssrc(&self) -> u32 {
@@ -124,14 +123,16 @@ impl BuildHasher for Folding {
     }
 }
 
+/// An odd number without a pattern (the golden ratio).
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A hash in the making.
 pub(super) struct Folded(u64);
 
 impl Hasher for Folded {
     #[inline]
     fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
-        self.0 = (product as u64) ^ (product >> 64) as u64;
+        self.0 = fold(self.0 ^ word, MIX);
     }
 
     #[inline]
@@ -156,8 +157,7 @@ impl Hasher for Folded {
 
     #[inline]
     fn write_u128(&mut self, word: u128) {
-        self.write_u64((word >> 64) as u64);
-        self.write_u64(word as u64);
+        self.0 = fold(self.0 ^ (word >> 64) as u64, self.0.rotate_left(32) ^ word as u64);
     }
 
     #[inline]
@@ -177,6 +177,13 @@ impl Hasher for Folded {
     fn finish(&self) -> u64 {
         self.0
     }
+}
+
+/// All bits of both numbers in one.
+#[inline]
+pub(super) fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@
 
 use std::net::IpAddr;
 
+use super::index::fold;
+
 /// Places in the table: 256 KiB, which stays in the cache.
 const PLACES: usize = 1 << 16;
 /// Odd numbers without a pattern (digits of π).
@@ -117,12 +119,6 @@ pub(super) fn host(ip: IpAddr) -> u64 {
         IpAddr::V4(ip) => ip.to_bits().into(),
         IpAddr::V6(ip) => fold(ip.to_bits() as u64 ^ MIX[1], (ip.to_bits() >> 64) as u64 ^ MIX[2]),
     }
-}
-
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    (product as u64) ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

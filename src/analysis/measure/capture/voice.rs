@@ -211,7 +211,8 @@ impl Jitter {
     fn of(firsts: &[Train<'_>], silence: Span) -> Jitter {
         let (mut sum, mut n, mut largest) = (0.0, 0u64, f64::NEG_INFINITY);
         track::each_jitter(firsts, silence, |_, jitter| {
-            (sum, n, largest) = (sum + jitter, n + 1, jitter.max(largest));
+            (sum, n) = (sum + jitter, n + 1);
+            largest = if jitter > largest { jitter } else { largest };
         });
         if n == 0 { Jitter::default() } else { Jitter { mean: Some(sum / n as f64), largest: Some(largest) } }
     }
