@@ -114,21 +114,13 @@ impl<'a> Merged<'a> {
             return self.by_ref().for_each(|(file, packet)| take(file, &packet));
         }
         let Some(mut reader) = self.readers.pop() else { return };
-        if let Some(first) = self.heads.pop().flatten() {
-            self.note(0, &first);
-            take(0, &first);
+        let mut unusual = self.heads.pop().flatten();
+        while let Some(packet) = unusual {
+            self.note(0, &packet);
+            take(0, &packet);
+            let Progress { latest_ns, release_at, .. } = &mut self.progress[0];
+            unusual = reader.each_before(latest_ns, *release_at, |packet| take(0, packet));
         }
-        let Progress { mut latest_ns, mut release_at, .. } = self.progress[0];
-        reader.each(|packet| {
-            if packet.unix_ns >= latest_ns && packet.octets.as_ptr().addr() < release_at {
-                latest_ns = packet.unix_ns;
-            } else {
-                self.progress[0].latest_ns = latest_ns;
-                self.note(0, packet);
-                Progress { latest_ns, release_at, .. } = self.progress[0];
-            }
-            take(0, packet);
-        });
         self.readers.push(reader);
     }
 

@@ -177,24 +177,34 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Gives all packets that are left, as iterating does but without asking for each what format it is read from.
+    /// Gives packets, as iterating does but without asking for each what format it is read from, up to the first one
+    /// that is earlier than `latest` or lies in memory from `end` on: that one it returns. `latest` becomes the time of
+    /// the last packet that was given.
     #[inline]
-    pub fn each(&mut self, mut take: impl FnMut(&Packet<'a>)) {
+    pub fn each_before(&mut self, latest: &mut i64, end: usize, take: impl FnMut(&Packet<'a>)) -> Option<Packet<'a>> {
         match &mut self.format {
-            Format::Empty => {}
-            Format::Classic(classic) => {
-                while let Some(packet) = classic.next() {
-                    ahead::ask(packet.octets);
-                    take(&packet);
-                }
-            }
-            Format::Ng(ng) => {
-                while let Some(packet) = ng.next() {
-                    ahead::ask(packet.octets);
-                    take(&packet);
-                }
-            }
+            Format::Empty => None,
+            Format::Classic(classic) => each_before(|| classic.next(), latest, end, take),
+            Format::Ng(ng) => each_before(|| ng.next(), latest, end, take),
         }
+    }
+}
+
+#[inline(always)]
+fn each_before<'a>(
+    mut next: impl FnMut() -> Option<Packet<'a>>,
+    latest: &mut i64,
+    end: usize,
+    mut take: impl FnMut(&Packet<'a>),
+) -> Option<Packet<'a>> {
+    loop {
+        let packet = next()?;
+        ahead::ask(packet.octets);
+        if packet.unix_ns < *latest || packet.octets.as_ptr().addr() >= end {
+            return Some(packet);
+        }
+        *latest = packet.unix_ns;
+        take(&packet);
     }
 }
 

@@ -105,8 +105,15 @@ impl<'a> History<'a> {
 
     #[inline(always)]
     fn remember(&mut self, place: usize, transit: i64) {
+        let (low, high) = (self.lowest.bound, !self.highest.bound);
         if self.remembered < REMEMBERED {
-            return self.remember_more(place, transit);
+            self.oldest = if self.remembered == 0 { place } else { self.oldest };
+            if (transit <= low) | (transit >= high) | (self.remembered <= TAIL) {
+                self.insert(transit);
+            }
+            self.remembered += 1;
+            self.left_out = self.remembered * 3 / 100;
+            return;
         }
         let oldest = self.transits[self.oldest];
         self.oldest += 1;
@@ -114,19 +121,15 @@ impl<'a> History<'a> {
             self.oldest += 1;
         }
         // Nearly always neither is among the extremes, which is found out at once: one by one costs more than comparing.
-        let (low, high) = (self.lowest.bound, !self.highest.bound);
         if (oldest <= low) | (transit <= low) | (oldest >= high) | (transit >= high) {
             self.exchange(oldest, transit);
         }
     }
 
     #[inline(never)]
-    fn remember_more(&mut self, place: usize, transit: i64) {
-        self.oldest = if self.remembered == 0 { place } else { self.oldest };
+    fn insert(&mut self, transit: i64) {
         self.lowest.insert(transit, self.remembered);
         self.highest.insert(!transit, self.remembered);
-        self.remembered += 1;
-        self.left_out = self.remembered * 3 / 100;
     }
 
     /// The oldest one gives way to another.
