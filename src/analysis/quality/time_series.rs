@@ -232,9 +232,9 @@ mod tests {
 
     #[test]
     fn seconds_come_from_slots() {
-        let half = Second::from_slots(slots(&[(Slot::Received, 25), (Slot::Lost, 25)]), 60.0).unwrap();
+        let half = Second::from_slots(&slots(&[(Slot::Received, 25), (Slot::Lost, 25)]), 60.0).unwrap();
         assert_eq!(half, Second { ppl: 50.0, burst_r: 12.5, ta_ms: 60.0 });
-        assert_eq!(Second::from_slots([], 60.0), None);
+        assert_eq!(Second::from_slots(&[], 60.0), None);
     }
 
     #[test]

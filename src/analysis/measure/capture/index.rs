@@ -64,7 +64,11 @@ impl Key {
         let [i, j] = datagram.source_port.to_be_bytes();
         let [k, l] = datagram.destination_port.to_be_bytes();
         let ports = u64::from(u32::from_le_bytes([i, j, k, l]));
-        Key { addresses: u64::from_le_bytes([a, b, c, d, e, f, g, h]), ports_and_ssrc: ports << 32 | u64::from(ssrc), sense }
+        Key {
+            addresses: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            ports_and_ssrc: ports << 32 | u64::from(ssrc),
+            sense,
+        }
     }
 
     fn of_flow(flow: &Flow, ssrc: u32) -> Option<Key> {

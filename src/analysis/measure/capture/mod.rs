@@ -50,7 +50,7 @@ use crate::units::RunTime;
 use crate::wire::fragments::Fragments;
 use crate::wire::frame::{Body, Datagram, Fragment, Frame, Ip, Transport};
 use crate::wire::limits::MOST_CLAIMS;
-use crate::wire::pcap::{LinkType, Packet, Sense};
+use crate::wire::pcap::{LinkType, Packet};
 use crate::wire::rtp::Rtp;
 
 /// RTP uses no well-known port (RFC 3551 §8 registers 5004 and above 1024).

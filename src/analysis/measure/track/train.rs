@@ -26,7 +26,6 @@ impl From<Arrival> for Train<'_> {
 impl Train<'_> {
     /// How many packets there are, at least one.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         self.since.len() + 1
     }
@@ -72,11 +71,6 @@ impl Train<'_> {
         let first = kept.next()?;
         let last_at = kept.last().map_or(first.at, |last| last.at);
         Some(Train { first, since: self.since.get(early..until - 1)?, last_at, ..*self })
-    }
-
-    /// When each packet arrived.
-    pub fn instants(&self) -> impl Iterator<Item = RunTime> + Clone {
-        self.arrivals().map(|arrival| arrival.at)
     }
 }
 

@@ -83,7 +83,11 @@ impl Watched {
 
     fn silences(&self, arrivals: &[Arrival], threshold: Span) -> Vec<Silence> {
         let rule = Rule { interval: self.interval, threshold, validate: self.validate };
-        silence::silences(&track::singles(arrivals), rule, Due { start: Some(self.start), end: Some(self.end), cut: self.cut })
+        silence::silences(
+            &track::singles(arrivals),
+            rule,
+            Due { start: Some(self.start), end: Some(self.end), cut: self.cut },
+        )
     }
 
     /// Silences of the packets: times in which nothing of any frame came.

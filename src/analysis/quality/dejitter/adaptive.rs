@@ -76,7 +76,8 @@ impl<'a> History<'a> {
     /// change. How many, and what to use for the next packet.
     pub(super) fn in_time(&mut self, place: usize, (base, depth): (i64, i64)) -> (usize, (i64, i64)) {
         let (mut next, deadline) = (place, base + depth);
-        while let Some(transit) = self.transits.get(next).filter(|transit| **transit != NEVER && **transit <= deadline) {
+        while let Some(transit) = self.transits.get(next).filter(|transit| **transit != NEVER && **transit <= deadline)
+        {
             let adapted = self.adapt(next, *transit, (base, depth));
             next += 1;
             if adapted != (base, depth) {

@@ -42,7 +42,8 @@ impl Segment {
     pub fn arrive(&mut self, place: usize, at: RunTime, since: &[u32]) {
         let (media, last_media) = (self.media_of(place), self.media_of(place + since.len()));
         let last_at = at + Span((since.len() as i64) << u32::BITS);
-        if transit(at, last_media) == -MOST || transit(last_at, media) == MOST {
+        let too_far = last_at == RunTime(i64::MAX) || last_media == Span(i64::MAX);
+        if too_far || transit(at, last_media) == -MOST || transit(last_at, media) == MOST {
             return self.arrive_one_by_one(place, at, since);
         }
         let Some((first, others)) = self.transits.get_mut(place..).and_then(<[i64]>::split_first_mut) else { return };
@@ -90,9 +91,10 @@ impl Segment {
     /// When each packet arrived, from the `from`th on.
     pub fn arrivals(&self, from: usize) -> impl Iterator<Item = Option<RunTime>> {
         let transits = self.transits.get(from..).unwrap_or_default();
-        transits.iter().zip(from..).map(|(transit, place)| {
-            (*transit != NEVER).then(|| RunTime::ZERO + self.media_of(place) + Span(*transit))
-        })
+        transits
+            .iter()
+            .zip(from..)
+            .map(|(transit, place)| (*transit != NEVER).then(|| RunTime::ZERO + self.media_of(place) + Span(*transit)))
     }
 
     pub(super) fn transits(&self) -> &[i64] {
