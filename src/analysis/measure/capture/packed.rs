@@ -38,7 +38,7 @@ pub(super) struct Row {
 ///
 /// What a steady packet needs are the first 64 octets, one line of the cache.
 #[derive(Clone, Debug, Default)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(super) struct Packed {
     before: Before,
     /// The block that is filling. No block is ever moved, and no packet lies in two.

@@ -20,6 +20,7 @@ pub(super) struct Seen {
 
 /// The packets of one SSRC on one flow.
 #[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Packets {
     rows: Packed,
     signed_stream: Option<u32>,
