@@ -129,7 +129,9 @@ pub(super) fn start(node: &Node, size: MachineSize, accelerator: &str, dies_with
     let mut command = tools::command("nsenter");
     command.arg(format!("--net={}", netns_path(SWITCH_NETNS).display()));
     if dies_with_us {
-        command.args(["setpriv", "--pdeathsig", "KILL"]);
+        // Who died before the kernel was asked for the signal sends none: the shell looks whether we are still there.
+        let us = std::process::id().to_string();
+        command.args(["setpriv", "--pdeathsig", "KILL", "sh", "-c", r#"[ "$PPID" = "$0" ] && exec "$@""#, &us]);
     }
     command.arg(QEMU);
     machine(&mut command, node, size, accelerator);
