@@ -141,8 +141,8 @@ fn packet_by_packet(profile: Profile, stream: &[Segment]) -> Replay {
         }
         fates.resynchronised += buffer.resynchronised();
     }
-    fates.runs = Runs::count(fates.slots.iter().copied());
-    fates.replay(profile)
+    let replay = fates.replay(profile);
+    Replay { runs: Runs::count(replay.slots.iter().copied()), ..replay }
 }
 
 proptest! {
