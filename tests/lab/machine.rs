@@ -4,11 +4,11 @@ use std::process::Command;
 
 use super::{Scratch, fivenines, ms, nothing_is_left, outages, report};
 
-/// One server alone that is reset. The window holds a boot on a busy machine in software.
+/// One server alone that is reset. The window holds four times the boot that was seen in software.
 const RESET: &str = r#"
 name = "reset"
 question = "does a machine of its own come back by itself when it is reset?"
-window = "110s"
+window = "95s"
 [cluster.lab]
 nodes = ["alpha"]
 [[cluster.lab.node]]
